@@ -1,0 +1,71 @@
+/**
+ * Follows a run from its beginning to its end, over lost streams: the same request_id joins the same run again, and events that were
+ * seen before are passed over. A mesh that is not ready yet, or is starting again, is waited for, a bounded time.
+ */
+import { FaultError, GRPC_STATUS, grpcStatusOf, RefusalError, refusalStatus } from "#errors";
+import type { CoordinationService, RunRoutineRequest } from "#gen/bursar/v1/coordination_service_pb.js";
+import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
+import type { Clock, IdSource, TraceContext } from "#ports";
+import { type Client, TransportError } from "#rpc";
+import { backoffMs, LIMITS } from "#std";
+import { pause } from "../pause.ts";
+
+export interface FollowOptions {
+  readonly coordination: Pick<Client<typeof CoordinationService>, "runRoutine">;
+  readonly request: RunRoutineRequest;
+  readonly clock: Clock;
+  readonly ids: Pick<IdSource, "fraction">;
+  /** Aborting it leaves the run; the run itself goes on. */
+  readonly signal: AbortSignal;
+  readonly trace: TraceContext | undefined;
+  /** Told once for each time of waiting, with what was in the way. */
+  readonly onWaiting: (why: Error) => void;
+  /** Default LIMITS.clientPatienceMs. */
+  readonly patienceMs?: number;
+}
+
+/** The events of the run, each once, the last one `finished`. Throws what the mesh answered when it will not, or not in time. */
+export async function* followRun(options: FollowOptions): AsyncGenerator<RunEvent> {
+  const { coordination, request, clock, signal, trace, patienceMs = LIMITS.clientPatienceMs } = options;
+  let seen = 0n;
+  let [troubleSinceMs, attempt] = [undefined as number | undefined, 0];
+  for (;;) {
+    try {
+      for await (const { event } of coordination.runRoutine(request, { signal, trace })) {
+        [troubleSinceMs, attempt] = [undefined, 0];
+        if (event === undefined || event.sequence <= seen) continue;
+        seen = event.sequence;
+        yield event;
+        if (event.event.case === "finished") return;
+      }
+      throw new TransportError("UNAVAILABLE", "the stream of the run ended before the run did");
+    } catch (error) {
+      const nowMs = clock.monotonicMs();
+      if (troubleSinceMs === undefined && isPassing(error)) options.onWaiting(error);
+      troubleSinceMs ??= nowMs;
+      if (signal.aborted || !isPassing(error) || nowMs - troubleSinceMs >= patienceMs) throw error;
+      await pause(retryDelayMs(error, attempt, options), options);
+      attempt += 1;
+    }
+  }
+}
+
+/** Whether the same request may succeed later. */
+function isPassing(error: unknown): error is TransportError | RefusalError | FaultError {
+  if (error instanceof TransportError) return error.status === "UNAVAILABLE";
+  if (error instanceof RefusalError) return refusalStatus(error.refusal.reason) === GRPC_STATUS.UNAVAILABLE;
+  if (!(error instanceof FaultError)) return false;
+  const { type, retryAfterMs } = error.error;
+  return retryAfterMs !== undefined && grpcStatusOf(type, true) === GRPC_STATUS.UNAVAILABLE;
+}
+
+function retryDelayMs(
+  error: TransportError | RefusalError | FaultError,
+  attempt: number,
+  { ids }: FollowOptions,
+): number {
+  const told = error instanceof FaultError ? error.error.retryAfterMs : undefined;
+  if (told !== undefined) return Math.min(told, LIMITS.clientRetryMaxMs);
+  const [baseMs, maxMs] = [LIMITS.clientRetryFirstMs, LIMITS.clientRetryMaxMs];
+  return baseMs + backoffMs({ attempt, baseMs, maxMs, random: ids.fraction() });
+}

@@ -1,0 +1,63 @@
+/** Runs a swarm as its document describes it: opens it, runs its routines in order, reports, and closes it. */
+import { routineToProto, type SwarmSpec } from "#codec";
+import type { Mesh } from "../mesh-client.ts";
+import type { Session } from "../session.ts";
+import type { Report } from "../view/report.ts";
+import { SwarmClient } from "./swarm-client.ts";
+import { swarmOrder } from "./swarm-messages.ts";
+
+export interface RunSwarmOptions {
+  readonly mesh: Mesh;
+  readonly session: Session;
+  readonly spec: SwarmSpec;
+  /** Progress as JSON. */
+  readonly json: boolean;
+  /** Leaves the swarm open at the end. */
+  readonly keep: boolean;
+}
+
+export interface SwarmEnd {
+  readonly report: Report;
+  /** What kept a run from starting or from being followed to its end. */
+  readonly failure: unknown;
+}
+
+/** Throws when there is nothing to report: the swarm was not opened, or coordination was lost for good. */
+export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
+  const { mesh, session, spec, keep } = options;
+  const span = session.telemetry.startSpan({
+    name: "bursar.run",
+    kind: "client",
+    attributes: { "bursar.swarm": spec.name },
+  });
+  try {
+    const client = await SwarmClient.open(swarmOrder(spec), { mesh, session, trace: span.context });
+    const { outcome, failure } = await runRoutines(client, options);
+    if (session.interrupts.second.aborted) throw failure;
+    const report = await client.report(outcome).catch((cause: unknown) => {
+      throw failure ?? cause;
+    });
+    if (!keep) await client.stop("done");
+    return { report, failure };
+  } finally {
+    span.end();
+  }
+}
+
+async function runRoutines(client: SwarmClient, { session, spec, json }: RunSwarmOptions) {
+  const progress = client.progress({ json });
+  let outcome = "succeeded";
+  let failure: unknown;
+  const left = [...spec.routines];
+  for (let routine = left.shift(); routine !== undefined; routine = left.shift()) {
+    try {
+      ({ outcome } = await client.run(routineToProto(routine), { onEvent: progress.take }));
+    } catch (error) {
+      [outcome, failure] = ["failed", error];
+    }
+    await progress.told();
+    if (outcome !== "succeeded" || client.stopped) break;
+  }
+  if (left.length > 0) session.terminal.note(`not started: ${left.map(({ name }) => name).join(", ")}`);
+  return { outcome, failure };
+}

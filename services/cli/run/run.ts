@@ -1,0 +1,23 @@
+/** `bursar run`: reads the document, runs the swarm, shows its report, and says by its exit code how it went. */
+import { readSwarmDocument } from "#codec";
+import { readDocumentFile } from "../documents.ts";
+import { EXIT } from "../exit-code.ts";
+import { withMesh } from "../mesh-client.ts";
+import type { Session } from "../session.ts";
+import { checkReportFile, outputReport } from "./report-output.ts";
+import type { RunOptions } from "./run-options.ts";
+import { runSwarm } from "./run-swarm.ts";
+
+export async function run(file: string, options: RunOptions, session: Session): Promise<number> {
+  const { terminal, interrupts } = session;
+  const { keep, json } = options;
+  const spec = await readDocumentFile(file, readSwarmDocument);
+  checkReportFile(options.report);
+  return withMesh(session, options, async (mesh) => {
+    const { report, failure } = await runSwarm({ mesh, session, spec, json, keep });
+    outputReport(report, terminal, options);
+    if (failure !== undefined) throw failure;
+    if (interrupts.first.aborted) return EXIT.interrupted;
+    return report.outcome === "succeeded" && report.balanced ? EXIT.ok : EXIT.failed;
+  });
+}

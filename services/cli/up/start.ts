@@ -1,0 +1,123 @@
+/** `bursar start`, which is what `npm start` runs: a mesh, the example swarm on it, and its report. */
+import { relative } from "node:path";
+import { readSwarmDocument, type SwarmSpec } from "#codec";
+import { readDocumentFile } from "../documents.ts";
+import { EXIT } from "../exit-code.ts";
+import { DaemonStartError, MeshKeeper, MeshRunsError, NO_ADDRESS } from "../mesh/mesh-keeper.ts";
+import { PORT_BASE } from "../mesh/mesh-plan.ts";
+import { type MeshAddress, openMesh } from "../mesh-client.ts";
+import { checkReportFile, outputReport } from "../run/report-output.ts";
+import { runSwarm } from "../run/run-swarm.ts";
+import type { Session } from "../session.ts";
+import type { Report, ReportNode } from "../view/report.ts";
+import { styleFor } from "../view/style.ts";
+import { HOME, SHIPPED } from "./shipped.ts";
+import { untilEnded, upLines } from "./up.ts";
+import type { StartOptions } from "./up-options.ts";
+
+export async function start(options: StartOptions, session: Session): Promise<number> {
+  const { terminal } = session;
+  checkReportFile(options.report);
+  const spec = await readDocumentFile(SHIPPED.swarm, readSwarmDocument);
+  const own = await ownMesh(options, session);
+  if (!(own instanceof MeshKeeper)) return demonstrate(spec, own, options, session);
+  try {
+    terminal.note(upLines(own, session).join("\n"));
+    const { file } = own;
+    const demonstration = demonstrate(spec, { address: file.addresses.coordination, file }, options, session);
+    const exitCode = await Promise.race([demonstration, own.givenUp]);
+    if (typeof exitCode !== "number") throw exitCode;
+    if (options.once || !terminal.stdout.isTerminal || session.interrupts.first.aborted) return exitCode;
+    terminal.note(whereToLook(session, options).join("\n"));
+    return await untilEnded(own, session);
+  } finally {
+    await own.stop();
+  }
+}
+
+/** A mesh started here, or where the one serves that runs from this state folder already. */
+async function ownMesh(options: StartOptions, session: Session): Promise<MeshKeeper | MeshAddress> {
+  const { state, verbose } = options;
+  const { terminal } = session;
+  const begin = (portBase: number): Promise<MeshKeeper> =>
+    MeshKeeper.start({
+      session,
+      state,
+      verbose,
+      portBase,
+      accounts: SHIPPED.accounts,
+      prices: SHIPPED.prices,
+      cwd: HOME,
+    });
+  try {
+    return await begin(options.portBase ?? PORT_BASE);
+  } catch (error) {
+    if (error instanceof MeshRunsError && error.mesh !== undefined) {
+      terminal.note(`using the mesh that runs from ${state} already`);
+      return { address: error.mesh.addresses.coordination, file: error.mesh };
+    }
+    if (!(error instanceof DaemonStartError) || error.exit.code !== NO_ADDRESS || options.portBase !== undefined)
+      throw error;
+    terminal.note("the usual ports are taken by somebody else: taking free ones");
+    return begin(0);
+  }
+}
+
+async function demonstrate(spec: SwarmSpec, at: MeshAddress, options: StartOptions, session: Session): Promise<number> {
+  const { terminal, interrupts } = session;
+  const { json } = options;
+  const mesh = openMesh(session, at);
+  try {
+    terminal.note(`running ${shown(SHIPPED.swarm)}; one of its branches will run away, and its budget will stop it\n`);
+    const { report, failure } = await runSwarm({ mesh, session, spec, json, keep: false });
+    terminal.note("");
+    outputReport(report, terminal, options);
+    if (failure !== undefined) throw failure;
+    if (interrupts.first.aborted) return EXIT.interrupted;
+    if (showsWhatItShould(report)) return EXIT.ok;
+    terminal.note(
+      styleFor(terminal.stderr).red(
+        "this is not how the example should end: the runaway alone should have been stopped",
+      ),
+    );
+    return EXIT.failed;
+  } finally {
+    mesh.close();
+  }
+}
+
+/** The runaway was stopped by its budget, everything else did its work, and the books balance. */
+export function showsWhatItShould({ outcome, balanced, tree }: Report): boolean {
+  const steps = [...stepsOf(tree)];
+  const stopped = steps.filter((step) => step.outcome === "stopped");
+  const rest = steps.filter((step) => step.outcome !== "stopped");
+  return (
+    outcome === "succeeded" && balanced && stopped.length > 0 && rest.every((step) => step.outcome === "succeeded")
+  );
+}
+
+/** The steps that do work themselves. */
+function* stepsOf(node: ReportNode): Generator<ReportNode> {
+  if (node.kind === "step" && node.children.length === 0) yield node;
+  for (const child of node.children) yield* stepsOf(child);
+}
+
+/** A path as one would type it here. */
+function shown(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") ? path : near;
+}
+
+function whereToLook({ calledAs, terminal }: Session, { state }: StartOptions): string[] {
+  const { strong, quiet } = styleFor(terminal.stderr);
+  return [
+    "",
+    "The mesh stays up. In another window, in this folder:",
+    `  ${strong(`${calledAs} tree --watch`)}`,
+    `  ${strong(`${calledAs} run examples/research-swarm.yaml`)}`,
+    `  ${strong(`${calledAs} get global/research/demo`)}`,
+    quiet(
+      `What the daemons say is in ${state}/logs, what they decided in ${state}/*.sqlite. Ctrl-C here ends the mesh.`,
+    ),
+  ];
+}

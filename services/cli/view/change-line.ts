@@ -1,0 +1,12 @@
+/** A node that changed, in one line: for a watched tree that is written to a file or a pipe. */
+import { count, percent } from "./amounts.ts";
+import { noteOf, stateText } from "./node-text.ts";
+import type { ReportNode } from "./report.ts";
+
+export function changeLine(node: ReportNode): string {
+  const { path, usage, limits } = node;
+  const limit = limits.max_credits;
+  const of = limit === undefined ? "" : ` of ${count(limit)} (${percent(usage.credits, limit)})`;
+  const note = noteOf(node);
+  return `${path}  ${stateText(node)}  ${count(usage.credits)}${of}${note === "" ? "" : `  ${note}`}`;
+}

@@ -1,0 +1,39 @@
+/** What is said about one node of the tree, wherever it is shown. */
+import { count } from "./amounts.ts";
+import { plainLine } from "./plain-text.ts";
+import type { ReportNode } from "./report.ts";
+import type { Style } from "./style.ts";
+
+const MARKS: Readonly<Record<string, string>> = { succeeded: "✔", failed: "✖", stopped: "■", skipped: "○" };
+
+/** Kinds that do something, as opposed to those that pay for it. */
+const WORK = new Set(["run", "branch", "step"]);
+
+/** The mark of an outcome: ✔ succeeded, ✖ failed, ■ stopped, ○ skipped. */
+export function outcomeMark(outcome: string): string {
+  return MARKS[outcome] ?? "·";
+}
+
+/** "✔ succeeded", "open", "closing": how it ended, else where it is in its life. */
+export function stateText({ outcome, state, kind }: ReportNode): string {
+  if (outcome !== "") return `${outcomeMark(outcome)} ${outcome}`;
+  return state === "open" && WORK.has(kind) ? "▶ running" : state;
+}
+
+export function outcomePaint(outcome: string, style: Style): (text: string) => string {
+  if (outcome === "succeeded") return style.good;
+  if (outcome === "failed") return style.red;
+  return outcome === "stopped" ? style.warn : (text) => text;
+}
+
+/** Why it ended other than well, and what its books have that they should not keep; empty when there is nothing to say. */
+export function noteOf({ reason, outcome, books, usage }: ReportNode): string {
+  const notes = [
+    outcome === "succeeded" ? "" : plainLine(reason),
+    books.in_doubt > 0 ? `${count(books.in_doubt)} in doubt` : "",
+    books.unconfirmed > 0 ? `${count(books.unconfirmed)} unconfirmed` : "",
+    books.debt > 0 ? `${count(books.debt)} owed` : "",
+    usage.overrun_credits > 0 ? `${count(usage.overrun_credits)} overrun` : "",
+  ];
+  return notes.filter((note) => note !== "").join("; ");
+}

@@ -1,0 +1,55 @@
+/** The wiring of coordination: accounts, swarms, the downlink to process daemons, and the services on top. */
+import { Closings, type DaemonBase, type DaemonParts, Peers, PreemptChildren, watchService } from "#daemon";
+import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
+import { bindBudgetService } from "#rpc";
+import { Downlink } from "#tier";
+import { applyAccounts } from "./accounts.ts";
+import { coordinationService } from "./handlers.ts";
+import { OUTCOME_NOTE } from "./run-record.ts";
+import { RunTrees } from "./run-trees.ts";
+import { SwarmStateMachine } from "./swarm-state-machine.ts";
+
+export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> {
+  const { settings, loop, clock, ids, log, instance, incarnation } = base;
+  if (settings.accounts !== undefined) await applyAccounts(base, settings.accounts);
+  else log.warn({}, "no accounts file: only accounts that the journal knows can pay");
+  const peers = new Peers(clock);
+  const closings = new Closings(loop, clock);
+  const trees = new RunTrees();
+  const downlink: Downlink = new Downlink({
+    loop,
+    ids,
+    tier: "coordination",
+    identity: { instance, incarnation },
+    kindOfChildren: "run",
+    telemetry: base.telemetry,
+    onChild: ({ instance: child, address }, connected) => {
+      log.info({ child, address }, connected ? "a process daemon is here" : "a process daemon is gone");
+      if (connected) void preempt.repeat(child);
+    },
+  });
+  const preempt = new PreemptChildren({ base, downlink, peers });
+  const parts = { base, downlink, peers, closings, trees };
+  const swarms = new SwarmStateMachine(parts);
+  await swarms.recover();
+  const views = {
+    base,
+    downlink,
+    peers,
+    outcomeOf: (node: { readonly notes: ReadonlyMap<string, string> }) => node.notes.get(OUTCOME_NOTE),
+    keptInside: (runId: string) => trees.of(runId),
+  };
+  return {
+    services: [
+      coordinationService({ parts, swarms, views }),
+      bindBudgetService((link) => downlink.accept(link)),
+      watchService(views),
+    ],
+    beginsWork: [`/${CoordinationService.typeName}/CreateSwarm`, `/${CoordinationService.typeName}/RunRoutine`],
+    start: () => undefined,
+    drain: async (graceMs) => {
+      await swarms.drain(graceMs);
+      peers.close();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** Finds accounts and swarms by what people call them. */
+import type { Allocation, BudgetState } from "#budget";
+import { RefusalError } from "#errors";
+import { accountId } from "./accounts.ts";
+
+export function findAccount(state: BudgetState, account: string): Allocation | undefined {
+  const node = state.allocations.get(account) ?? state.allocations.get(accountId(account));
+  return node?.kind === "account" ? node : undefined;
+}
+
+/** By id, or by path; of several with the same path the open one, or the latest. */
+export function findNode(state: BudgetState, idOrPath: string): Allocation | undefined {
+  const known = state.allocations.get(idOrPath);
+  if (known) return known;
+  const found = [...state.allocations.values()].filter((node) => node.path === idOrPath);
+  return found.find((node) => node.state === "open") ?? found.at(-1);
+}
+
+/** True when `account` (a path or an id; empty: any) stands above the node. */
+export function isUnder(node: Allocation, account: string): boolean {
+  if (account === "") return true;
+  for (let at = node.parent; at; at = at.parent) if (at.id === account || at.path === account) return true;
+  return false;
+}
+
+export function notFound(message: string): RefusalError {
+  return new RefusalError({ reason: "NOT_FOUND", message });
+}

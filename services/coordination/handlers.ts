@@ -1,0 +1,120 @@
+/** One short function per RPC of CoordinationService: parse, submit, answer. */
+import { type Allocation, amountsOf, type BudgetState, type OpenWish } from "#budget";
+import {
+  type CreateSwarmSpec,
+  parseCreateSwarm,
+  parseGetAccounts,
+  parseGetSwarm,
+  parseListSwarms,
+  parseOrThrow,
+  parsePreemptRun,
+  parseRunRoutine,
+  parseStopSwarm,
+  parseWatchRun,
+  viewOf,
+} from "#codec";
+import { type TreeViewParts, viewTree } from "#daemon";
+import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
+import { bind, type ServiceBinding, type ServiceHandlers } from "#rpc";
+import { findAccount, findNode, isUnder, notFound } from "./find.ts";
+import { preemptRun } from "./preempt-run.ts";
+import type { SwarmParts } from "./swarm-parts.ts";
+import type { SwarmStateMachine } from "./swarm-state-machine.ts";
+
+export interface HandlerParts {
+  readonly parts: SwarmParts;
+  readonly swarms: SwarmStateMachine;
+  readonly views: TreeViewParts;
+}
+
+type Handlers = ServiceHandlers<typeof CoordinationService>;
+
+export function coordinationService(handlerParts: HandlerParts): ServiceBinding {
+  return bind(CoordinationService, { ...swarmHandlers(handlerParts), ...runHandlers(handlerParts) });
+}
+
+function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
+  const { loop, ids } = parts.base;
+  return {
+    createSwarm: async (request) => {
+      const spec = parseOrThrow(parseCreateSwarm, request);
+      const parentId = await loop.read((state) => findAccount(state, spec.account)?.id);
+      if (parentId === undefined) throw notFound(`no account ${spec.account} is known; see GetAccounts`);
+      const outcome = await loop.ask({ type: "grant", wish: swarmWish(spec, parentId, ids.newId()) });
+      if (outcome.type !== "opened") throw swarms.errorOf(outcome);
+      return { swarm: await viewOne(views, (state) => state.allocations.get(outcome.allocationId), 1) };
+    },
+    getSwarm: async (request) => {
+      const { swarm, depth } = parseOrThrow(parseGetSwarm, request);
+      return { swarm: await viewOne(views, (state) => findNode(state, swarm), depth, swarm) };
+    },
+    listSwarms: (request) => {
+      const { account, pageSize, pageToken } = parseOrThrow(parseListSwarms, request);
+      return loop.read((state, nowMs) => {
+        const all = [...state.allocations.values()].filter((node) => node.kind === "swarm" && isUnder(node, account));
+        const from = pageToken === "" ? 0 : all.findIndex((node) => node.id === pageToken) + 1;
+        const page = all.slice(from, from + pageSize);
+        const nextPageToken = from + pageSize < all.length ? (page.at(-1)?.id ?? "") : "";
+        return { swarms: page.map((node) => ({ ...viewOf(node, { depth: 1, nowMs }), children: [] })), nextPageToken };
+      });
+    },
+    getAccounts: async (request) => {
+      const { depth } = parseOrThrow(parseGetAccounts, request);
+      const tops = (state: BudgetState) => [...state.roots].filter((node) => node.kind === "account");
+      return { accounts: await viewTree(views, { tops, depth }) };
+    },
+    stopSwarm: async (request) => {
+      const { swarm, reason, waitMs } = parseOrThrow(parseStopSwarm, request);
+      const id = await loop.read((state) => findNode(state, swarm)?.id);
+      if (id === undefined) throw unknownSwarm(swarm);
+      await loop.ask({ type: "close", allocationId: id, reason });
+      await parts.closings.within(id, waitMs);
+      return { swarm: await viewOne(views, (state) => state.allocations.get(id), 0, swarm) };
+    },
+  };
+}
+
+function runHandlers({ parts, swarms }: HandlerParts): Handlers {
+  return {
+    async *runRoutine(request, context) {
+      const order = parseOrThrow(parseRunRoutine, request);
+      const record = await swarms.start({ ...order, trace: context.trace });
+      for await (const event of record.feed.follow()) yield { event };
+    },
+    async *watchRun(request) {
+      const { runId } = parseOrThrow(parseWatchRun, request);
+      const record = swarms.run(runId);
+      if (!record) throw notFound(`no run ${runId} is followed by this daemon; see it with GetSwarm`);
+      for await (const event of record.feed.follow()) yield { event };
+    },
+    preemptRun: (request) => preemptRun(parts, parseOrThrow(parsePreemptRun, request)),
+  };
+}
+
+type Find = (state: BudgetState) => Allocation | undefined;
+
+async function viewOne(views: TreeViewParts, find: Find, depth: number, asked = ""): Promise<AllocationView> {
+  const tops = (state: BudgetState) => {
+    const node = find(state);
+    return node ? [node] : [];
+  };
+  const [view] = await viewTree(views, { tops, depth });
+  if (!view) throw unknownSwarm(asked);
+  return view;
+}
+
+function unknownSwarm(asked: string) {
+  return notFound(`no swarm ${asked} is known; see ListSwarms for ids and paths`);
+}
+
+function swarmWish(
+  { requestId, name, limits, priority, policy }: CreateSwarmSpec,
+  parentId: string,
+  allocationId: string,
+): OpenWish {
+  const min = amountsOf({ credits: limits.credits, toolCalls: limits.toolCalls });
+  const place = { caller: parentId, requestId, allocationId, parentId, name, kind: "swarm", limits, min } as const;
+  const own = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0, waitMs: 0 } as const;
+  return { type: "open", ...place, ...own, priority, weight: 1, policy, strategy: undefined };
+}

@@ -1,0 +1,87 @@
+/** The wiring of execution: uplink to process, the executor of steps, and the services on top. */
+import { readFileSync } from "node:fs";
+import { formatProblems, type PriceTable, readPricesDocument } from "#codec";
+import { type DaemonBase, type DaemonParts, preemptionService, SettingsError, watchService } from "#daemon";
+import { ExecutionService } from "#gen/bursar/v1/execution_service_pb.js";
+import { connect, dialBudgetService } from "#rpc";
+import { Uplink } from "#tier";
+import { executionServices } from "./handlers.ts";
+import { processTreeWarnings } from "./process-tree/index.ts";
+import { UnifiedExecutor } from "./unified-executor.ts";
+
+/** Variables of the daemon's own environment that code steps are given; everything else stays out. */
+const PASSED_ON = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+
+export async function buildExecution(
+  base: DaemonBase,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<DaemonParts> {
+  const { settings, loop, clock, ids, log, instance, incarnation } = base;
+  for (const warning of processTreeWarnings()) log.warn({}, warning);
+  let address = "";
+  const connection = connect({ address: settings.parent ?? "", clock });
+  const identity = () => ({
+    instance,
+    incarnation,
+    journalId: loop.journalId,
+    address,
+    tier: settings.tier,
+    capacity: settings.capacity,
+  });
+  const uplink = new Uplink({
+    loop,
+    clock,
+    ids,
+    identity,
+    tracing: { telemetry: base.telemetry, traceOf: (id) => executor.steps.get(id)?.trace },
+    dial: () => dialBudgetService(connection),
+    onStop: (allocationId, reason) => void loop.ask({ type: "close", allocationId, reason }),
+    onState: ({ connected, error }) =>
+      log.info(
+        { parent: settings.parent, err: error },
+        connected ? "connected to process" : "not connected to process",
+      ),
+  });
+  const executor = new UnifiedExecutor({
+    base,
+    uplink,
+    prices: settings.prices === undefined ? undefined : readPrices(settings.prices),
+    environment: passedOn(environment),
+    address: () => address,
+  });
+  await executor.recover();
+  return {
+    services: [...executionServices(base, executor), preemptionService(base), watchService({ base })],
+    beginsWork: [`/${ExecutionService.typeName}/ExecuteStep`],
+    start: (served) => {
+      address = served;
+      uplink.start();
+    },
+    drain: async (graceMs) => {
+      await executor.drain(graceMs);
+      await uplink.stop();
+      connection.close();
+    },
+  };
+}
+
+function readPrices(file: string): PriceTable {
+  let text: Uint8Array;
+  try {
+    text = readFileSync(file);
+  } catch (error) {
+    throw new SettingsError(`cannot read the price table ${file}: ${error instanceof Error ? error.message : error}`);
+  }
+  const read = readPricesDocument({ file, text });
+  if (!read.ok) throw new SettingsError(formatProblems(read.problems));
+  return read.value;
+}
+
+function passedOn(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    const value = environment[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+}

@@ -1,0 +1,233 @@
+/**
+ * Code steps: a real subprocess, paid for in advance by slices of time. When the next slice is refused, it is stopped before the paid
+ * time ends. Wall clock and memory of all its processes are enforced; output is bounded.
+ */
+import { type Amount, amountsOf, DEADLINE_PASSED } from "#budget";
+import { affordableCodeMs, type CodePrice, codeCost } from "#codec";
+import { type ExecutionError, type ExecutionErrorType, executionError } from "#errors";
+import type { Clock, IdSource } from "#ports";
+import { LIMITS } from "#std";
+import { errorOfRefusal, type TierResourceManager } from "#tier";
+import { type CommandOutcome, CommandStartError, type RunningCommand, runCommand } from "../process-tree/index.ts";
+import type { ReserveAnswer, ReserveInput } from "../top-up.ts";
+import type { Executor, StepResult } from "./executor.ts";
+
+export interface CodeWorkOptions {
+  readonly allocationId: string;
+  readonly path: string;
+  readonly command: readonly string[];
+  readonly cwd: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: Uint8Array | undefined;
+  readonly wallClockMs: number | undefined;
+  readonly memoryBytesMax: number | undefined;
+  readonly price: CodePrice | undefined;
+  /** The step keeps no credits of its own: a slice is drawn from above, in full or not at all. */
+  readonly pooled: boolean;
+  readonly loop: TierResourceManager;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly reserve: (reserve: ReserveInput, done: (answer: ReserveAnswer) => void) => void;
+}
+
+const NO_PRICE = Object.freeze({ numerator: 0, denominator: 1 });
+const FREE: CodePrice = Object.freeze({ call: NO_PRICE, second: NO_PRICE });
+
+interface Slice {
+  readonly holdId: string;
+}
+
+export class CodeExecutor implements Executor {
+  readonly #options: CodeWorkOptions;
+  readonly #price: CodePrice;
+  #command: RunningCommand | undefined;
+  #stopReason: string | undefined;
+  #shortage: ExecutionError | undefined;
+  #slice: Slice | undefined;
+  /** Credits set aside so far, and charged so far; both for the whole step. */
+  #paid = 0;
+  #charged = 0;
+  #slices = 0;
+  #beganMs = 0;
+  #finished = false;
+  #memoryPeakBytes = 0;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(options: CodeWorkOptions) {
+    this.#options = options;
+    this.#price = options.price ?? FREE;
+  }
+
+  async run(): Promise<StepResult> {
+    if (!(await this.#pay())) return this.#refused();
+    if (this.#stopReason !== undefined) return this.#neverRan();
+    const { command, cwd, env, stdin, wallClockMs, memoryBytesMax, clock } = this.#options;
+    this.#beganMs = clock.monotonicMs();
+    const running = runCommand({
+      command,
+      cwd,
+      env,
+      stdin,
+      wallClockMs,
+      memoryBytesMax,
+      clock,
+      outputBytesMax: LIMITS.stepOutputBytesMax,
+      graceMs: LIMITS.codeGraceMs,
+      sampleEveryMs: LIMITS.codeSampleMs,
+      onUsage: ({ memoryPeakBytes }) => {
+        this.#memoryPeakBytes = memoryPeakBytes;
+      },
+    });
+    this.#command = running;
+    this.#armSlice();
+    try {
+      const outcome = await running.finished;
+      await this.#settle(outcome.elapsedMs);
+      return this.#resultOf(outcome);
+    } catch (error) {
+      if (!(error instanceof CommandStartError)) throw error;
+      await this.#settle(0);
+      return { outcome: "failed", error: this.#error("TOOL_EXECUTION_FAILED", error.message) };
+    }
+  }
+
+  stop(reason: string): void {
+    this.#stopReason ??= reason;
+    this.#command?.stop(reason === DEADLINE_PASSED ? "wall_clock" : reason);
+  }
+
+  /** Sets the next slice aside; false when it is refused. */
+  #pay(): Promise<boolean> {
+    const { allocationId, ids, reserve, pooled } = this.#options;
+    const nextMs = this.#elapsedMs() + LIMITS.codeSliceMs + LIMITS.codeStopLeadMs;
+    const wanted = Math.max(0, codeCost(nextMs, this.#price) - this.#charged) as Amount;
+    const useful = Math.max(0, codeCost(this.#elapsedMs() + LIMITS.codeStopLeadMs, this.#price) - this.#charged);
+    const least = (pooled ? wanted : Math.min(wanted, useful)) as Amount;
+    this.#slices += 1;
+    const input: ReserveInput = {
+      type: "reserve",
+      requestId: `code-${this.#slices}`,
+      allocationId,
+      holdId: ids.newId(),
+      what: "code",
+      name: "code",
+      wanted: amountsOf({ credits: wanted }),
+      min: amountsOf({ credits: least }),
+      ttlMs: LIMITS.holdTtlMs,
+    };
+    return new Promise((resolve) => {
+      reserve(input, (answer) => resolve(this.#onReserved(answer)));
+    });
+  }
+
+  #onReserved(answer: ReserveAnswer): boolean {
+    if ("outcome" in answer && answer.outcome.type === "held") {
+      this.#slice = { holdId: answer.outcome.holdId };
+      this.#paid = this.#charged + answer.outcome.granted.credits;
+      return true;
+    }
+    this.#shortage = this.#error("RESOURCE_EXHAUSTED", this.#whyNot(answer), "credits");
+    return false;
+  }
+
+  #whyNot(answer: ReserveAnswer): string {
+    if ("error" in answer) return answer.error.message;
+    if (answer.outcome.type !== "refused") return `an answer of type ${answer.outcome.type} does not fit`;
+    const context = { tier: "execution", errorId: this.#options.ids.newId(), onOwn: true } as const;
+    return errorOfRefusal(answer.outcome.refusal, context).message;
+  }
+
+  #elapsedMs(): number {
+    return this.#command ? this.#options.clock.monotonicMs() - this.#beganMs : 0;
+  }
+
+  #armSlice(): void {
+    const affordableMs = affordableCodeMs(this.#paid as Amount, this.#price);
+    if (affordableMs === undefined) return;
+    const delayMs = Math.max(0, affordableMs - LIMITS.codeStopLeadMs - this.#elapsedMs());
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#turnSlice());
+  }
+
+  /** Charges the slice that has run and pays for the next, or stops the work. */
+  async #turnSlice(): Promise<void> {
+    if (this.#finished) return;
+    await this.#settle(this.#elapsedMs(), { last: false });
+    if (this.#finished) return;
+    if (await this.#pay()) this.#armSlice();
+    else this.#command?.stop("budget");
+  }
+
+  /** Charges what the work has cost until `elapsedMs` and was not charged before, and ends the slice. */
+  async #settle(elapsedMs: number, { last = true } = {}): Promise<void> {
+    if (last) {
+      this.#finished = true;
+      this.#cancelTimer();
+    }
+    const slice = this.#slice;
+    if (!slice) return;
+    this.#slice = undefined;
+    const total = this.#command ? codeCost(elapsedMs, this.#price) : 0;
+    const cost = Math.max(0, total - this.#charged) as Amount;
+    this.#charged += cost;
+    const { loop, allocationId } = this.#options;
+    const settle = {
+      type: "settle",
+      allocationId,
+      holdId: slice.holdId,
+      credits: cost,
+      toolCalls: 0 as Amount,
+      final: true,
+    } as const;
+    await loop.ask({ ...settle, networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: this.#memoryPeakBytes });
+  }
+
+  #error(type: ExecutionErrorType, message: string, resource?: string): ExecutionError {
+    const { ids, path: allocationPath } = this.#options;
+    const base = { id: ids.newId(), type, reach: "one", message, tier: "execution", allocationPath } as const;
+    return executionError({ ...base, ...(resource === undefined ? {} : { resource }) });
+  }
+
+  #refused(): StepResult | Promise<StepResult> {
+    return this.#shortage ? { outcome: "stopped", error: this.#shortage } : this.#neverRan();
+  }
+
+  async #neverRan(): Promise<StepResult> {
+    await this.#settle(0);
+    const message = `stopped before it began: ${this.#stopReason ?? "no reason given"}`;
+    return { outcome: "stopped", error: this.#error("RESOURCE_EXHAUSTED", message) };
+  }
+
+  #resultOf(outcome: CommandOutcome): StepResult {
+    const { exitCode, stdout, stderr, stdoutDroppedBytes, stderrDroppedBytes } = outcome;
+    const output = {
+      stdout,
+      stderr,
+      stdoutDroppedBytes: BigInt(stdoutDroppedBytes),
+      stderrDroppedBytes: BigInt(stderrDroppedBytes),
+    };
+    const ended = { output, ...(exitCode === null ? {} : { exitCode }) };
+    const error = this.#errorOf(outcome);
+    if (!error) return { outcome: "succeeded", ...ended };
+    return { outcome: outcome.stoppedBy === undefined ? "failed" : "stopped", error, ...ended };
+  }
+
+  #errorOf({ stoppedBy, exitCode, signal, elapsedMs }: CommandOutcome): ExecutionError | undefined {
+    const after = `after ${elapsedMs} ms`;
+    if (stoppedBy === "budget") {
+      return this.#error(
+        "RESOURCE_EXHAUSTED",
+        `stopped by its budget ${after}: ${this.#shortage?.message ?? "no credits"}`,
+        "credits",
+      );
+    }
+    if (stoppedBy === "memory")
+      return this.#error("RESOURCE_EXHAUSTED", `stopped ${after}: more memory than it was granted`, "memory_bytes");
+    if (stoppedBy === "wall_clock") return this.#error("TIMEOUT", `stopped ${after}: its time is over`, "duration");
+    if (stoppedBy !== undefined) return this.#error("RESOURCE_EXHAUSTED", `stopped ${after}: ${stoppedBy}`);
+    if (exitCode === 0) return undefined;
+    return this.#error(
+      "TOOL_EXECUTION_FAILED",
+      exitCode === null ? `ended by signal ${signal}` : `ended with exit code ${exitCode}`,
+    );
+  }
+}

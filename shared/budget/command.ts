@@ -1,0 +1,237 @@
+/**
+ * Commands: what may be asked of the engine. Each carries its time (`nowMs`, engine time) and every new id it may need, so that the
+ * engine stays deterministic. `caller` names who asks, for "one effect per (caller, request_id)".
+ */
+import { type Amount, ZERO } from "./amount.ts";
+import type { AllocationKind, Policy, PreemptionMode, Priority, StrategyName } from "./policy.ts";
+import type { Amounts, Consumable, Limits } from "./resource.ts";
+
+/** A wish for budget at a parent of this daemon: a new allocation, or more for an open one. */
+export interface OpenWish {
+  readonly type: "open";
+  readonly caller: string;
+  readonly requestId: string;
+  /** Minted by the caller for the new allocation. */
+  readonly allocationId: string;
+  readonly token: string | undefined;
+  readonly parentId: string;
+  readonly name: string;
+  readonly kind: AllocationKind;
+  readonly limits: Limits;
+  /** The least that is of use; consumables only. Equal to the limits when all or nothing is wanted. */
+  readonly min: Amounts;
+  readonly priority: Priority;
+  /** Share under PROPORTIONAL_SHARING; 1 is the usual weight. */
+  readonly weight: number;
+  readonly policy: Policy;
+  /** Consumables that it keeps none of: drawn from the parent as they are needed, handed back as they come free. */
+  readonly pooled: readonly Consumable[];
+  /** Asked by a holder for itself: it must hold an open allocation under the same parent. */
+  readonly byHolder: boolean;
+  /** The instance that will hold it; absent for allocations of this daemon. */
+  readonly holder: string | undefined;
+  readonly leaseTtlMs: number;
+  /** How long the wish may wait in a queue; 0 means answer now. */
+  readonly waitMs: number;
+  readonly strategy: StrategyName | undefined;
+}
+
+export interface RaiseWish {
+  readonly type: "raise";
+  readonly caller: string;
+  readonly requestId: string;
+  readonly allocationId: string;
+  readonly epoch: number | undefined;
+  readonly by: Amounts;
+  readonly min: Amounts;
+  readonly waitMs: number;
+  readonly strategy: StrategyName | undefined;
+}
+
+export type GrantWish = OpenWish | RaiseWish;
+
+/** The child's side of a grant: a root whose parent is in another journal. */
+export interface ReceiveGrant {
+  readonly type: "receive_grant";
+  readonly nowMs: number;
+  readonly allocationId: string;
+  readonly path: string;
+  readonly depth: number;
+  readonly name: string;
+  readonly kind: AllocationKind;
+  readonly limits: Limits;
+  readonly pooled: readonly Consumable[];
+  readonly priority: Priority;
+  readonly weight: number;
+  readonly policy: Policy;
+  readonly peer: string;
+  readonly token: string | undefined;
+  readonly epoch: number;
+  readonly leaseTtlMs: number;
+  readonly leaseEndsAtMs: number;
+  readonly deadlineLeftMs: number | undefined;
+  readonly notes: readonly (readonly [string, string])[];
+}
+
+export type Command =
+  | {
+      /** An account at the top of the tree. The same account again changes nothing. */
+      readonly type: "open_root";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly name: string;
+      readonly limits: Limits;
+      readonly policy: Policy;
+    }
+  | { readonly type: "grant"; readonly nowMs: number; readonly wish: GrantWish }
+  | ReceiveGrant
+  | {
+      /** Child side: the parent's counter as it now stands. */
+      readonly type: "receive_limit";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly grantedTotal: Amounts;
+    }
+  | {
+      /** Child side: give back what is free, except `keep`. */
+      readonly type: "return_surplus";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly keep: Amounts;
+    }
+  | {
+      /** Parent side: the child's counter as it now stands. */
+      readonly type: "receive_return";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly returnedTotal: Amounts;
+    }
+  | {
+      /** A person's change of an account: the limits to have from now on. */
+      readonly type: "set_limits";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly limits: Limits;
+      readonly policy: Policy;
+    }
+  | {
+      readonly type: "reserve";
+      readonly nowMs: number;
+      readonly requestId: string;
+      readonly allocationId: string;
+      readonly holdId: string;
+      readonly what: "model" | "tool" | "code";
+      readonly name: string;
+      readonly wanted: Amounts;
+      readonly min: Amounts;
+      readonly ttlMs: number;
+    }
+  | {
+      readonly type: "extend";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly holdId: string;
+      readonly ttlMs: number;
+    }
+  | {
+      readonly type: "settle";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly holdId: string;
+      /** Cumulative cost so far. */
+      readonly credits: Amount;
+      readonly toolCalls: Amount;
+      readonly final: boolean;
+      readonly networkBytes: number;
+      readonly diskBytes: number;
+      readonly gpuMs: number;
+      readonly memoryPeakBytes: number;
+    }
+  | {
+      /** Ends a call at the cost charged so far. */
+      readonly type: "release";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly holdId: string;
+    }
+  | {
+      readonly type: "report_usage";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly sequence: number;
+      readonly usage: ReportedUsage;
+      /** Nothing can be spent any more: this is the whole truth. */
+      readonly final: boolean;
+      /** New end of the lease by the parent's clock, margin included. */
+      readonly leaseEndsAtMs: number;
+    }
+  | {
+      /** Child side: the parent renewed; counted from when the renewal was asked for. */
+      readonly type: "renew_lease";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly endsAtMs: number;
+    }
+  | { readonly type: "close"; readonly nowMs: number; readonly allocationId: string; readonly reason: string }
+  | { readonly type: "cancel_request"; readonly nowMs: number; readonly caller: string; readonly requestId: string }
+  | {
+      readonly type: "reclaim";
+      readonly nowMs: number;
+      readonly preemptionId: string;
+      readonly allocationId: string;
+      readonly epoch: number | undefined;
+      /** Absent: all that can be had. */
+      readonly amounts: Amounts | undefined;
+      readonly mode: PreemptionMode;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "cancel_reclaim";
+      readonly nowMs: number;
+      readonly preemptionId: string;
+      readonly allocationId: string;
+    }
+  | {
+      readonly type: "attach_note";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly key: string;
+      readonly value: string;
+    }
+  | { readonly type: "tick"; readonly nowMs: number };
+
+export type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;
+
+/** Cumulative usage of a whole subtree, as it travels up. */
+export interface ReportedUsage {
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+  readonly overrunCredits: Amount;
+  readonly overrunToolCalls: Amount;
+  readonly branchesPeak: Amount;
+  readonly memoryPeakBytes: Amount;
+  readonly networkBytes: number;
+  readonly diskBytes: number;
+  readonly gpuMs: number;
+  readonly callsPerTool: readonly (readonly [string, number])[];
+}
+
+/** The usage of what was never used. */
+export const NO_USAGE: ReportedUsage = Object.freeze({
+  credits: ZERO,
+  toolCalls: ZERO,
+  overrunCredits: ZERO,
+  overrunToolCalls: ZERO,
+  branchesPeak: ZERO,
+  memoryPeakBytes: ZERO,
+  networkBytes: 0,
+  diskBytes: 0,
+  gpuMs: 0,
+  callsPerTool: Object.freeze([]),
+});

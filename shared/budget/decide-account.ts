@@ -1,0 +1,105 @@
+/** A person's acts: the limits of an account, and notes that services keep with an allocation. */
+import { LIMITS } from "#std";
+import { freed } from "./cascade.ts";
+import type { CommandOf } from "./command.ts";
+import { closingRefusal, conflictAt } from "./conflict.ts";
+import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
+import { limitsOf, openedOutcome } from "./evolve-allocation.ts";
+import { freeOf, shortOf } from "./free.ts";
+import type { Outcome } from "./outcome.ts";
+import { amountsOf, isNothing, monusAmounts, RESOURCES, type Resource } from "./resource.ts";
+import type { Allocation } from "./state.ts";
+import { strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
+
+export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): Outcome {
+  const known = draft.state.allocations.get(command.allocationId);
+  if (known) return { ...openedOutcome(known, false), repeated: true };
+  const { nowMs: atMs, allocationId, name, limits, policy } = command;
+  if (policy.strategy !== undefined && !strategyNamed(policy.strategy)) {
+    return refuse({ code: "unsupported", message: unsupportedStrategy(policy.strategy) });
+  }
+  const place = { pooled: [], parentId: undefined, path: name, depth: 0, kind: "account", side: "local" } as const;
+  const alone = { peer: undefined, token: undefined, epoch: 1, leaseTtlMs: 0, leaseEndsAtMs: undefined } as const;
+  const deadlineAtMs = limits.durationMs === undefined ? undefined : atMs + limits.durationMs;
+  const rank = { priority: "NORMAL", weight: 1, policy, deadlineAtMs, effect: undefined } as const;
+  emit(draft, { type: "allocation_opened", atMs, allocationId, name, limits, ...place, ...alone, ...rank });
+  const node = draft.state.allocations.get(allocationId);
+  return node ? openedOutcome(node, false) : UNCHANGED;
+}
+
+/** Raises and lowers an account to the limits given; refused as a whole when a part cannot be done now. */
+export function decideSetLimits(draft: Draft, command: CommandOf<"set_limits">): Outcome {
+  const node = draft.state.allocations.get(command.allocationId);
+  if (!node) return refuse({ code: "not_found", subject: "allocation", id: command.allocationId });
+  if (node.kind !== "account") return refuse({ code: "not_permitted", message: `${node.path} is not an account` });
+  if (node.state !== "open") return refuse(closingRefusal(node));
+  const { strategy } = command.policy;
+  if (strategy !== undefined && !strategyNamed(strategy)) {
+    return refuse({ code: "unsupported", message: unsupportedStrategy(strategy) });
+  }
+  const now = limitsOf(node);
+  const changed = RESOURCES.filter((r) => (now[r] === undefined) !== (command.limits[r] === undefined));
+  if (changed.length > 0) {
+    const message = "an account cannot change between limited and not limited; use a new account name";
+    return refuse({ code: "invalid", violations: changed.map((r) => ({ field: `limits.${r}`, message })) });
+  }
+  const up = monusAmounts(amountsOf(command.limits), amountsOf(now));
+  const down = monusAmounts(amountsOf(now), amountsOf(command.limits));
+  const tooLow = RESOURCES.find((r) => down[r] > freeOf(node, r));
+  if (tooLow) return refuse(inUse(node, tooLow, now[tooLow] ?? 0));
+  const tooMuch = RESOURCES.filter((r) => node.grantedTotal[r] + up[r] > LIMITS.amountMax);
+  if (tooMuch.length > 0) {
+    const message = `everything ever given to ${node.path} would be above ${LIMITS.amountMax}`;
+    return refuse({ code: "invalid", violations: tooMuch.map((r) => ({ field: `limits.${r}`, message })) });
+  }
+  const scarce = node.parent && shortOf(node.parent, up);
+  if (node.parent && scarce) {
+    const { parent } = node;
+    return refuse({
+      code: "conflict",
+      conflict: conflictAt({ node: parent, resource: scarce, wanted: up[scarce], nowMs: draft.nowMs }),
+    });
+  }
+  return apply(draft, node, { command, up, down });
+}
+
+function inUse(node: Allocation, resource: Resource, limit: number) {
+  const used = limit - freeOf(node, resource);
+  const message = `${node.path} uses or has granted ${used}; the limit cannot be below that`;
+  return { code: "invalid", violations: [{ field: `limits.${resource}`, message }] } as const;
+}
+
+interface Change {
+  readonly command: CommandOf<"set_limits">;
+  readonly up: ReturnType<typeof amountsOf>;
+  readonly down: ReturnType<typeof amountsOf>;
+}
+
+function apply(draft: Draft, node: Allocation, { command, up, down }: Change): Outcome {
+  const { nowMs: atMs } = draft;
+  const before = draft.events.length;
+  if (JSON.stringify(node.policy) !== JSON.stringify(command.policy)) {
+    emit(draft, { type: "policy_set", atMs, allocationId: node.id, policy: command.policy });
+  }
+  if (!isNothing(up)) emit(draft, { type: "limit_raised", atMs, allocationId: node.id, by: up, effect: undefined });
+  if (!isNothing(down)) {
+    emit(draft, { type: "limit_lowered", atMs, allocationId: node.id, by: down, preemptionId: undefined });
+  }
+  if (draft.events.length === before) return UNCHANGED;
+  // Only now may others have what came free: they could take what the raise was checked against.
+  freed(draft, node);
+  if (node.parent) freed(draft, node.parent);
+  return DONE;
+}
+
+export function decideAttachNote(draft: Draft, { allocationId, key, value }: CommandOf<"attach_note">): Outcome {
+  const node = draft.state.allocations.get(allocationId);
+  if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
+  if (value.length > LIMITS.noteCharsMax || (!node.notes.has(key) && node.notes.size >= LIMITS.notesMax)) {
+    const message = `a note has at most ${LIMITS.noteCharsMax} characters and an allocation ${LIMITS.notesMax} notes`;
+    return refuse({ code: "invalid", violations: [{ field: key, message }] });
+  }
+  if (node.notes.get(key) === value) return UNCHANGED;
+  emit(draft, { type: "note_attached", atMs: draft.nowMs, allocationId, key, value });
+  return DONE;
+}

@@ -1,0 +1,77 @@
+/**
+ * decide(state, command): the engine. Deterministic: the same state and command give the same outcome, events and messages. A refusal
+ * changes nothing. The events it answers have been evolved; the caller makes them durable before anything leaves the process.
+ */
+import { assert, unreachable } from "#std";
+import type { Command } from "./command.ts";
+import { decideAttachNote, decideOpenRoot, decideSetLimits } from "./decide-account.ts";
+import { decideExtend, decideRelease, decideReserve, decideSettle } from "./decide-call.ts";
+import { decideClose } from "./decide-close.ts";
+import { decideCancelRequest, decideGrant } from "./decide-grant.ts";
+import {
+  decideReceiveGrant,
+  decideReceiveLimit,
+  decideReceiveReturn,
+  decideRenewLease,
+  decideReportUsage,
+  decideReturnSurplus,
+} from "./decide-holder.ts";
+import { decideCancelReclaim, decideReclaim } from "./decide-reclaim.ts";
+import { decideTick } from "./decide-time.ts";
+import { type Draft, UNCHANGED } from "./draft.ts";
+import type { Decision, Outcome } from "./outcome.ts";
+import type { BudgetState } from "./state.ts";
+
+/** Takes one command. `command.nowMs` must not be before the state's engine time. */
+export function decide(state: BudgetState, command: Command): Decision {
+  assert(command.nowMs >= state.engineTimeMs, `engine time fell from ${state.engineTimeMs} to ${command.nowMs}`);
+  const draft: Draft = { state, nowMs: command.nowMs, events: [], messages: [] };
+  const outcome = dispatch(draft, command);
+  return { outcome, events: draft.events, messages: draft.messages };
+}
+
+function dispatch(draft: Draft, command: Command): Outcome {
+  switch (command.type) {
+    case "open_root":
+      return decideOpenRoot(draft, command);
+    case "grant":
+      return decideGrant(draft, command.wish);
+    case "receive_grant":
+      return decideReceiveGrant(draft, command);
+    case "receive_limit":
+      return decideReceiveLimit(draft, command);
+    case "return_surplus":
+      return decideReturnSurplus(draft, command);
+    case "receive_return":
+      return decideReceiveReturn(draft, command);
+    case "set_limits":
+      return decideSetLimits(draft, command);
+    case "reserve":
+      return decideReserve(draft, command);
+    case "extend":
+      return decideExtend(draft, command);
+    case "settle":
+      return decideSettle(draft, command);
+    case "release":
+      return decideRelease(draft, command);
+    case "report_usage":
+      return decideReportUsage(draft, command);
+    case "renew_lease":
+      return decideRenewLease(draft, command);
+    case "close":
+      return decideClose(draft, command.allocationId, command.reason);
+    case "cancel_request":
+      return decideCancelRequest(draft, command.caller, command.requestId);
+    case "reclaim":
+      return decideReclaim(draft, command);
+    case "cancel_reclaim":
+      return decideCancelReclaim(draft, command.preemptionId, command.allocationId);
+    case "attach_note":
+      return decideAttachNote(draft, command);
+    case "tick":
+      decideTick(draft);
+      return UNCHANGED;
+    default:
+      return unreachable(command);
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Events: what the journal stores. Each says what changed in absolute or additive terms, so that replaying them rebuilds the state
+ * exactly and no event can be refused. `atMs` is engine time.
+ */
+import type { Amount } from "./amount.ts";
+import type { GrantWish } from "./command.ts";
+import type { AllocationKind, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
+import type { Amounts, Consumable, Limits } from "./resource.ts";
+
+/** One effect per (caller, request_id): the key, and a hash of what was asked. */
+export interface EffectMark {
+  readonly key: string;
+  readonly fingerprint: number;
+  /** Less was granted than wished. */
+  readonly partial: boolean;
+}
+
+export interface AllocationOpened {
+  readonly type: "allocation_opened";
+  readonly atMs: number;
+  readonly allocationId: string;
+  /** Absent for accounts at the top and for received grants. */
+  readonly parentId: string | undefined;
+  readonly name: string;
+  readonly path: string;
+  readonly depth: number;
+  readonly kind: AllocationKind;
+  readonly side: Side;
+  readonly limits: Limits;
+  /** Consumables drawn from the parent as needed; a subset of those whose limit is stated. */
+  readonly pooled: readonly Consumable[];
+  readonly priority: Priority;
+  readonly weight: number;
+  readonly policy: Policy;
+  readonly deadlineAtMs: number | undefined;
+  readonly peer: string | undefined;
+  readonly token: string | undefined;
+  readonly epoch: number;
+  readonly leaseTtlMs: number;
+  readonly leaseEndsAtMs: number | undefined;
+  readonly effect: EffectMark | undefined;
+}
+
+/** The limit grew: taken from a parent here, or received from one elsewhere. For grants across daemons granted_total grows by it. */
+export interface LimitRaised {
+  readonly type: "limit_raised";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly by: Amounts;
+  readonly effect: EffectMark | undefined;
+}
+
+/** The limit shrank by budget that was free: it went to the parent. For grants across daemons returned_total grows by it. */
+export interface LimitLowered {
+  readonly type: "limit_lowered";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly by: Amounts;
+  /** The preemption that it feeds, if any. */
+  readonly preemptionId: string | undefined;
+}
+
+export interface PolicySet {
+  readonly type: "policy_set";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly policy: Policy;
+}
+
+export interface HoldPlaced {
+  readonly type: "hold_placed";
+  readonly atMs: number;
+  readonly holdId: string;
+  readonly allocationId: string;
+  readonly what: "model" | "tool" | "code";
+  readonly name: string;
+  readonly amounts: Amounts;
+  readonly clamped: boolean;
+  readonly expiresAtMs: number;
+  readonly effect: EffectMark;
+}
+
+export interface HoldExtended {
+  readonly type: "hold_extended";
+  readonly atMs: number;
+  readonly holdId: string;
+  readonly expiresAtMs: number;
+}
+
+/** The cost of a call so far, cumulative. Final ends the hold and frees the rest. */
+export interface HoldCharged {
+  readonly type: "hold_charged";
+  readonly atMs: number;
+  readonly holdId: string;
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+  readonly final: boolean;
+  /** Measured facts of the call; counted once, at the final settle. */
+  readonly networkBytes: number;
+  readonly diskBytes: number;
+  readonly gpuMs: number;
+  readonly memoryPeakBytes: number;
+}
+
+/** The hold's time to live passed unsettled: the call may have happened. */
+export interface HoldLapsed {
+  readonly type: "hold_lapsed";
+  readonly atMs: number;
+  readonly holdId: string;
+}
+
+/** A settle that came after its allocation was closed: kept for audit, moves nothing. */
+export interface LateSettleRecorded {
+  readonly type: "late_settle_recorded";
+  readonly atMs: number;
+  readonly holdId: string;
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+}
+
+/** Cumulative usage of a delegated allocation as its holder reported it. */
+export interface UsageReported {
+  readonly type: "usage_reported";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly sequence: number;
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+  readonly overrunCredits: Amount;
+  readonly overrunToolCalls: Amount;
+  readonly branchesPeak: Amount;
+  readonly memoryPeakBytes: Amount;
+  readonly networkBytes: number;
+  readonly diskBytes: number;
+  readonly gpuMs: number;
+  readonly callsPerTool: readonly (readonly [string, number])[];
+}
+
+/** The lease now ends later. Ends a doubt. */
+export interface LeaseRenewed {
+  readonly type: "lease_renewed";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly endsAtMs: number;
+}
+
+/** A delegated allocation's lease ended unrenewed. */
+export interface LeaseEnded {
+  readonly type: "lease_ended";
+  readonly atMs: number;
+  readonly allocationId: string;
+}
+
+export interface AllocationClosing {
+  readonly type: "allocation_closing";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly reason: string;
+}
+
+/** Empty: what was unconfirmed is now spent, the rest is back with the parent. */
+export interface AllocationClosed {
+  readonly type: "allocation_closed";
+  readonly atMs: number;
+  readonly allocationId: string;
+}
+
+export interface RequestQueued {
+  readonly type: "request_queued";
+  readonly atMs: number;
+  readonly parentId: string;
+  readonly effectKey: string;
+  readonly fingerprint: number;
+  readonly request: GrantWish;
+  readonly untilMs: number;
+}
+
+export interface RequestDequeued {
+  readonly type: "request_dequeued";
+  readonly atMs: number;
+  readonly effectKey: string;
+  readonly cause: "granted" | "timed_out" | "cancelled" | "refused";
+}
+
+export interface ReclaimRequested {
+  readonly type: "reclaim_requested";
+  readonly atMs: number;
+  readonly preemptionId: string;
+  readonly allocationId: string;
+  readonly mode: PreemptionMode;
+  readonly reason: string;
+  readonly wanted: Amounts;
+}
+
+export interface ReclaimEnded {
+  readonly type: "reclaim_ended";
+  readonly atMs: number;
+  readonly preemptionId: string;
+  readonly allocationId: string;
+  readonly cause: "met" | "cancelled" | "closed";
+}
+
+/** A service's own record about an allocation (a routine, a report), kept as long as the allocation is remembered. */
+export interface NoteAttached {
+  readonly type: "note_attached";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Memory of what ended long enough ago is given up: everything due up to this time. */
+export interface MemoryReleased {
+  readonly type: "memory_released";
+  readonly atMs: number;
+  readonly upToMs: number;
+}
+
+export type BudgetEvent =
+  | AllocationOpened
+  | LimitRaised
+  | LimitLowered
+  | PolicySet
+  | HoldPlaced
+  | HoldExtended
+  | HoldCharged
+  | HoldLapsed
+  | LateSettleRecorded
+  | UsageReported
+  | LeaseRenewed
+  | LeaseEnded
+  | AllocationClosing
+  | AllocationClosed
+  | RequestQueued
+  | RequestDequeued
+  | ReclaimRequested
+  | ReclaimEnded
+  | NoteAttached
+  | MemoryReleased;

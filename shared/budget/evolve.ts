@@ -1,0 +1,128 @@
+/**
+ * evolve(state, event): the only code that changes the state. It cannot refuse: what an event says has happened. An event that does
+ * not fit the state is a broken invariant and ends the process.
+ */
+import { assert, unreachable } from "#std";
+import { shareChanged, shareOf } from "./book.ts";
+import { withEntry } from "./collections.ts";
+import type { BudgetEvent, NoteAttached } from "./event.ts";
+import {
+  evolveAllocationClosed,
+  evolveAllocationClosing,
+  evolveAllocationOpened,
+  evolveLimitLowered,
+  evolveLimitRaised,
+  evolveMemoryReleased,
+} from "./evolve-allocation.ts";
+import {
+  evolveHoldCharged,
+  evolveHoldExtended,
+  evolveHoldLapsed,
+  evolveHoldPlaced,
+  evolveLateSettleRecorded,
+  evolveUsageReported,
+} from "./evolve-call.ts";
+import {
+  evolveReclaimEnded,
+  evolveReclaimRequested,
+  evolveRequestDequeued,
+  evolveRequestQueued,
+} from "./evolve-queue.ts";
+import { CONSUMABLES } from "./resource.ts";
+import type { Allocation, BudgetState } from "./state.ts";
+
+/** The allocation an event speaks of; it must exist. */
+export function allocationOf(state: BudgetState, allocationId: string): Allocation {
+  const found = state.allocations.get(allocationId);
+  assert(found !== undefined, `an event names the unknown allocation ${allocationId}`);
+  return found;
+}
+
+export function evolve(state: BudgetState, event: BudgetEvent): void {
+  assert(event.atMs >= state.engineTimeMs, `engine time fell from ${state.engineTimeMs} to ${event.atMs}`);
+  state.engineTimeMs = event.atMs;
+  switch (event.type) {
+    case "allocation_opened":
+      evolveAllocationOpened(state, event);
+      break;
+    case "limit_raised":
+      evolveLimitRaised(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "limit_lowered":
+      evolveLimitLowered(event, allocationOf(state, event.allocationId));
+      break;
+    case "policy_set":
+      allocationOf(state, event.allocationId).policy = event.policy;
+      break;
+    case "hold_placed":
+      evolveHoldPlaced(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "hold_extended":
+      evolveHoldExtended(state, event);
+      break;
+    case "hold_charged":
+      evolveHoldCharged(state, event);
+      break;
+    case "hold_lapsed":
+      evolveHoldLapsed(state, event);
+      break;
+    case "late_settle_recorded":
+      evolveLateSettleRecorded(state, event);
+      break;
+    case "usage_reported":
+      evolveUsageReported(event, allocationOf(state, event.allocationId));
+      break;
+    case "lease_renewed":
+      setLease(state, allocationOf(state, event.allocationId), event.endsAtMs);
+      break;
+    case "lease_ended":
+      setDoubtful(state, allocationOf(state, event.allocationId), true);
+      break;
+    case "allocation_closing":
+      evolveAllocationClosing(event, allocationOf(state, event.allocationId));
+      break;
+    case "allocation_closed":
+      evolveAllocationClosed(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "request_queued":
+      evolveRequestQueued(state, event, allocationOf(state, event.parentId));
+      break;
+    case "request_dequeued":
+      evolveRequestDequeued(state, event);
+      break;
+    case "reclaim_requested":
+      evolveReclaimRequested(event, allocationOf(state, event.allocationId));
+      break;
+    case "reclaim_ended":
+      evolveReclaimEnded(event, allocationOf(state, event.allocationId));
+      break;
+    case "note_attached":
+      attachNote(allocationOf(state, event.allocationId), event);
+      break;
+    case "memory_released":
+      evolveMemoryReleased(state, event);
+      break;
+    default:
+      unreachable(event);
+  }
+}
+
+function attachNote(node: Allocation, { key, value }: NoteAttached): void {
+  node.notes = withEntry(node.notes, key, value);
+}
+
+function setLease(state: BudgetState, node: Allocation, endsAtMs: number): void {
+  if (node.leaseEndsAtMs !== undefined) state.due.leases.remove(node, node.leaseEndsAtMs);
+  node.leaseEndsAtMs = endsAtMs;
+  state.due.leases.add(node, endsAtMs);
+  if (node.doubtful) setDoubtful(state, node, false);
+}
+
+/** Both consumables of a lease fall into doubt together, and come out of it together. */
+function setDoubtful(state: BudgetState, node: Allocation, doubtful: boolean): void {
+  assert(node.side === "delegated", `only a grant to another daemon can be in doubt, not ${node.path}`);
+  const shares = CONSUMABLES.map((resource) => [resource, shareOf(node, resource)] as const);
+  node.doubtful = doubtful;
+  for (const [resource, share] of shares) shareChanged(node, resource, share);
+  if (doubtful && node.leaseEndsAtMs !== undefined) state.due.leases.remove(node, node.leaseEndsAtMs);
+}

@@ -1,0 +1,72 @@
+/** The budget engine: pure, synchronous, deterministic. Everything outside enters here. */
+export type { Amount } from "./amount.ts";
+export { add, amount, isAmount, least, monus, most, subtract, ZERO } from "./amount.ts";
+export { usageOf } from "./cascade.ts";
+export type { Command, CommandOf, GrantWish, OpenWish, RaiseWish, ReceiveGrant, ReportedUsage } from "./command.ts";
+export { NO_USAGE } from "./command.ts";
+export { decide } from "./decide.ts";
+export { DEADLINE_PASSED, nextDueMs } from "./decide-time.ts";
+export { describeState } from "./describe.ts";
+export type {
+  AllocationClosed,
+  AllocationClosing,
+  AllocationOpened,
+  BudgetEvent,
+  EffectMark,
+  HoldCharged,
+  HoldExtended,
+  HoldLapsed,
+  HoldPlaced,
+  LateSettleRecorded,
+  LeaseEnded,
+  LeaseRenewed,
+  LimitLowered,
+  LimitRaised,
+  MemoryReleased,
+  NoteAttached,
+  PolicySet,
+  ReclaimEnded,
+  ReclaimRequested,
+  RequestDequeued,
+  RequestQueued,
+  UsageReported,
+} from "./event.ts";
+export { evolve } from "./evolve.ts";
+export { limitsOf } from "./evolve-allocation.ts";
+export { assertInvariants } from "./invariants.ts";
+export type { Conflict, Decision, Message, Outcome, OutcomeOf, Refusal, Violation } from "./outcome.ts";
+export type {
+  AllocationKind,
+  AllocationState,
+  ConflictType,
+  Policy,
+  PreemptionMode,
+  Priority,
+  Side,
+  StrategyName,
+} from "./policy.ts";
+export { ALLOCATION_KINDS, CONFLICT_TYPES, PREEMPTION_MODES, PRIORITIES, STRATEGIES } from "./policy.ts";
+export type { Amounts, Consumable, Demand, HeldResource, Limits, Resource } from "./resource.ts";
+export {
+  addAmounts,
+  amountsOf,
+  CONSUMABLES,
+  HELD_RESOURCES,
+  isNothing,
+  leastAmounts,
+  monusAmounts,
+  mostAmounts,
+  NOTHING,
+  RESOURCES,
+} from "./resource.ts";
+export type {
+  Allocation,
+  Book,
+  BudgetState,
+  HeldBook,
+  Hold,
+  Reclaim,
+  Tally,
+  Waiter,
+} from "./state.ts";
+export { createState, rootOf } from "./state.ts";

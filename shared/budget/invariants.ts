@@ -1,0 +1,125 @@
+/**
+ * The invariants, checked over a whole state. Tests and debug builds run this after every event; it shares only the state's types with
+ * the code it checks.
+ *   I1  limit + debt = available + reserved + unconfirmed + granted + inDoubt + spent, per node and consumable
+ *   I2  no term is negative or fractional; available · debt = 0; an unlimited book has neither
+ *   I3  granted and inDoubt are the sums of the open children's shares; reserved and unconfirmed those of the holds
+ *   I4  held: in use = Σ(children's shares + live holds) ≤ limit, peak ≥ in use
+ *   I5  a closed node stands empty: nothing reserved, unconfirmed, granted or in doubt, no children, no holds
+ *   I6  only a delegated node can be in doubt
+ *   I7  usage = spent + Σ(open children's usage); overrun ≤ usage
+ *   I8  a child's deadline is never later than its parent's
+ *   I9  limit = granted_total − returned_total, for every limited resource of an open node
+ *   I10 every hold, effect and waiter that is indexed stands where the index says; live holds and holders are counted
+ */
+import { assert } from "#std";
+import { CONSUMABLES, type Consumable, HELD_RESOURCES, type HeldResource } from "./resource.ts";
+import type { Allocation, BudgetState, Hold } from "./state.ts";
+
+/** Throws InvariantError naming the invariant and the node. */
+export function assertInvariants(state: BudgetState): void {
+  for (const node of state.allocations.values()) {
+    for (const resource of CONSUMABLES) checkBook(node, resource);
+    for (const resource of HELD_RESOURCES) checkHeld(node, resource);
+    checkNode(state, node);
+  }
+  for (const hold of state.holds.values()) checkHold(hold);
+}
+
+function sum<T>(items: Iterable<T>, value: (item: T) => number): number {
+  let total = 0;
+  for (const item of items) total += value(item);
+  return total;
+}
+
+function checkBook(node: Allocation, resource: Consumable): void {
+  const book = node.books[resource];
+  const at = `at ${node.path} ${resource}: ${JSON.stringify(book)}`;
+  const terms = [
+    book.limit,
+    book.debt,
+    book.available,
+    book.reserved,
+    book.unconfirmed,
+    book.granted,
+    book.inDoubt,
+    book.spent,
+  ];
+  for (const term of [...terms, book.usage, book.overrun]) assert(Number.isSafeInteger(term) && term >= 0, `I2 ${at}`);
+  assert(book.available === 0 || book.debt === 0, `I2 available and debt ${at}`);
+  assert(!book.elastic || (book.available === 0 && book.debt === 0), `I2 unlimited ${at}`);
+  const right = book.available + book.reserved + book.unconfirmed + book.granted + book.inDoubt + book.spent;
+  assert(book.limit + book.debt === right, `I1 ${at}`);
+  const sides = shares(node, resource);
+  assert(
+    book.granted === sides.granted && book.inDoubt === sides.inDoubt,
+    `I3 children ${at} ${JSON.stringify(sides)}`,
+  );
+  const set = (hold: Hold) => Math.max(0, hold.amounts[resource] - hold.charged[resource]);
+  assert(book.reserved === sum(node.holds, (hold) => (hold.state === "live" ? set(hold) : 0)), `I3 reserved ${at}`);
+  assert(
+    book.unconfirmed === sum(node.holds, (hold) => (hold.state === "lapsed" ? set(hold) : 0)),
+    `I3 unconfirmed ${at}`,
+  );
+  const used = book.spent + sum(node.children, (child) => child.books[resource].usage);
+  assert(book.usage === used, `I7 ${at} expected ${used}`);
+  assert(book.overrun <= book.usage, `I7 overrun ${at}`);
+  if (node.state === "open" && !book.elastic) {
+    assert(book.limit === node.grantedTotal[resource] - node.returnedTotal[resource], `I9 ${at}`);
+  }
+}
+
+function shares(node: Allocation, resource: Consumable): { granted: number; inDoubt: number } {
+  let granted = 0;
+  let inDoubt = 0;
+  for (const child of node.children) {
+    const { limit, usage } = child.books[resource];
+    granted += child.doubtful ? usage : Math.max(limit, usage);
+    inDoubt += child.doubtful ? Math.max(0, limit - usage) : 0;
+  }
+  return { granted, inDoubt };
+}
+
+function checkHeld(node: Allocation, resource: HeldResource): void {
+  const book = node.held[resource];
+  const at = `at ${node.path} ${resource}: ${JSON.stringify(book)}`;
+  const slot = (child: Allocation) => (resource === "branches" && child.kind !== "account" ? 1 : 0);
+  const children = sum(node.children, (child) => child.held[resource].limit + slot(child));
+  const holds = sum(node.holds, (hold) => (hold.state === "live" ? hold.amounts[resource] : 0));
+  assert(book.inUse === children + holds, `I4 in use ${at} expected ${children + holds}`);
+  assert(book.elastic || book.inUse <= book.limit, `I4 limit ${at}`);
+  assert(book.peak >= book.inUse, `I4 peak ${at}`);
+  if (node.state === "open" && !book.elastic) {
+    assert(book.limit === node.grantedTotal[resource] - node.returnedTotal[resource], `I9 ${at}`);
+  }
+}
+
+function checkNode(state: BudgetState, node: Allocation): void {
+  const { parent } = node;
+  assert(!node.doubtful || node.side === "delegated", `I6 at ${node.path}`);
+  if (node.state === "closed") {
+    assert(node.children.size === 0 && node.holds.size === 0, `I5 at ${node.path}`);
+    for (const { reserved, unconfirmed, granted, inDoubt } of Object.values(node.books)) {
+      assert(reserved + unconfirmed + granted + inDoubt === 0, `I5 at ${node.path}`);
+    }
+    assert(!parent?.children.has(node), `I5 ${node.path} still stands among the open`);
+  } else if (parent) {
+    assert(parent.children.has(node) && parent.state !== "closed", `I5 ${node.path} is open below a closed parent`);
+    const latest = parent.deadlineAtMs;
+    const deadline = node.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    assert(latest === undefined || deadline <= latest, `I8 at ${node.path}`);
+  } else assert(state.roots.has(node), `I10 root ${node.path}`);
+  assert(
+    node.liveHolds === sum(node.holds, (hold) => (hold.state === "live" ? 1 : 0)),
+    `I10 live holds at ${node.path}`,
+  );
+  const held = sum(node.children, (child) => (child.side === "delegated" && child.peer !== undefined ? 1 : 0));
+  assert(sum(node.holders.values(), (count) => count) === held, `I10 holders at ${node.path}`);
+  for (const waiter of node.waiters)
+    assert(state.effects.get(waiter.effectKey)?.answer === waiter, `I10 waiter at ${node.path}`);
+}
+
+function checkHold(hold: Hold): void {
+  const at = `hold ${hold.id} at ${hold.allocation.path}`;
+  assert(hold.allocation.holds.has(hold) === (hold.state !== "ended"), `I10 ${at} is ${hold.state}`);
+}

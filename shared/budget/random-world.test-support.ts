@@ -1,0 +1,368 @@
+/**
+ * A world of random commands for the property tests. An instruction is a name and three numbers that are read against the state as it
+ * then is, so that most commands make sense and every sequence can be shrunk.
+ */
+import { amount } from "./amount.ts";
+import { Auditor, type Charge, NO_CHARGE } from "./auditor.test-support.ts";
+import { freeAt } from "./nothing-stuck.test-support.ts";
+import type { Decision } from "./outcome.ts";
+import type { Policy } from "./policy.ts";
+import { type Consumable, RESOURCES, type Resource } from "./resource.ts";
+import { limits, Scenario, some, type Untimed, usage } from "./scenario.test-support.ts";
+import type { Allocation } from "./state.ts";
+
+/** A request that had an effect: what was asked, and what ends it. */
+export interface PastEffect {
+  readonly command: Untimed;
+  readonly subject: string;
+}
+
+export class World {
+  readonly s = new Scenario();
+  readonly auditor = new Auditor();
+  readonly effects: PastEffect[] = [];
+  readonly queued = new Map<string, Untimed>();
+  /** What holders of delegated allocations have truly used; they may report less, or late. */
+  readonly truth = new Map<string, Charge & { readonly sequence: number }>();
+  readonly preemptions: { readonly preemptionId: string; readonly allocationId: string }[] = [];
+
+  run(command: Untimed): Decision {
+    const decision = this.s.run(command);
+    for (const event of decision.events) this.auditor.read(event);
+    const { outcome } = decision;
+    if ("repeated" in outcome && !outcome.repeated) {
+      this.#effect(command, outcome.type === "held" ? outcome.holdId : outcome.allocationId);
+    }
+    if (outcome.type === "queued" && command.type === "grant") this.queued.set(command.wish.requestId, command);
+    for (const message of decision.messages) {
+      if (message.type !== "decided") continue;
+      const waiting = this.queued.get(message.requestId);
+      this.queued.delete(message.requestId);
+      const answer = message.outcome;
+      if (waiting && (answer.type === "opened" || answer.type === "raised")) this.#effect(waiting, answer.allocationId);
+    }
+    return decision;
+  }
+
+  #effect(command: Untimed, subject: string): void {
+    if (command.type === "grant" || command.type === "reserve") this.effects.push({ command, subject });
+  }
+
+  /** An allocation of that kind, seldom another or a closed one. */
+  one(kind: Kind, n: number): Allocation | undefined {
+    const all = [...this.s.state.allocations.values()];
+    const found = all.filter((node) => (IS[kind](node) || n % 23 === 0) && (node.state !== "closed" || n % 11 === 0));
+    return pick(found, n);
+  }
+
+  holdId(n: number): string | undefined {
+    const found = [...this.s.state.holds.values()].filter((hold) => hold.state !== "ended" || n % 5 === 0);
+    return pick(found, n)?.id;
+  }
+
+  trulyUsed(allocationId: string): Charge & { readonly sequence: number } {
+    return this.truth.get(allocationId) ?? { ...NO_CHARGE, sequence: 0 };
+  }
+}
+
+type Kind = "any" | "keeper" | "child" | Allocation["side"];
+
+const IS: { readonly [K in Kind]: (node: Allocation) => boolean } = {
+  any: () => true,
+  keeper: (node) => node.side !== "delegated",
+  child: (node) => node.parent !== undefined,
+  local: (node) => node.side === "local",
+  received: (node) => node.side === "received",
+  delegated: (node) => node.side === "delegated",
+};
+
+function pick<T>(from: readonly T[], n: number): T | undefined {
+  return from[n % Math.max(1, from.length)];
+}
+
+function part(n: number, shift: number, of: number): number {
+  return Math.floor(n / shift) % of;
+}
+
+const POLICIES: readonly Policy[] = [
+  {},
+  { strategy: "QUEUE_AND_WAIT" },
+  { strategy: "QUEUE_AND_WAIT", queueLengthMax: 4 },
+  { strategy: "QUEUE_AND_WAIT" },
+  { requestMayChoose: true },
+];
+const somePolicy = (n: number): Policy => pick(POLICIES, n) ?? {};
+const WAITS_MS = [0, 60, 8_000, 35_000, 700_000, 700_000];
+const someWaitMs = (n: number): number => pick(WAITS_MS, n) ?? 0;
+
+const POOLED: readonly (readonly Consumable[])[] = [["credits"], ["toolCalls"], ["credits", "toolCalls"]];
+const somePooled = (n: number): readonly Consumable[] => POOLED[n] ?? [];
+
+/** Limits of which some are absent, that is unlimited where the parent allows it. */
+function someLimits(a: number, b: number, times = 1): Partial<Record<Resource | "durationMs", number>> {
+  const branches = part(a, 100, 3) * times;
+  const all = { credits: (a % 100) * times, toolCalls: (b % 8) * times, branches, memoryBytes: part(b, 8, 60) * times };
+  const kept = Object.entries(all).filter((_, i) => part(a + b, 3 ** i, 6) !== 0);
+  return { ...Object.fromEntries(kept), ...(part(b, 7, 19) === 0 ? { durationMs: part(a, 5, 40_000) } : {}) };
+}
+
+function atLeast(numbers: { readonly [R in Resource]?: number }, c: number) {
+  return { credits: Math.floor(((numbers.credits ?? 0) * (c % 4)) / 3), toolCalls: numbers.toolCalls ?? 0 };
+}
+
+type Op = (w: World, a: number, b: number, c: number) => void;
+
+const account: Op = (w, a, b, c) => {
+  if (w.s.state.roots.size >= 3) return;
+  const allocationId = w.s.id("account");
+  const { durationMs, ...numbers } = someLimits(a, b, 12);
+  w.run({ type: "open_root", allocationId, name: allocationId, limits: limits(numbers), policy: somePolicy(c) });
+};
+
+const receive: Op = (w, a, b, c) => {
+  if (w.s.state.roots.size >= 3) return;
+  const { durationMs, ...numbers } = someLimits(a, b, 12);
+  const leaseMs = (c % 3 === 0 ? 50 : 3_000_000) * (1 + part(c, 3, 100));
+  w.run(w.s.receiving(numbers, { leaseMs, policy: somePolicy(c) }));
+};
+
+const open: Op = (w, a, b, c) => {
+  const parent = w.one("keeper", c);
+  if (!parent) return;
+  const asked = someLimits(a, b);
+  const delegated = part(c, 8, 3) === 0;
+  const opening = {
+    kind: part(c, 24, 5) === 0 ? "account" : "run",
+    limits: asked,
+    min: atLeast(asked, part(c, 3, 4)),
+    policy: somePolicy(part(c, 120, 8)),
+    waitMs: someWaitMs(part(a, 11, 7)),
+    byHolder: delegated && part(c, 5, 4) === 0,
+    pooled: somePooled(part(a, 17, 12)),
+    strategy: part(b, 13, 6) === 0 ? "QUEUE_AND_WAIT" : undefined,
+  } as const;
+  const holder = delegated ? { holder: "holder", caller: "holder" } : {};
+  w.run({ type: "grant", wish: w.s.openWish(parent.id, { ...opening, ...holder }) });
+};
+
+const raise: Op = (w, a, b, c) => {
+  const node = w.one("child", c);
+  if (!node) return;
+  const by = { credits: a % 60, toolCalls: b % 4, branches: part(a, 60, 2), memoryBytes: part(b, 4, 30) };
+  const caller = node.side === "delegated" && part(c, 7, 9) > 0 ? "holder" : "client";
+  const waitMs = someWaitMs(part(b, 11, 7));
+  w.run({ type: "grant", wish: w.s.raiseWish(node.id, { by, min: atLeast(by, c), caller, waitMs }) });
+};
+
+const setLimits: Op = (w, a, b, c) => {
+  const node = w.one("local", c);
+  if (!node) return;
+  const { durationMs, ...numbers } = someLimits(a, b, 8);
+  const all = { credits: 300, toolCalls: 20, branches: 6, memoryBytes: 200, ...numbers };
+  const limited = RESOURCES.filter((resource) => Number.isFinite(freeAt(node, resource)));
+  const set = Object.fromEntries(limited.map((resource) => [resource, all[resource]]));
+  const policy = part(c, 6, 3) === 0 ? somePolicy(c) : node.policy;
+  w.run({ type: "set_limits", allocationId: node.id, limits: limits(set), policy });
+};
+
+const close: Op = (w, a) => {
+  const node = w.one(a % 5 === 0 ? "any" : "child", a);
+  if (node && (node.parent || a % 9 === 0)) w.run({ type: "close", allocationId: node.id, reason: "finished" });
+};
+
+const note: Op = (w, a, b) => {
+  const node = w.one("any", a);
+  if (node) w.run({ type: "attach_note", allocationId: node.id, key: `k${b % 20}`, value: `v${a % 3}` });
+};
+
+const cancelRequest: Op = (w, a) => {
+  const command = pick([...w.queued.values()], a);
+  if (command?.type !== "grant") return;
+  w.run({ type: "cancel_request", caller: command.wish.caller, requestId: command.wish.requestId });
+};
+
+const reserve: Op = (w, a, b, c) => {
+  const node = w.one("keeper", c);
+  if (!node) return;
+  const wanted = {
+    credits: a % 30,
+    toolCalls: b % 3,
+    branches: part(a, 30, 8) === 0 ? 1 : 0,
+    memoryBytes: part(b, 3, 15),
+  };
+  const min = part(c, 9, 2) === 0 ? wanted : atLeast(wanted, b);
+  w.s.id("step");
+  const [requestId, holdId] = [w.s.id("call"), w.s.id("hold")];
+  const ids = {
+    type: "reserve",
+    allocationId: node.id,
+    requestId,
+    holdId,
+    what: "tool",
+    name: `tool${b % 3}`,
+  } as const;
+  w.run({ ...ids, wanted: some(wanted), min: some(min), ttlMs: 1 + part(a, 7, 20_000) });
+};
+
+const extend: Op = (w, a, b) => {
+  const holdId = w.holdId(a);
+  const allocationId = w.s.state.holds.get(holdId ?? "")?.allocation.id;
+  if (holdId && allocationId) w.run({ type: "extend", allocationId, holdId, ttlMs: 1 + (b % 20_000) });
+};
+
+const settle: Op = (w, a, b, c) => {
+  const hold = w.s.state.holds.get(w.holdId(a) ?? "");
+  if (!hold) return;
+  // A third each below, at and above what was set aside.
+  const scale = (x: number, n: number) => Math.floor((x * [0, 1, 2, 3, 3, 5][n % 6]!) / 3) + (n % 7 === 6 ? 40 : 0);
+  const [credits, toolCalls] = [amount(scale(hold.amounts.credits, b)), amount(scale(hold.amounts.toolCalls, c))];
+  const facts = { networkBytes: b % 9, diskBytes: 0, gpuMs: 0, memoryPeakBytes: c % 900 };
+  const which = { type: "settle", allocationId: hold.allocation.id, holdId: hold.id, final: c % 3 > 0 } as const;
+  w.run({ ...which, credits, toolCalls, ...facts });
+};
+
+const release: Op = (w, a) => {
+  const hold = w.s.state.holds.get(w.holdId(a) ?? "");
+  if (hold) w.run({ type: "release", allocationId: hold.allocation.id, holdId: hold.id });
+};
+
+function sendReport(w: World, node: Allocation, { final, stale }: { final: boolean; stale: boolean }): void {
+  const { sequence, ...used } = w.trulyUsed(node.id);
+  const seen = stale
+    ? { sequence: Math.max(0, sequence - 2), credits: Math.floor(used.credits / 2), toolCalls: 0 }
+    : { sequence, ...used };
+  const calls = [[`tool${sequence % 3}`, sequence]] as const;
+  const told = usage({
+    credits: seen.credits,
+    toolCalls: seen.toolCalls,
+    branchesPeak: sequence % 4,
+    callsPerTool: calls,
+  });
+  const report = {
+    type: "report_usage",
+    caller: "holder",
+    allocationId: node.id,
+    epoch: 1,
+    sequence: seen.sequence,
+  } as const;
+  w.run({ ...report, usage: told, final, leaseEndsAtMs: w.s.nowMs + 30_000 });
+}
+
+/** The holder of a grant uses some of it, seldom more than it has, and reports: in order, late, twice, or for the last time. */
+const report: Op = (w, a, b, c) => {
+  const node = w.one("delegated", a);
+  if (!node) return;
+  const before = w.trulyUsed(node.id);
+  const left = Math.max(0, node.books.credits.limit - before.credits);
+  const more = b % 13 === 0 ? left + 30 : Math.min(left, b % 50);
+  if (node.state !== "closed") {
+    const toolCalls = before.toolCalls + (c % 4 === 0 ? 1 : 0);
+    w.truth.set(node.id, { credits: before.credits + more, toolCalls, sequence: before.sequence + 1 });
+  }
+  sendReport(w, node, { final: c % 17 === 0, stale: c % 5 === 0 });
+  if (c % 7 === 0) sendReport(w, node, { final: false, stale: false });
+};
+
+const returned: Op = (w, a, b, c) => {
+  const node = w.one("delegated", a);
+  if (!node) return;
+  const { grantedTotal, returnedTotal } = node;
+  const used = w.trulyUsed(node.id);
+  const give = (r: Resource, n: number) => {
+    const spent = r === "credits" || r === "toolCalls" ? used[r] : 0;
+    const free = Math.max(0, grantedTotal[r] - returnedTotal[r] - spent);
+    return c % 6 === 0 ? Math.max(0, returnedTotal[r] - 1) : returnedTotal[r] + (free === 0 ? 0 : n % (free + 1));
+  };
+  const total = {
+    credits: give("credits", b),
+    toolCalls: give("toolCalls", b),
+    branches: give("branches", c),
+    memoryBytes: give("memoryBytes", c),
+  };
+  w.run({ type: "receive_return", caller: "holder", allocationId: node.id, epoch: 1, returnedTotal: some(total) });
+};
+
+const receiveLimit: Op = (w, a, b, c) => {
+  const node = w.one("received", a);
+  if (!node) return;
+  const { credits, toolCalls, branches, memoryBytes } = node.grantedTotal;
+  const up = {
+    credits: credits + (b % 90),
+    toolCalls: toolCalls + (c % 4),
+    branches: branches + (b % 3),
+    memoryBytes: memoryBytes + (c % 40),
+  };
+  const grantedTotal = some(c % 4 === 0 ? { credits: Math.floor(credits / 2) } : up);
+  w.run({ type: "receive_limit", allocationId: node.id, epoch: c % 19 === 0 ? 2 : 1, grantedTotal });
+};
+
+const returnSurplus: Op = (w, a, b) => {
+  const node = w.one("received", a);
+  if (node) w.run({ type: "return_surplus", allocationId: node.id, keep: some({ credits: b % 100, branches: b % 2 }) });
+};
+
+const renew: Op = (w, a, b) => {
+  const node = w.one("received", a);
+  if (node) w.run({ type: "renew_lease", allocationId: node.id, epoch: 1, endsAtMs: w.s.nowMs + (b % 30_000) });
+};
+
+const reclaim: Op = (w, a, b, c) => {
+  const node = w.one(a % 3 === 0 ? "received" : "child", a);
+  if (!node) return;
+  const known = c % 5 === 0 ? pick(w.preemptions, b) : undefined;
+  const { preemptionId, allocationId } = known ?? { preemptionId: w.s.id("preemption"), allocationId: node.id };
+  w.preemptions.push({ preemptionId, allocationId });
+  const amounts =
+    c % 4 === 0 ? undefined : some({ credits: b % 200, toolCalls: c % 3, branches: b % 2, memoryBytes: c % 50 });
+  const mode = c % 23 === 0 ? "PAUSE" : "SHRINK";
+  w.run({ type: "reclaim", preemptionId, allocationId, epoch: undefined, amounts, mode, reason: "test" });
+};
+
+const cancelReclaim: Op = (w, a) => {
+  const known = pick(w.preemptions, a);
+  if (known) w.run({ type: "cancel_reclaim", ...known });
+};
+
+const wait: Op = (w, a) => {
+  w.s.nowMs += pick([1, 30, 60, 60, 500, 500, 2_000, 6_000, 6_000, 33_000, 610_000], a) ?? 0;
+  if (a % 5 > 0) w.run({ type: "tick" });
+};
+
+const restart: Op = (w) => w.s.restart();
+
+/** Each operation as often as it should come. */
+export const OPS: readonly (readonly [Op, number])[] = [
+  [account, 2],
+  [receive, 2],
+  [open, 14],
+  [raise, 6],
+  [setLimits, 2],
+  [close, 4],
+  [note, 1],
+  [cancelRequest, 2],
+  [reserve, 9],
+  [extend, 1],
+  [settle, 8],
+  [release, 1],
+  [report, 6],
+  [returned, 3],
+  [receiveLimit, 1],
+  [returnSurplus, 1],
+  [renew, 1],
+  [reclaim, 4],
+  [cancelReclaim, 1],
+  [wait, 6],
+  [restart, 1],
+];
+const WEIGHTED = OPS.flatMap(([op, weight]) => Array.from({ length: weight }, () => op));
+
+export interface Instruction {
+  readonly op: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+export function follow(world: World, { op, a, b, c }: Instruction): void {
+  pick(WEIGHTED, op)?.(world, a, b, c);
+}

@@ -1,0 +1,12 @@
+/**
+ * FIRST_COME_FIRST_SERVED: arrival order; what does not fit now is denied with a retry time. Its own requests never wait, but where
+ * others do (requests that chose another strategy, or a policy that changed), they came first.
+ */
+import { claimedFrom } from "./backfill.ts";
+import type { Strategy } from "./strategy.ts";
+
+export const firstComeFirstServed: Strategy = {
+  name: "FIRST_COME_FIRST_SERVED",
+  blockedBy: claimedFrom,
+  whenShort: () => "deny",
+};

@@ -1,0 +1,93 @@
+/** A node of the tree as its owner shows it: limits, books, usage, and what stands below it. */
+import { type Allocation, type Amounts, type Limits, usageOf } from "#budget";
+import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import { allocationKinds, allocationStates, priorities } from "./enum-names.ts";
+import { limitsToProto } from "./messages/amounts.ts";
+import { booksToProto, heldBooksToProto, usageToProto } from "./messages/usage.ts";
+
+export interface ViewOptions {
+  /** Levels below the node to show, as requests state it; 0 means all of them. Default 0. */
+  readonly depth?: number;
+  /** Engine time now; deadlines are shown as the time that is left. */
+  readonly nowMs: number;
+  /** How the work of a node ended: "succeeded", "failed", "stopped"; empty while it goes on. Default: always empty. */
+  readonly outcome?: (node: Allocation) => string;
+  /** The children of a node whose books another daemon keeps, as that daemon last showed them. Default: none. */
+  readonly graft?: (node: Allocation) => readonly AllocationView[] | undefined;
+}
+
+/** The view of `node` and, as deep as was asked for, of its open children and then its closed ones, each in order of opening or end. */
+export function viewOf(node: Allocation, options: ViewOptions): AllocationView {
+  const { depth = 0 } = options;
+  return nodeView(node, depth === 0 ? Number.POSITIVE_INFINITY : depth, options);
+}
+
+/** `levels` below the node; 0 shows it alone. */
+function nodeView(node: Allocation, levels: number, options: ViewOptions): AllocationView {
+  const { books, held, state, deadlineAtMs } = node;
+  const view: AllocationView = {
+    $typeName: "bursar.v1.AllocationView",
+    allocationId: node.id,
+    parentId: node.parent?.id ?? "",
+    name: node.name,
+    path: node.path,
+    kind: allocationKinds.numberOf[node.kind],
+    state: allocationStates.numberOf[state],
+    reason: state === "open" ? "" : (node.closingReason ?? ""),
+    priority: priorities.numberOf[node.priority],
+    limits: limitsToProto(grantedLimits(node)),
+    credits: booksToProto(books.credits),
+    toolCalls: booksToProto(books.toolCalls),
+    concurrentBranches: heldBooksToProto(held.branches),
+    memoryBytes: heldBooksToProto(held.memoryBytes),
+    usage: usageToProto(usageOf(node)),
+    holder: node.side === "delegated" ? (node.peer ?? "") : "",
+    epoch: BigInt(node.epoch),
+    inDoubt: node.doubtful,
+    outcome: options.outcome?.(node) ?? "",
+    children: levels > 0 ? childrenOf(node, levels - 1, options) : [],
+    openChildren: node.children.size,
+    waiting: node.waiters.length,
+    reclaimPendingCredits: pendingCredits(node),
+  };
+  if (deadlineAtMs !== undefined) view.deadlineLeftMs = BigInt(Math.max(0, deadlineAtMs - options.nowMs));
+  return view;
+}
+
+function childrenOf(node: Allocation, levels: number, options: ViewOptions): AllocationView[] {
+  const grafted = node.side === "delegated" ? options.graft?.(node) : undefined;
+  if (grafted !== undefined) return grafted.map((view) => cutBelow(view, levels));
+  const children: AllocationView[] = [];
+  for (const child of node.children) children.push(nodeView(child, levels, options));
+  for (const child of node.closedChildren) children.push(nodeView(child, levels, options));
+  return children;
+}
+
+/** A view from another daemon, no deeper than was asked for. */
+function cutBelow(view: AllocationView, levels: number): AllocationView {
+  if (view.children.length === 0) return view;
+  return { ...view, children: levels > 0 ? view.children.map((child) => cutBelow(child, levels - 1)) : [] };
+}
+
+/** What the node was granted in total, returns not taken off; what is not limited is absent. */
+function grantedLimits(node: Allocation): Limits {
+  const { books, held, deadlineAtMs, openedAtMs, priorityBonus, emergencyReserve } = node;
+  const granted: Amounts = node.grantedTotal;
+  return {
+    ...(books.credits.elastic ? {} : { credits: granted.credits }),
+    ...(books.toolCalls.elastic ? {} : { toolCalls: granted.toolCalls }),
+    ...(held.branches.elastic ? {} : { branches: granted.branches }),
+    ...(held.memoryBytes.elastic ? {} : { memoryBytes: granted.memoryBytes }),
+    ...(deadlineAtMs === undefined ? {} : { durationMs: Math.max(0, deadlineAtMs - openedAtMs) }),
+    priorityBonus,
+    emergencyReserve,
+  };
+}
+
+function pendingCredits(node: Allocation): bigint {
+  let pending = 0n;
+  for (const { wanted, reclaimed } of node.reclaims.values()) {
+    pending += BigInt(Math.max(0, wanted.credits - reclaimed.credits));
+  }
+  return pending;
+}

@@ -1,0 +1,143 @@
+/**
+ * Readers of single values: text, choices, whole amounts, durations, bytes. Numbers are read from the text in the file, digit by
+ * digit, so that none is rounded on the way; a fraction, a sign or a size beyond all sense is refused by name.
+ */
+import { LIMITS } from "#std";
+import { nearestName } from "./nearest-name.ts";
+import type { Place, Reader } from "./place.ts";
+
+export interface TextOptions {
+  /** The whole text must match; default: anything. */
+  readonly pattern?: RegExp;
+  /** Completes "must be …" when the pattern does not match. */
+  readonly mustBe?: string;
+  /** Default LIMITS.documentTextCharsMax. */
+  readonly charsMax?: number;
+  /** Fewest characters; default 1. */
+  readonly charsMin?: number;
+}
+
+/** A text without NUL characters. */
+export function text(options: TextOptions = {}): Reader<string> {
+  const { pattern, mustBe = "text of the right form", charsMax = LIMITS.documentTextCharsMax, charsMin = 1 } = options;
+  return (place) => {
+    const written = place.text;
+    if (written === undefined)
+      return place.refuse(`must be ${pattern === undefined ? "text" : mustBe}; got ${place.shown}`);
+    if (written.length > charsMax)
+      return place.refuse(`has ${written.length} characters; at most ${charsMax} are allowed`);
+    if (written.length < charsMin) return place.refuse("must not be empty");
+    if (written.includes("\0")) return place.refuse("must not contain a NUL character");
+    if (pattern !== undefined && !pattern.test(written)) return place.refuse(`must be ${mustBe}; got ${place.shown}`);
+    return written;
+  };
+}
+
+/** A name of ours: small letters, digits, dashes and underscores, at most LIMITS.nameCharsMax. */
+export const name: Reader<string> = text({
+  pattern: /^[a-z0-9][a-z0-9_-]*$/,
+  mustBe: "a name of small letters, digits, - and _, starting with a letter or digit",
+  charsMax: LIMITS.nameCharsMax,
+});
+
+/** One of `choices`, written exactly so. */
+export function choice<const C extends string>(choices: readonly C[]): Reader<C> {
+  return (place) => {
+    const written = place.text;
+    const chosen = choices.find((candidate) => candidate === written);
+    if (chosen !== undefined) return chosen;
+    const nearest = written === undefined ? undefined : nearestName(written, choices);
+    const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+    return place.refuse(`must be one of ${choices.join(", ")}; got ${place.shown}${meant}`);
+  };
+}
+
+export interface WholeOptions {
+  /** What is counted, in the plural: "credits". */
+  readonly unit: string;
+  /** Default 0. */
+  readonly min?: number;
+  /** Default LIMITS.amountMax. */
+  readonly max?: number;
+}
+
+const DIGITS = /^(?:0|[1-9][0-9]*(?:_[0-9]+)*)$/;
+
+/** The digits as a number; undefined when they say more than `max`. */
+function wholeFrom(digits: string, max: number): number | undefined {
+  const value = BigInt(digits.replaceAll("_", ""));
+  return value > BigInt(max) ? undefined : Number(value);
+}
+
+/** A whole number in plain digits, which may be grouped: 1_000_000. */
+export function whole(options: WholeOptions): Reader<number> {
+  const { unit, min = 0, max = LIMITS.amountMax } = options;
+  return (place) => {
+    const written = place.text;
+    if (written === undefined || !DIGITS.test(written)) {
+      return place.refuse(`must be a whole number of ${unit}, ${min} or more; got ${place.shown}`);
+    }
+    const value = wholeFrom(written, max);
+    if (value === undefined) return place.refuse(`must be at most ${max} ${unit}; got ${place.shown}`);
+    return value < min ? place.refuse(`must be a whole number of ${unit}, ${min} or more; got ${place.shown}`) : value;
+  };
+}
+
+/** Milliseconds of d, h, m, s and ms: the order of the groups in DURATION. */
+const MS_BY_PART = [86_400_000, 3_600_000, 60_000, 1_000, 1] as const;
+const DURATION = /^(?:([0-9_]+)d)?(?:([0-9_]+)h)?(?:([0-9_]+)m(?!s))?(?:([0-9_]+)s)?(?:([0-9_]+)ms)?$/;
+
+export interface DurationOptions {
+  /** Shortest allowed, in milliseconds. Default 1. */
+  readonly minMs?: number;
+}
+
+/** A duration such as 500ms, 90s, 10m, 1h30m or 2d, in milliseconds; at most LIMITS.durationMsMax. */
+export function duration(options: DurationOptions = {}): Reader<number> {
+  const { minMs = 1 } = options;
+  return (place) => {
+    const parts = DURATION.exec(place.text ?? "")?.slice(1);
+    const digits = parts?.filter((part) => part !== undefined) ?? [];
+    if (parts === undefined || digits.length === 0 || !digits.every((part) => DIGITS.test(part))) {
+      const unitless = DIGITS.test(place.text ?? "") ? " without a unit" : "";
+      return place.refuse(`must be a duration like 500ms, 90s, 10m or 1h30m; got ${place.shown}${unitless}`);
+    }
+    let totalMs = 0n;
+    parts.forEach((part, index) => {
+      if (part !== undefined) totalMs += BigInt(part.replaceAll("_", "")) * BigInt(MS_BY_PART[index] ?? 0);
+    });
+    if (totalMs > BigInt(LIMITS.durationMsMax)) return place.refuse(`must be at most ten years; got ${place.shown}`);
+    if (totalMs < BigInt(minMs)) return place.refuse(`must be at least ${minMs}ms; got ${place.shown}`);
+    return Number(totalMs);
+  };
+}
+
+const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  kB: 1_000,
+  MB: 1_000_000,
+  GB: 1_000_000_000,
+  TB: 1_000_000_000_000,
+  KiB: 1_024,
+  MiB: 1_024 ** 2,
+  GiB: 1_024 ** 3,
+  TiB: 1_024 ** 4,
+};
+
+function unknownSize(place: Place, unit: string | undefined): string {
+  const nearest = unit === undefined || unit === "" ? undefined : nearestName(unit, Object.keys(BYTES_BY_UNIT));
+  const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return `must be a whole number of bytes like 1_000_000, 512MiB or 2GiB; got ${place.shown}${meant}`;
+}
+
+/** A number of bytes, plain or with a unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB). */
+export const bytes: Reader<number> = (place) => {
+  const [, digits = "", unit = ""] = /^([0-9_]+) ?([A-Za-z]*)$/.exec(place.text ?? "") ?? [];
+  const factor = Object.hasOwn(BYTES_BY_UNIT, unit) ? BYTES_BY_UNIT[unit] : undefined;
+  if (!DIGITS.test(digits) || factor === undefined) return place.refuse(unknownSize(place, unit));
+  const total = BigInt(digits.replaceAll("_", "")) * BigInt(factor);
+  return total > BigInt(LIMITS.amountMax)
+    ? place.refuse(`must be at most ${LIMITS.amountMax} bytes; got ${place.shown}`)
+    : Number(total);
+};

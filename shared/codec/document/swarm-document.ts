@@ -1,0 +1,199 @@
+/**
+ * The description of a swarm: who pays, what it may use, and its routines of steps, one after the other or in parallel branches.
+ * The value that comes out is complete: durations in milliseconds, sizes in bytes, defaults filled in.
+ */
+import { type Limits, PRIORITIES, type Priority, type StrategyName } from "#budget";
+import { LIMITS } from "#std";
+import {
+  defaulted,
+  type Fields,
+  lazy,
+  list,
+  mapped,
+  object,
+  optional,
+  record,
+  required,
+  unionByKey,
+} from "./collections.ts";
+import { limitsWithCredits } from "./limits-reader.ts";
+import { INVALID, type Place, type Reader } from "./place.ts";
+import { checkQueue, type QueueSpec, queue, strategy } from "./policy-reader.ts";
+import type { DocumentResult } from "./problem.ts";
+import { readDocument } from "./read-document.ts";
+import { choice, duration, name, text } from "./scalars.ts";
+import type { DocumentInput } from "./source.ts";
+import { checkSwarm, limitsOfBranches, slotsOfBranches, slotsOfSteps } from "./swarm-check.ts";
+
+/** What a failed step or branch means for what follows it: the end of its routine, or nothing. */
+export type OnFailure = "fail" | "continue";
+
+/** A subprocess: the words of its command, variables set for it, and its folder. */
+export interface CodeSpec {
+  readonly command: readonly string[];
+  /** Default: none. Names with BURSAR_ in front are ours. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Default ".": where the execution daemon runs. */
+  readonly cwd: string;
+  /** Given to the program on standard input; a document cannot say it. */
+  readonly stdin?: Uint8Array;
+}
+
+/** Work that an outside worker does, whose calls go through the meter. */
+export interface WorkerSpec {
+  /** Which kind of worker is meant, as the worker itself says. */
+  readonly kind: string;
+  /** How long to wait for a worker to attach, in milliseconds. Default 30 s. */
+  readonly attachWithinMs: number;
+}
+
+interface StepCommon {
+  /** Unique among its siblings. */
+  readonly name: string;
+  /**
+   * What it may use. A resource that is absent, though limited above, is one it gets nothing of; only the slots of routines, branches
+   * and parallel steps are filled in, as many as the children take.
+   */
+  readonly limits: Limits;
+  /** Default "fail". */
+  readonly onFailure: OnFailure;
+}
+
+/** One step, told apart by `kind`. A parallel step that states no limits has what its branches need in all. */
+export type StepSpec =
+  | (StepCommon & { readonly kind: "code"; readonly code: CodeSpec })
+  | (StepCommon & { readonly kind: "worker"; readonly worker: WorkerSpec })
+  | (StepCommon & { readonly kind: "parallel"; readonly parallel: readonly BranchSpec[] });
+
+/** A branch of a parallel step: steps one after the other, beside its siblings. */
+export interface BranchSpec extends StepCommon {
+  readonly steps: readonly StepSpec[];
+}
+
+/** A routine: steps one after the other. */
+export interface RoutineSpec {
+  readonly name: string;
+  readonly limits: Limits;
+  readonly steps: readonly StepSpec[];
+}
+
+/** A swarm as described by its document. */
+export interface SwarmSpec {
+  readonly name: string;
+  /** Path of the account that pays: "global/research/demo". */
+  readonly account: string;
+  readonly limits: Limits;
+  /** Default NORMAL. */
+  readonly priority: Priority;
+  /** How its runs compete; absent: as the account says. */
+  readonly strategy?: StrategyName;
+  readonly queue?: QueueSpec;
+  readonly routines: readonly RoutineSpec[];
+}
+
+const STEPS = { noun: "steps", itemsMin: 1, itemsMax: LIMITS.routineStepsMax } as const;
+
+const accountPath = text({
+  pattern: /^[a-z0-9][a-z0-9_-]*(?:\/[a-z0-9][a-z0-9_-]*)*$/,
+  mustBe: "the path of an account, like global/research/demo",
+});
+
+const variableName: Reader<string> = (place) => {
+  const variable = text({ pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, mustBe: "a name of letters, digits and _" })(place);
+  if (variable === INVALID || !variable.startsWith("BURSAR_")) return variable;
+  return place.refuse("names that start with BURSAR_ are set by Bursar itself; choose another");
+};
+
+const code: Reader<CodeSpec> = object({
+  command: required("command", list(text(), { noun: "words", itemsMin: 1, itemsMax: LIMITS.commandWordsMax })),
+  env: defaulted(
+    "env",
+    record(text({ charsMin: 0 }), { key: variableName, noun: "variables", entriesMax: LIMITS.commandVariablesMax }),
+    {},
+  ),
+  cwd: defaulted("cwd", text(), "."),
+});
+
+const worker: Reader<WorkerSpec> = object({
+  kind: required("kind", name),
+  attachWithinMs: defaulted("attach_within", duration(), LIMITS.workerAttachWithinMs),
+});
+
+const onFailure = defaulted("on_failure", choice(["fail", "continue"]), "fail");
+
+/** Fills in the slots that the steps take in turn, where the limits do not state any. */
+function withSlots<T extends { readonly limits: Limits; readonly steps: readonly StepSpec[] }>(written: T): T {
+  return { ...written, limits: { branches: slotsOfSteps(written.steps), ...written.limits } };
+}
+
+const branch: Reader<BranchSpec> = mapped(
+  object({
+    name: required("name", name),
+    limits: required("limits", limitsWithCredits),
+    onFailure,
+    steps: required(
+      "steps",
+      lazy(() => steps),
+    ),
+  }),
+  withSlots,
+);
+
+const stepCommon = {
+  name: required("name", name),
+  limits: optional("limits", limitsWithCredits),
+  onFailure,
+} satisfies Fields;
+
+const writtenStep = unionByKey({
+  common: stepCommon,
+  variants: { code, worker, parallel: list(branch, { ...STEPS, noun: "branches" }) },
+  check: (place: Place) => {
+    if (place.find("limits") !== undefined || place.find("parallel") !== undefined) return;
+    place.refuseMissing("limits", "is missing; state at least the credits of the step");
+  },
+});
+
+const step: Reader<StepSpec> = mapped(writtenStep, (written) => {
+  if (written.kind === "parallel") {
+    const stated = written.limits;
+    const filled: Limits =
+      stated === undefined
+        ? limitsOfBranches(written.parallel)
+        : { branches: slotsOfBranches(written.parallel), ...stated };
+    return { ...written, limits: filled };
+  }
+  return written.limits === undefined ? INVALID : { ...written, limits: written.limits };
+});
+
+const steps: Reader<readonly StepSpec[]> = list(step, STEPS);
+
+const routine: Reader<RoutineSpec> = mapped(
+  object({
+    name: required("name", name),
+    limits: required("limits", limitsWithCredits),
+    steps: required("steps", steps),
+  }),
+  withSlots,
+);
+
+const swarm: Reader<SwarmSpec> = object(
+  {
+    name: required("name", name),
+    account: required("account", accountPath),
+    limits: required("limits", limitsWithCredits),
+    priority: defaulted("priority", choice(PRIORITIES), "NORMAL"),
+    strategy: optional("strategy", strategy),
+    queue: optional("queue", queue),
+    routines: required("routines", list(routine, { ...STEPS, noun: "routines" })),
+  },
+  (place) => {
+    checkQueue(place, "FIRST_COME_FIRST_SERVED");
+    checkSwarm(place);
+  },
+);
+
+/** Reads the description of a swarm (see examples/research-swarm.yaml for its form). */
+export function readSwarmDocument(input: DocumentInput): DocumentResult<SwarmSpec> {
+  return readDocument(input, swarm);
+}

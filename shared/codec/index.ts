@@ -1,0 +1,108 @@
+/** The room of codecs: the one parser between the contract, the disk, documents and the engine. */
+export { type ViewOptions, viewOf } from "./allocation-view.ts";
+export type {
+  AccountSpec,
+  AccountsDocument,
+  BranchSpec,
+  CodePrice,
+  CodeSpec,
+  DocumentInput,
+  DocumentProblem,
+  DocumentResult,
+  ModelPrice,
+  OnFailure,
+  Price,
+  PriceTable,
+  QueueSpec,
+  RoutineSpec,
+  StepSpec,
+  SwarmSpec,
+  TraceCall,
+  TraceInput,
+  TraceProblem,
+  WorkerSpec,
+} from "./document/index.ts";
+export {
+  affordableCodeMs,
+  codeCost,
+  formatProblems,
+  modelCallCost,
+  modelPrice,
+  readAccountsDocument,
+  readPricesDocument,
+  readSwarmDocument,
+  readTrace,
+  toolCallCost,
+} from "./document/index.ts";
+export {
+  conflictFromProto,
+  conflictToProto,
+  grantFromProto,
+  grantToProto,
+  policyFromProto,
+  policyToProto,
+} from "./messages/allocation.ts";
+export { amountsFromProto, amountsToProto, limitsFromProto, limitsToProto } from "./messages/amounts.ts";
+export {
+  type DownMessage,
+  type DownWork,
+  downItemsOfGrants,
+  downItemsOfUsage,
+  grantsResponseOf,
+  usageResponseOf,
+  type WelcomePart,
+} from "./messages/down-items.ts";
+export type { StatusCodec } from "./messages/status-codec.ts";
+export { traceFromProto, traceToProto } from "./messages/trace.ts";
+export {
+  grantsRequestOf,
+  type HelloPart,
+  type UpMessage,
+  type UpWork,
+  upItemsOfGrants,
+  upItemsOfUsage,
+  usageRequestOf,
+} from "./messages/up-items.ts";
+export {
+  booksFromProto,
+  booksToProto,
+  heldBooksFromProto,
+  heldBooksToProto,
+  usageFromProto,
+  usageToProto,
+} from "./messages/usage.ts";
+export { type MeterOperation, meterAnswerOf, parseMeterItem } from "./meter.ts";
+export { FieldCheck } from "./parse/field-check.ts";
+export { type Parsed, parseOrThrow } from "./parse/parsed.ts";
+export { COMMIT_FORMAT_VERSION, decodeCommit, encodeCommit } from "./record/commit-codec.ts";
+export { CommitFormatError, type CommitFormatFault } from "./record/commit-format-error.ts";
+export {
+  type CreateSwarmSpec,
+  type GetSwarmSpec,
+  type ListSwarmsSpec,
+  type PreemptRunSpec,
+  parseCreateSwarm,
+  parseGetAccounts,
+  parseGetSwarm,
+  parseListSwarms,
+  parsePreemptRun,
+  parseRunRoutine,
+  parseStopSwarm,
+  parseWatchRun,
+  parseWatchUsage,
+  type RunRoutineSpec,
+  type StopSwarmSpec,
+  type WatchUsageSpec,
+} from "./requests.ts";
+export { routineFromProto, routineToProto, stepFromProto, stepToProto } from "./routine.ts";
+export {
+  type Addressee,
+  type ExecuteRoutineSpec,
+  type ExecuteStepSpec,
+  type PreemptItemSpec,
+  type PreemptSpec,
+  parseAmounts,
+  parseExecuteRoutine,
+  parseExecuteStep,
+  parsePreempt,
+} from "./work-requests.ts";

@@ -1,0 +1,139 @@
+/** Policies, conflicts, leases, and a grant as it is handed from daemon to daemon. */
+import type { Conflict, Policy, Resource } from "#budget";
+import type {
+  Conflict as ConflictMessage,
+  Grant,
+  Lease,
+  Policy as PolicyMessage,
+} from "#gen/bursar/v1/allocation_pb.js";
+import type { GrantHandover } from "#ports";
+import { LIMITS } from "#std";
+import { allocationKinds, conflictTypes, priorities, strategies } from "../enum-names.ts";
+import type { FieldCheck } from "../parse/field-check.ts";
+import { pooledOf } from "../pooled.ts";
+import { displayAmount, displayMs, limitsFromProto, limitsToProto, RESOURCE_FIELDS } from "./amounts.ts";
+
+export function policyToProto(policy: Policy): PolicyMessage {
+  const { strategy, requestMayChoose = false, queueLengthMax = 0, queueWaitMsMax = 0 } = policy;
+  return {
+    $typeName: "bursar.v1.Policy",
+    strategy: strategy === undefined ? 0 : strategies.numberOf[strategy],
+    requestMayChoose,
+    queueLengthMax,
+    queueWaitMsMax,
+  };
+}
+
+/** An absent message says nothing: all of it is inherited or has its default. */
+export function policyFromProto(check: FieldCheck, message: PolicyMessage | undefined): Policy {
+  if (message === undefined) return {};
+  const strategy = check.optionalChoice("strategy", message.strategy, strategies);
+  const { requestMayChoose, queueLengthMax, queueWaitMsMax } = message;
+  return {
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(requestMayChoose ? { requestMayChoose } : {}),
+    ...(queueLengthMax === 0 ? {} : { queueLengthMax }),
+    ...(queueWaitMsMax === 0 ? {} : { queueWaitMsMax }),
+  };
+}
+
+export function conflictToProto(conflict: Conflict): ConflictMessage {
+  return {
+    $typeName: "bursar.v1.Conflict",
+    type: conflictTypes.numberOf[conflict.conflict],
+    resource: RESOURCE_FIELDS[conflict.resource],
+    ancestorId: conflict.ancestorId,
+    ancestorPath: conflict.ancestorPath,
+    wanted: displayAmount(conflict.wanted),
+    available: displayAmount(conflict.available),
+    debt: displayAmount(conflict.debt),
+    holders: conflict.holders.map(({ id, path, amount }) => ({
+      $typeName: "bursar.v1.Holder",
+      id,
+      path,
+      amount: displayAmount(amount),
+    })),
+    never: conflict.never,
+    retryAfterMs: displayMs(conflict.retryAfterMs),
+    position: conflict.position,
+    expectedWaitMs: displayMs(conflict.expectedWaitMs),
+  };
+}
+
+const FIELD_RESOURCES: ReadonlyMap<string, Resource | "duration"> = new Map(
+  (Object.keys(RESOURCE_FIELDS) as (Resource | "duration")[]).map((resource) => [RESOURCE_FIELDS[resource], resource]),
+);
+
+export function conflictFromProto(check: FieldCheck, message: ConflictMessage): Conflict {
+  const resource = FIELD_RESOURCES.get(message.resource);
+  if (resource === undefined) check.refuse("resource", `must be one of ${[...FIELD_RESOURCES.keys()].join(", ")}`);
+  return {
+    conflict: check.choice("type", message.type, conflictTypes),
+    resource: resource ?? "credits",
+    ancestorId: message.ancestorId,
+    ancestorPath: message.ancestorPath,
+    wanted: check.count("wanted", message.wanted),
+    available: check.count("available", message.available),
+    debt: check.count("debt", message.debt),
+    holders: message.holders.map(({ id, path, amount }, index) => ({
+      id,
+      path,
+      amount: check.at("holders", index).count("amount", amount),
+    })),
+    never: message.never,
+    retryAfterMs: message.retryAfterMs,
+    position: message.position,
+    expectedWaitMs: message.expectedWaitMs,
+  };
+}
+
+export function grantToProto(grant: GrantHandover): Grant {
+  const { deadlineLeftMs, epoch, leaseTtlMs } = grant;
+  return {
+    $typeName: "bursar.v1.Grant",
+    allocationId: grant.allocationId,
+    path: grant.path,
+    depth: grant.depth,
+    name: grant.name,
+    kind: allocationKinds.numberOf[grant.kind],
+    limits: limitsToProto(grant.limits),
+    priority: priorities.numberOf[grant.priority],
+    weight: grant.weight,
+    policy: policyToProto(grant.policy),
+    token: grant.token ?? "",
+    lease: { $typeName: "bursar.v1.Lease", epoch: BigInt(epoch), ttlMs: leaseTtlMs },
+    pooledCredits: grant.pooled.includes("credits"),
+    pooledToolCalls: grant.pooled.includes("toolCalls"),
+    ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs: BigInt(Math.max(0, Math.floor(deadlineLeftMs))) }),
+  };
+}
+
+export function grantFromProto(check: FieldCheck, message: Grant): GrantHandover {
+  const { deadlineLeftMs, pooledCredits, pooledToolCalls } = message;
+  const lease = check.present("lease", message.lease, leaseFromProto);
+  return {
+    allocationId: check.id("allocation_id", message.allocationId),
+    path: check.idOrPath("path", message.path),
+    depth: check.whole("depth", message.depth, { max: LIMITS.treeDepthMax }),
+    name: check.name("name", message.name),
+    kind: check.choice("kind", message.kind, allocationKinds),
+    limits: limitsFromProto(check.inside("limits"), message.limits),
+    pooled: pooledOf({ credits: pooledCredits, toolCalls: pooledToolCalls }),
+    priority: check.choice("priority", message.priority, priorities, "NORMAL"),
+    weight: weightFromProto(check, message.weight),
+    policy: policyFromProto(check.inside("policy"), message.policy),
+    token: check.optionalId("token", message.token),
+    epoch: lease?.epoch ?? 0,
+    leaseTtlMs: lease?.ttlMs ?? 0,
+    deadlineLeftMs: deadlineLeftMs === undefined ? undefined : check.durationMs("deadline_left_ms", deadlineLeftMs),
+  };
+}
+
+export function leaseFromProto(check: FieldCheck, { epoch, ttlMs }: Lease): { epoch: number; ttlMs: number } {
+  return { epoch: check.count("epoch", epoch), ttlMs };
+}
+
+/** 0 means 1. */
+export function weightFromProto(check: FieldCheck, weight: number): number {
+  return weight === 0 ? 1 : check.whole("weight", weight, { max: LIMITS.weightMax });
+}

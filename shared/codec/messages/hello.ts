@@ -1,0 +1,90 @@
+/** How a child presents itself and all it holds, and how its parent answers. */
+import { TIERS } from "#errors";
+import type {
+  AllocationStanding as AllocationStandingMessage,
+  HeldAllocation as HeldAllocationMessage,
+  Hello as HelloMessage,
+  Welcome as WelcomeMessage,
+} from "#gen/bursar/v1/budget_service_pb.js";
+import type { AllocationStanding, HeldAllocation, Hello, Welcome } from "#ports";
+import { allocationStates } from "../enum-names.ts";
+import type { FieldCheck } from "../parse/field-check.ts";
+import { amountsFromProto, amountsToProto } from "./amounts.ts";
+import { usageFromProto, usageToProto } from "./usage.ts";
+
+/** `more`: further allocations follow in the next message. */
+export function helloToProto(hello: Hello, more = false): HelloMessage {
+  const { instance, incarnation, journalId, address, tier, capacity } = hello;
+  const allocations = hello.allocations.map(heldToProto);
+  const $typeName = "bursar.v1.Hello";
+  return { $typeName, instance, incarnation, journalId, address, tier, capacity, allocations, more };
+}
+
+export function helloFromProto(check: FieldCheck, message: HelloMessage): Hello {
+  if (!TIERS.some((tier) => tier === message.tier)) check.refuse("tier", `must be one of ${TIERS.join(", ")}`);
+  return {
+    instance: check.id("instance", message.instance),
+    incarnation: check.id("incarnation", message.incarnation),
+    journalId: check.id("journal_id", message.journalId),
+    address: check.address("address", message.address),
+    tier: message.tier,
+    capacity: message.capacity,
+    allocations: message.allocations.map((held, index) => heldFromProto(check.at("allocations", index), held)),
+  };
+}
+
+function heldToProto(held: HeldAllocation): HeldAllocationMessage {
+  return {
+    $typeName: "bursar.v1.HeldAllocation",
+    allocationId: held.allocationId,
+    epoch: BigInt(held.epoch),
+    usage: usageToProto(held.usage),
+    grantedTotal: amountsToProto(held.grantedTotal),
+    returnedTotal: amountsToProto(held.returnedTotal),
+    final: held.final,
+  };
+}
+
+function heldFromProto(check: FieldCheck, message: HeldAllocationMessage): HeldAllocation {
+  return {
+    allocationId: check.id("allocation_id", message.allocationId),
+    epoch: check.count("epoch", message.epoch),
+    usage: usageFromProto(check.inside("usage"), message.usage),
+    grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
+    returnedTotal: amountsFromProto(check.inside("returned_total"), message.returnedTotal),
+    final: message.final,
+  };
+}
+
+/** `more`: further allocations follow in the next message. */
+export function welcomeToProto({ instance, incarnation, allocations }: Welcome, more = false): WelcomeMessage {
+  const $typeName = "bursar.v1.Welcome";
+  return { $typeName, instance, incarnation, allocations: allocations.map(standingToProto), more };
+}
+
+export function welcomeFromProto(check: FieldCheck, message: WelcomeMessage): Welcome {
+  return {
+    instance: check.id("instance", message.instance),
+    incarnation: check.id("incarnation", message.incarnation),
+    allocations: message.allocations.map((one, index) => standingFromProto(check.at("allocations", index), one)),
+  };
+}
+
+function standingToProto({ allocationId, epoch, state, grantedTotal }: AllocationStanding): AllocationStandingMessage {
+  return {
+    $typeName: "bursar.v1.AllocationStanding",
+    allocationId,
+    epoch: BigInt(epoch),
+    state: state === undefined ? 0 : allocationStates.numberOf[state],
+    grantedTotal: amountsToProto(grantedTotal),
+  };
+}
+
+function standingFromProto(check: FieldCheck, message: AllocationStandingMessage): AllocationStanding {
+  return {
+    allocationId: check.id("allocation_id", message.allocationId),
+    epoch: check.count("epoch", message.epoch),
+    state: check.optionalChoice("state", message.state, allocationStates),
+    grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
+  };
+}

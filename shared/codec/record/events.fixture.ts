@@ -1,0 +1,197 @@
+/** For tests: arbitrary events and commits of every type, and one fixed event of each. */
+import fc from "fast-check";
+import {
+  ALLOCATION_KINDS,
+  type Amount,
+  type BudgetEvent,
+  CONSUMABLES,
+  type EffectMark,
+  type GrantWish,
+  type Limits,
+  type Policy,
+  PREEMPTION_MODES,
+  PRIORITIES,
+  STRATEGIES,
+} from "#budget";
+import type { Commit } from "#ports";
+import { EVENT_FIELD, type EventType } from "./event-fields.ts";
+
+/** Whole numbers over the whole range, the edges of varints and of 2^53 among them. */
+const count = fc.oneof(
+  fc.nat(),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 1, 127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 52, Number.MAX_SAFE_INTEGER),
+);
+const amount = count.map((value) => value as Amount);
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 80 }),
+  fc.string({ unit: "grapheme-ascii", minLength: 60, maxLength: 300 }),
+  fc.constantFrom("", "\u0000", "\uFFFD", "é".repeat(64), "\uFEFFmark", "𝄞"),
+);
+const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(values, { nil: undefined });
+
+const amounts = fc.record({ credits: amount, toolCalls: amount, branches: amount, memoryBytes: amount });
+const limits: fc.Arbitrary<Limits> = fc.record(
+  {
+    credits: amount,
+    toolCalls: amount,
+    branches: amount,
+    memoryBytes: amount,
+    durationMs: count,
+    priorityBonus: amount,
+    emergencyReserve: amount,
+  },
+  { requiredKeys: [] },
+);
+const policy: fc.Arbitrary<Policy> = fc.record(
+  {
+    strategy: fc.constantFrom(...STRATEGIES),
+    requestMayChoose: fc.boolean(),
+    queueLengthMax: count,
+    queueWaitMsMax: count,
+  },
+  { requiredKeys: [] },
+);
+const effect: fc.Arbitrary<EffectMark> = fc.record({ key: text, fingerprint: count, partial: fc.boolean() });
+const pooled = fc.subarray([...CONSUMABLES]);
+const kind = fc.constantFrom(...ALLOCATION_KINDS);
+const priority = fc.constantFrom(...PRIORITIES);
+const strategy = maybe(fc.constantFrom(...STRATEGIES));
+
+const wish: fc.Arbitrary<GrantWish> = fc.oneof(
+  fc.record({
+    type: fc.constant("open" as const),
+    caller: text,
+    requestId: text,
+    allocationId: text,
+    token: maybe(text),
+    parentId: text,
+    name: text,
+    kind,
+    limits,
+    min: amounts,
+    priority,
+    weight: count,
+    policy,
+    pooled,
+    byHolder: fc.boolean(),
+    holder: maybe(text),
+    leaseTtlMs: count,
+    waitMs: count,
+    strategy,
+  }),
+  fc.record({
+    type: fc.constant("raise" as const),
+    caller: text,
+    requestId: text,
+    allocationId: text,
+    epoch: maybe(count),
+    by: amounts,
+    min: amounts,
+    waitMs: count,
+    strategy,
+  }),
+);
+
+type ContentOf<T extends EventType> = Omit<Extract<BudgetEvent, { readonly type: T }>, "type" | "atMs">;
+
+const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
+  allocation_opened: fc.record({
+    allocationId: text,
+    parentId: maybe(text),
+    name: text,
+    path: text,
+    depth: count,
+    kind,
+    side: fc.constantFrom("local", "received", "delegated"),
+    limits,
+    priority,
+    weight: count,
+    policy,
+    deadlineAtMs: maybe(count),
+    peer: maybe(text),
+    token: maybe(text),
+    epoch: count,
+    leaseTtlMs: count,
+    leaseEndsAtMs: maybe(count),
+    effect: maybe(effect),
+    pooled,
+  }),
+  limit_raised: fc.record({ allocationId: text, by: amounts, effect: maybe(effect) }),
+  limit_lowered: fc.record({ allocationId: text, by: amounts, preemptionId: maybe(text) }),
+  policy_set: fc.record({ allocationId: text, policy }),
+  hold_placed: fc.record({
+    holdId: text,
+    allocationId: text,
+    what: fc.constantFrom("model", "tool", "code"),
+    name: text,
+    amounts,
+    clamped: fc.boolean(),
+    expiresAtMs: count,
+    effect,
+  }),
+  hold_extended: fc.record({ holdId: text, expiresAtMs: count }),
+  hold_charged: fc.record({
+    holdId: text,
+    credits: amount,
+    toolCalls: amount,
+    final: fc.boolean(),
+    networkBytes: count,
+    diskBytes: count,
+    gpuMs: count,
+    memoryPeakBytes: count,
+  }),
+  hold_lapsed: fc.record({ holdId: text }),
+  late_settle_recorded: fc.record({ holdId: text, credits: amount, toolCalls: amount }),
+  usage_reported: fc.record({
+    allocationId: text,
+    sequence: count,
+    credits: amount,
+    toolCalls: amount,
+    overrunCredits: amount,
+    overrunToolCalls: amount,
+    branchesPeak: amount,
+    memoryPeakBytes: amount,
+    networkBytes: count,
+    diskBytes: count,
+    gpuMs: count,
+    callsPerTool: fc.array(fc.tuple(text, count), { maxLength: 5 }),
+  }),
+  lease_renewed: fc.record({ allocationId: text, endsAtMs: count }),
+  lease_ended: fc.record({ allocationId: text }),
+  allocation_closing: fc.record({ allocationId: text, reason: text }),
+  allocation_closed: fc.record({ allocationId: text }),
+  request_queued: fc.record({ parentId: text, effectKey: text, fingerprint: count, request: wish, untilMs: count }),
+  request_dequeued: fc.record({
+    effectKey: text,
+    cause: fc.constantFrom("granted", "timed_out", "cancelled", "refused"),
+  }),
+  reclaim_requested: fc.record({
+    preemptionId: text,
+    allocationId: text,
+    mode: fc.constantFrom(...PREEMPTION_MODES),
+    reason: text,
+    wanted: amounts,
+  }),
+  reclaim_ended: fc.record({
+    preemptionId: text,
+    allocationId: text,
+    cause: fc.constantFrom("met", "cancelled", "closed"),
+  }),
+  note_attached: fc.record({ allocationId: text, key: text, value: text }),
+  memory_released: fc.record({ upToMs: count }),
+};
+
+export const EVENT_TYPES = Object.keys(EVENT_FIELD) as EventType[];
+
+/** Arbitrary events of one type. */
+export function eventsOf(type: EventType): fc.Arbitrary<BudgetEvent> {
+  const content: fc.Arbitrary<object> = contents[type];
+  return fc.tuple(count, content).map(([atMs, fields]) => ({ type, atMs, ...fields }) as BudgetEvent);
+}
+
+/** Arbitrary commits with events of all types. */
+export const commits: fc.Arbitrary<Commit> = fc.record({
+  engineTimeMs: count,
+  events: fc.array(fc.oneof(...EVENT_TYPES.map(eventsOf)), { maxLength: 8 }),
+});

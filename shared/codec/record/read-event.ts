@@ -1,0 +1,294 @@
+/** Events of the engine from JournalEvent of record.proto; the counterpart of write-event.ts. */
+import type { AllocationOpened, BudgetEvent, GrantWish, HoldPlaced, OpenWish, UsageReported } from "#budget";
+import { assert } from "#std";
+import { allocationKinds, callKinds, preemptionModes, priorities, strategies } from "../enum-names.ts";
+import { EVENT_FIELD, type EventType } from "./event-fields.ts";
+import { dequeueCauses, reclaimEnds, sides } from "./record-enums.ts";
+import {
+  readAmount,
+  readAmounts,
+  readEffect,
+  readLimits,
+  readName,
+  readOptionalEffect,
+  readOptionalName,
+  readPolicy,
+  readPooled,
+} from "./record-parts.ts";
+import type { WireReader } from "./wire-reader.ts";
+
+interface EventReader {
+  readonly type: EventType;
+  /** Number of the content's last field. */
+  readonly fields: number;
+  read(from: WireReader, atMs: number): BudgetEvent;
+}
+
+const READERS: readonly EventReader[] = [
+  { type: "allocation_opened", fields: 20, read: readAllocationOpened },
+  {
+    type: "limit_raised",
+    fields: 3,
+    read: (from, atMs) => ({
+      type: "limit_raised",
+      atMs,
+      allocationId: from.text(1),
+      by: readAmounts(from, 2),
+      effect: readOptionalEffect(from, 3),
+    }),
+  },
+  {
+    type: "limit_lowered",
+    fields: 3,
+    read: (from, atMs) => ({
+      type: "limit_lowered",
+      atMs,
+      allocationId: from.text(1),
+      by: readAmounts(from, 2),
+      preemptionId: from.optionalText(3),
+    }),
+  },
+  {
+    type: "policy_set",
+    fields: 2,
+    read: (from, atMs) => ({ type: "policy_set", atMs, allocationId: from.text(1), policy: readPolicy(from, 2) }),
+  },
+  { type: "hold_placed", fields: 8, read: readHoldPlaced },
+  {
+    type: "hold_extended",
+    fields: 2,
+    read: (from, atMs) => ({ type: "hold_extended", atMs, holdId: from.text(1), expiresAtMs: from.int(2) }),
+  },
+  {
+    type: "hold_charged",
+    fields: 8,
+    read: (from, atMs) => ({
+      type: "hold_charged",
+      atMs,
+      holdId: from.text(1),
+      credits: readAmount(from, 2),
+      toolCalls: readAmount(from, 3),
+      final: from.flag(4),
+      networkBytes: from.int(5),
+      diskBytes: from.int(6),
+      gpuMs: from.int(7),
+      memoryPeakBytes: from.int(8),
+    }),
+  },
+  { type: "hold_lapsed", fields: 1, read: (from, atMs) => ({ type: "hold_lapsed", atMs, holdId: from.text(1) }) },
+  {
+    type: "late_settle_recorded",
+    fields: 3,
+    read: (from, atMs) => ({
+      type: "late_settle_recorded",
+      atMs,
+      holdId: from.text(1),
+      credits: readAmount(from, 2),
+      toolCalls: readAmount(from, 3),
+    }),
+  },
+  { type: "usage_reported", fields: 12, read: readUsageReported },
+  {
+    type: "lease_renewed",
+    fields: 2,
+    read: (from, atMs) => ({ type: "lease_renewed", atMs, allocationId: from.text(1), endsAtMs: from.int(2) }),
+  },
+  {
+    type: "lease_ended",
+    fields: 1,
+    read: (from, atMs) => ({ type: "lease_ended", atMs, allocationId: from.text(1) }),
+  },
+  {
+    type: "allocation_closing",
+    fields: 2,
+    read: (from, atMs) => ({ type: "allocation_closing", atMs, allocationId: from.text(1), reason: from.text(2) }),
+  },
+  {
+    type: "allocation_closed",
+    fields: 1,
+    read: (from, atMs) => ({ type: "allocation_closed", atMs, allocationId: from.text(1) }),
+  },
+  {
+    type: "request_queued",
+    fields: 6,
+    read: (from, atMs) => ({
+      type: "request_queued",
+      atMs,
+      parentId: from.text(1),
+      effectKey: from.text(2),
+      fingerprint: from.int(3),
+      request: readWish(from),
+      untilMs: from.int(4),
+    }),
+  },
+  {
+    type: "request_dequeued",
+    fields: 2,
+    read: (from, atMs) => ({
+      type: "request_dequeued",
+      atMs,
+      effectKey: from.text(1),
+      cause: readName(from, 2, dequeueCauses),
+    }),
+  },
+  {
+    type: "reclaim_requested",
+    fields: 5,
+    read: (from, atMs) => ({
+      type: "reclaim_requested",
+      atMs,
+      preemptionId: from.text(1),
+      allocationId: from.text(2),
+      mode: readName(from, 3, preemptionModes),
+      reason: from.text(4),
+      wanted: readAmounts(from, 5),
+    }),
+  },
+  {
+    type: "reclaim_ended",
+    fields: 3,
+    read: (from, atMs) => ({
+      type: "reclaim_ended",
+      atMs,
+      preemptionId: from.text(1),
+      allocationId: from.text(2),
+      cause: readName(from, 3, reclaimEnds),
+    }),
+  },
+  {
+    type: "note_attached",
+    fields: 3,
+    read: (from, atMs) => ({
+      type: "note_attached",
+      atMs,
+      allocationId: from.text(1),
+      key: from.text(2),
+      value: from.text(3),
+    }),
+  },
+  {
+    type: "memory_released",
+    fields: 1,
+    read: (from, atMs) => ({ type: "memory_released", atMs, upToMs: from.int(1) }),
+  },
+];
+
+/** The readers in the order in which an event's content is looked for, with their fields. */
+const BY_FIELD: readonly (EventReader | undefined)[] = READERS.reduce<(EventReader | undefined)[]>(
+  (byField, reader) => {
+    byField[EVENT_FIELD[reader.type]] = reader;
+    return byField;
+  },
+  [],
+);
+
+/** The event in a JournalEvent. Throws CommitFormatError. */
+export function readEvent(from: WireReader): BudgetEvent {
+  const atMs = from.int(1);
+  const field = from.onlyFieldFrom(2);
+  const reader = BY_FIELD[field];
+  assert(reader !== undefined, `no reader for field ${field} of JournalEvent`);
+  return reader.read(from.message(field, reader.type, reader.fields), atMs);
+}
+
+function readAllocationOpened(from: WireReader, atMs: number): AllocationOpened {
+  return {
+    type: "allocation_opened",
+    atMs,
+    allocationId: from.text(1),
+    parentId: from.optionalText(2),
+    name: from.text(3),
+    path: from.text(4),
+    depth: from.int(5),
+    kind: readName(from, 6, allocationKinds),
+    side: readName(from, 7, sides),
+    limits: readLimits(from, 8),
+    priority: readName(from, 9, priorities),
+    weight: from.int(10),
+    policy: readPolicy(from, 11),
+    deadlineAtMs: from.optionalInt(12),
+    peer: from.optionalText(13),
+    token: from.optionalText(14),
+    epoch: from.int(15),
+    leaseTtlMs: from.int(16),
+    leaseEndsAtMs: from.optionalInt(17),
+    effect: readOptionalEffect(from, 18),
+    pooled: readPooled(from, 19),
+  };
+}
+
+function readHoldPlaced(from: WireReader, atMs: number): HoldPlaced {
+  return {
+    type: "hold_placed",
+    atMs,
+    holdId: from.text(1),
+    allocationId: from.text(2),
+    what: readName(from, 3, callKinds),
+    name: from.text(4),
+    amounts: readAmounts(from, 5),
+    clamped: from.flag(6),
+    expiresAtMs: from.int(7),
+    effect: readEffect(from, 8),
+  };
+}
+
+function readUsageReported(from: WireReader, atMs: number): UsageReported {
+  const callsPerTool: (readonly [string, number])[] = [];
+  from.each(12, "ToolCalls", 2, (calls) => callsPerTool.push([calls.text(1), calls.int(2)]));
+  return {
+    type: "usage_reported",
+    atMs,
+    allocationId: from.text(1),
+    sequence: from.int(2),
+    credits: readAmount(from, 3),
+    toolCalls: readAmount(from, 4),
+    overrunCredits: readAmount(from, 5),
+    overrunToolCalls: readAmount(from, 6),
+    branchesPeak: readAmount(from, 7),
+    memoryPeakBytes: readAmount(from, 8),
+    networkBytes: from.int(9),
+    diskBytes: from.int(10),
+    gpuMs: from.int(11),
+    callsPerTool,
+  };
+}
+
+function readWish(from: WireReader): GrantWish {
+  if (from.has(5)) return readOpenWish(from.message(5, "OpenWish", 19));
+  const wish = from.message(6, "RaiseWish", 8);
+  return {
+    type: "raise",
+    caller: wish.text(1),
+    requestId: wish.text(2),
+    allocationId: wish.text(3),
+    epoch: wish.optionalInt(4),
+    by: readAmounts(wish, 5),
+    min: readAmounts(wish, 6),
+    waitMs: wish.int(7),
+    strategy: readOptionalName(wish, 8, strategies),
+  };
+}
+
+function readOpenWish(wish: WireReader): OpenWish {
+  return {
+    type: "open",
+    caller: wish.text(1),
+    requestId: wish.text(2),
+    allocationId: wish.text(3),
+    token: wish.optionalText(4),
+    parentId: wish.text(5),
+    name: wish.text(6),
+    kind: readName(wish, 7, allocationKinds),
+    limits: readLimits(wish, 8),
+    min: readAmounts(wish, 9),
+    priority: readName(wish, 10, priorities),
+    weight: wish.int(11),
+    policy: readPolicy(wish, 12),
+    byHolder: wish.flag(13),
+    holder: wish.optionalText(14),
+    leaseTtlMs: wish.int(15),
+    waitMs: wish.int(16),
+    strategy: readOptionalName(wish, 17, strategies),
+    pooled: readPooled(wish, 18),
+  };
+}

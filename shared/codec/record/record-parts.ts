@@ -1,0 +1,157 @@
+/** Parts that several events of the journal share: amounts, limits, policies, effects. Field numbers are those of record.proto. */
+import {
+  type Amount,
+  type Amounts,
+  amountsOf,
+  type Consumable,
+  type EffectMark,
+  type Limits,
+  NOTHING,
+  type Policy,
+} from "#budget";
+import { type EnumNames, strategies } from "../enum-names.ts";
+import { pooledOf } from "../pooled.ts";
+import { CommitFormatError } from "./commit-format-error.ts";
+import type { WireReader } from "./wire-reader.ts";
+import type { WireWriter } from "./wire-writer.ts";
+
+const AMOUNTS_FIELDS = 4;
+const LIMITS_FIELDS = 7;
+const POLICY_FIELDS = 4;
+const EFFECT_FIELDS = 3;
+
+/** An amount of a field; the reader has made sure of its range. */
+export function readAmount(from: WireReader, field: number): Amount {
+  return from.int(field) as Amount;
+}
+
+export function writeAmounts(to: WireWriter, field: number, amounts: Amounts): void {
+  const start = to.open(field);
+  to.int(1, amounts.credits);
+  to.int(2, amounts.toolCalls);
+  to.int(3, amounts.branches);
+  to.int(4, amounts.memoryBytes);
+  to.close(start);
+}
+
+export function readAmounts(from: WireReader, field: number): Amounts {
+  const amounts = from.message(field, "Amounts", AMOUNTS_FIELDS);
+  if (amounts.empty) return NOTHING;
+  return amountsOf({
+    credits: readAmount(amounts, 1),
+    toolCalls: readAmount(amounts, 2),
+    branches: readAmount(amounts, 3),
+    memoryBytes: readAmount(amounts, 4),
+  });
+}
+
+export function writeLimits(to: WireWriter, field: number, limits: Limits): void {
+  const start = to.open(field);
+  to.optionalInt(1, limits.credits);
+  to.optionalInt(2, limits.toolCalls);
+  to.optionalInt(3, limits.branches);
+  to.optionalInt(4, limits.memoryBytes);
+  to.optionalInt(5, limits.durationMs);
+  to.optionalInt(6, limits.priorityBonus);
+  to.optionalInt(7, limits.emergencyReserve);
+  to.close(start);
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function readLimits(from: WireReader, field: number): Limits {
+  const message = from.message(field, "Limits", LIMITS_FIELDS);
+  const limits: Writable<Limits> = {};
+  if (message.has(1)) limits.credits = readAmount(message, 1);
+  if (message.has(2)) limits.toolCalls = readAmount(message, 2);
+  if (message.has(3)) limits.branches = readAmount(message, 3);
+  if (message.has(4)) limits.memoryBytes = readAmount(message, 4);
+  if (message.has(5)) limits.durationMs = message.int(5);
+  if (message.has(6)) limits.priorityBonus = readAmount(message, 6);
+  if (message.has(7)) limits.emergencyReserve = readAmount(message, 7);
+  return limits;
+}
+
+export function writePolicy(to: WireWriter, field: number, policy: Policy): void {
+  const start = to.open(field);
+  writeOptionalName(to, 1, strategies, policy.strategy);
+  to.optionalFlag(2, policy.requestMayChoose);
+  to.optionalInt(3, policy.queueLengthMax);
+  to.optionalInt(4, policy.queueWaitMsMax);
+  to.close(start);
+}
+
+const NO_POLICY: Policy = Object.freeze({});
+
+export function readPolicy(from: WireReader, field: number): Policy {
+  const message = from.message(field, "RecordedPolicy", POLICY_FIELDS);
+  if (message.empty) return NO_POLICY;
+  const policy: Writable<Policy> = {};
+  const strategy = readOptionalName(message, 1, strategies);
+  if (strategy !== undefined) policy.strategy = strategy;
+  if (message.has(2)) policy.requestMayChoose = message.flag(2);
+  if (message.has(3)) policy.queueLengthMax = message.int(3);
+  if (message.has(4)) policy.queueWaitMsMax = message.int(4);
+  return policy;
+}
+
+export function writeEffect(to: WireWriter, field: number, effect: EffectMark | undefined): void {
+  if (effect === undefined) return;
+  const start = to.open(field);
+  to.text(1, effect.key);
+  to.int(2, effect.fingerprint);
+  to.flag(3, effect.partial);
+  to.close(start);
+}
+
+export function readOptionalEffect(from: WireReader, field: number): EffectMark | undefined {
+  const effect = from.optionalMessage(field, "EffectMark", EFFECT_FIELDS);
+  return effect && effectOf(effect);
+}
+
+export function readEffect(from: WireReader, field: number): EffectMark {
+  return effectOf(from.message(field, "EffectMark", EFFECT_FIELDS));
+}
+
+function effectOf(effect: WireReader): EffectMark {
+  return { key: effect.text(1), fingerprint: effect.int(2), partial: effect.flag(3) };
+}
+
+/** Which consumables are drawn from the parent as needed: one flag each, in two fields from `field` on. */
+export function writePooled(to: WireWriter, field: number, pooled: readonly Consumable[]): void {
+  to.flag(field, pooled.includes("credits"));
+  to.flag(field + 1, pooled.includes("toolCalls"));
+}
+
+export function readPooled(from: WireReader, field: number): readonly Consumable[] {
+  return pooledOf({ credits: from.flag(field), toolCalls: from.flag(field + 1) });
+}
+
+export function writeName<N extends string>(to: WireWriter, field: number, { numberOf }: EnumNames<N>, name: N): void {
+  to.int(field, numberOf[name]);
+}
+
+export function writeOptionalName<N extends string>(
+  to: WireWriter,
+  field: number,
+  { numberOf }: EnumNames<N>,
+  name: N | undefined,
+): void {
+  if (name !== undefined) to.int(field, numberOf[name]);
+}
+
+export function readName<N extends string>(from: WireReader, field: number, known: EnumNames<N>): N {
+  const number = from.int(field);
+  const name = known.nameOf(number);
+  if (name !== undefined) return name;
+  const message = `${from.name} has ${number} in field ${field}, which is none of ${known.names.join(", ")}`;
+  throw new CommitFormatError(number === 0 ? "malformed" : "unknown-content", message);
+}
+
+export function readOptionalName<N extends string>(
+  from: WireReader,
+  field: number,
+  known: EnumNames<N>,
+): N | undefined {
+  return from.int(field) === 0 ? undefined : readName(from, field, known);
+}

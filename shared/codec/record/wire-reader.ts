@@ -1,0 +1,213 @@
+/**
+ * Reads one protobuf message at a time by its field numbers, for the journal: the counterpart of WireWriter. Strict: what the message is
+ * not known to have, what does not fit into 2^53-1, and what does not end where it should is a CommitFormatError. Field numbers are at
+ * most 30, so that the fields present fit into one number.
+ */
+import { assert } from "#std";
+import { CommitFormatError } from "./commit-format-error.ts";
+
+const FIELD_MAX = 30;
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
+const REPLACEMENT = "\uFFFD";
+/** Beyond these many bits a varint no longer fits into 2^53-1. */
+const VARINT_SCALE_MAX = 2 ** 49;
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class WireReader {
+  readonly #bytes: Buffer;
+  /** Name of the message being read, for errors. */
+  #name = "";
+  #start = 0;
+  #end = 0;
+  #at = 0;
+  /** Bit per field that was there: as a number, and as bytes. */
+  #numbers = 0;
+  #ranges = 0;
+  /** First field that is not known, 0 when there is none. */
+  #unknown = 0;
+  readonly #values: number[] = new Array<number>(FIELD_MAX + 1).fill(0);
+  readonly #ends: number[] = new Array<number>(FIELD_MAX + 1).fill(0);
+  /** Reads what is embedded; one reader per level, used again and again. */
+  #inner: WireReader | undefined;
+
+  private constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  static of(bytes: Uint8Array): WireReader {
+    return new WireReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  /** Reads all bytes as one message with fields up to `lastField`; unknown ones are kept for `refuseUnknown`. */
+  whole(name: string, lastField: number): this {
+    this.#scan(name, 0, this.#bytes.length, lastField);
+    return this;
+  }
+
+  /** Throws when the message has a field that is not known. */
+  refuseUnknown(): this {
+    if (this.#unknown === 0) return this;
+    const message = `${this.#name} has field ${this.#unknown}, which this release does not know`;
+    throw new CommitFormatError("unknown-content", message);
+  }
+
+  /** Name of the message being read. */
+  get name(): string {
+    return this.#name;
+  }
+
+  has(field: number): boolean {
+    return ((this.#numbers | this.#ranges) & (1 << field)) !== 0;
+  }
+
+  /** The number of the one field that is there from `first` on. */
+  onlyFieldFrom(first: number): number {
+    const fields = (this.#numbers | this.#ranges) >>> first;
+    if (fields === 0) throw this.#malformed("it says nothing");
+    if ((fields & (fields - 1)) !== 0) throw this.#malformed("it says more than one thing");
+    return first + 31 - Math.clz32(fields);
+  }
+
+  /** True when no field is there. */
+  get empty(): boolean {
+    return (this.#numbers | this.#ranges) === 0;
+  }
+
+  /** The number of a field; 0 when it is absent. */
+  int(field: number): number {
+    const bit = 1 << field;
+    if ((this.#numbers & bit) !== 0) return this.#values[field] as number;
+    if ((this.#ranges & bit) !== 0) throw this.#malformed(`field ${field} is no number`);
+    return 0;
+  }
+
+  optionalInt(field: number): number | undefined {
+    return this.has(field) ? this.int(field) : undefined;
+  }
+
+  flag(field: number): boolean {
+    return this.int(field) !== 0;
+  }
+
+  text(field: number): string {
+    const bit = 1 << field;
+    if ((this.#ranges & bit) === 0) {
+      if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is no text`);
+      return "";
+    }
+    const start = this.#values[field] as number;
+    const end = this.#ends[field] as number;
+    const text = this.#bytes.toString("utf8", start, end);
+    return text.includes(REPLACEMENT) ? this.#strictText(start, end) : text;
+  }
+
+  optionalText(field: number): string | undefined {
+    return this.has(field) ? this.text(field) : undefined;
+  }
+
+  /** Reads an embedded message, which is valid until the next is read through this reader; undefined when it is absent. */
+  optionalMessage(field: number, name: string, lastField: number): WireReader | undefined {
+    const bit = 1 << field;
+    if ((this.#ranges & bit) === 0) {
+      if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is no message`);
+      return undefined;
+    }
+    return this.#embedded(name, this.#values[field] as number, this.#ends[field] as number, lastField);
+  }
+
+  /** As optionalMessage, for one that must be there. */
+  message(field: number, name: string, lastField: number): WireReader {
+    const found = this.optionalMessage(field, name, lastField);
+    if (found === undefined) throw this.#malformed(`${name} is missing`);
+    return found;
+  }
+
+  /** Reads each of a repeated embedded message in turn. */
+  each(field: number, name: string, lastField: number, take: (message: WireReader) => void): void {
+    if (!this.has(field)) return;
+    this.#at = this.#start;
+    while (this.#at < this.#end) {
+      const tag = this.#varint();
+      const value = this.#varint();
+      if (tag % 8 !== LENGTH_DELIMITED) continue;
+      const start = this.#at;
+      this.#at = start + value;
+      if (tag === field * 8 + LENGTH_DELIMITED) take(this.#embedded(name, start, start + value, lastField));
+    }
+  }
+
+  #embedded(name: string, start: number, end: number, lastField: number): WireReader {
+    this.#inner ??= new WireReader(this.#bytes);
+    this.#inner.#scan(name, start, end, lastField);
+    return this.#inner.refuseUnknown();
+  }
+
+  #scan(name: string, start: number, end: number, lastField: number): void {
+    assert(lastField <= FIELD_MAX, "a message of the journal has at most 30 fields");
+    this.#name = name;
+    this.#start = start;
+    this.#at = start;
+    this.#end = end;
+    this.#numbers = 0;
+    this.#ranges = 0;
+    this.#unknown = 0;
+    while (this.#at < end) this.#field(lastField);
+  }
+
+  #field(lastField: number): void {
+    const tag = this.#varint();
+    const wireType = tag % 8;
+    const field = (tag - wireType) / 8;
+    if (wireType !== VARINT && wireType !== LENGTH_DELIMITED) throw this.#malformed(`wire type ${wireType}`);
+    const value = this.#varint();
+    const start = this.#at;
+    if (wireType === LENGTH_DELIMITED) {
+      if (value > this.#end - start) throw this.#malformed(`field ${field} ends behind its message`);
+      this.#at = start + value;
+    }
+    if (field === 0) throw this.#malformed("field 0");
+    if (field > lastField) {
+      this.#unknown ||= field;
+      return;
+    }
+    if (wireType === VARINT) {
+      this.#numbers |= 1 << field;
+      this.#values[field] = value;
+    } else {
+      this.#ranges |= 1 << field;
+      this.#values[field] = start;
+      this.#ends[field] = this.#at;
+    }
+  }
+
+  #varint(): number {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let value = 0;
+    for (let scale = 1; at < this.#end; scale *= 0x80) {
+      const byte = bytes[at++] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw this.#malformed("a number above 2^53-1");
+        this.#at = at;
+        return value;
+      }
+      if (scale >= VARINT_SCALE_MAX) throw this.#malformed("a number above 2^53-1");
+    }
+    throw this.#malformed("it ends inside a number");
+  }
+
+  #strictText(start: number, end: number): string {
+    try {
+      return strictDecoder.decode(this.#bytes.subarray(start, end));
+    } catch (cause) {
+      throw this.#malformed("text that is not UTF-8", { cause });
+    }
+  }
+
+  #malformed(what: string, options?: ErrorOptions): CommitFormatError {
+    return new CommitFormatError("malformed", `${this.#name} is damaged: ${what} at byte ${this.#at}`, options);
+  }
+}

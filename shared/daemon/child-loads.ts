@@ -1,0 +1,33 @@
+/** How much work each daemon of the tier below has, and which one gets the next. */
+import type { ChildDaemon } from "#tier";
+
+export class ChildLoads {
+  readonly #load = new Map<string, number>();
+
+  /** The child with the least work that has room for more; of several the one that came first. */
+  pick(children: readonly ChildDaemon[]): ChildDaemon | undefined {
+    let best: ChildDaemon | undefined;
+    for (const child of children) {
+      const load = this.#of(child);
+      if (child.capacity > 0 && load >= child.capacity) continue;
+      if (!best || load < this.#of(best)) best = child;
+    }
+    return best;
+  }
+
+  /** Counts one piece of work until the returned function is called. */
+  begin({ instance }: ChildDaemon): () => void {
+    this.#add(instance, 1);
+    return () => this.#add(instance, -1);
+  }
+
+  #of({ instance }: ChildDaemon): number {
+    return this.#load.get(instance) ?? 0;
+  }
+
+  #add(instance: string, by: 1 | -1): void {
+    const load = (this.#load.get(instance) ?? 0) + by;
+    if (load === 0) this.#load.delete(instance);
+    else this.#load.set(instance, load);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * What happened in one piece of work, from its beginning, for any number of followers who come when they like. Bounded: beyond the
+ * bound the oldest events between the first and the latest are dropped.
+ */
+import { Feed } from "#rpc";
+import { LIMITS } from "#std";
+
+export class EventFeed<T> {
+  readonly #events: T[] = [];
+  readonly #followers = new Set<Feed<T>>();
+  #ended = false;
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  push(event: T): void {
+    if (this.#ended) return;
+    this.#events.push(event);
+    if (this.#events.length > LIMITS.feedEventsMax) this.#events.splice(1, 1);
+    for (const follower of this.#followers) follower.push(event);
+  }
+
+  /** No more comes; followers end after the last event, with the failure if there is one. */
+  end(failure?: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const follower of this.#followers) follower.end(failure);
+    this.#followers.clear();
+  }
+
+  /** The events so far and those to come. */
+  follow(): AsyncIterable<T> {
+    const feed: Feed<T> = new Feed<T>({ onLeft: () => this.#followers.delete(feed) });
+    for (const event of this.#events) feed.push(event);
+    if (this.#ended) feed.end();
+    else this.#followers.add(feed);
+    return feed;
+  }
+}

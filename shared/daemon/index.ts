@@ -1,0 +1,13 @@
+/** What the three daemons share: settings, the life of a process, and the services that each of them serves the same way. */
+export { type BaseOptions, type DaemonBase, type Log, openBase } from "./base.ts";
+export { ChildLoads } from "./child-loads.ts";
+export { Closings } from "./closings.ts";
+export { type DelegateOptions, delegateWork } from "./delegate-work.ts";
+export { EventFeed } from "./event-feed.ts";
+export { Peers } from "./peers.ts";
+export { PreemptChildren, type PreemptChildrenParts } from "./preempt-children.ts";
+export { checkAddressee, preemptionService } from "./preemption-service.ts";
+export { type DaemonParts, EXIT, type RunOptions, runDaemon, SettingsError } from "./run-daemon.ts";
+export { type DaemonSettings, parseDaemonSettings, usageText } from "./settings.ts";
+export { type TreeRequest, type TreeViewParts, viewTree } from "./tree-view.ts";
+export { watchService } from "./watch-service.ts";

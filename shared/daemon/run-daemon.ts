@@ -1,0 +1,135 @@
+/**
+ * The life of a daemon: parse, open, serve, say so in one line, and on a signal stop taking work, finish or hand back, flush and end.
+ * Exit codes: 0 ended in peace, 2 wrong command line or file, 3 cannot listen there, 4 the journal was refused, 5 could not go on.
+ */
+import { writeSync } from "node:fs";
+import type { Tier } from "#errors";
+import { refusal } from "#errors";
+import { JournalError } from "#journal";
+import { type CallContext, type GrpcServer, ListenError, type ServiceBinding, startGrpcServer } from "#rpc";
+import { LIMITS } from "#std";
+import { type DaemonBase, type Log, openBase } from "./base.ts";
+import { parseDaemonSettings, usageText } from "./settings.ts";
+
+export const EXIT = Object.freeze({ ok: 0, usage: 2, listen: 3, journal: 4, fatal: 5 });
+
+/** A file given to the daemon is wrong; its message names every problem. */
+export class SettingsError extends Error {
+  override name = "SettingsError";
+}
+
+/** A tier's own part of a daemon. */
+export interface DaemonParts {
+  readonly services: readonly ServiceBinding[];
+  /** Full method names that begin work; refused once the daemon drains. */
+  readonly beginsWork: readonly string[];
+  /** Called once when the daemon serves; dials the tier above. */
+  start(address: string): void;
+  /** Ends what runs, or hands it back, within `graceMs`; then the connection to the tier above. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly tier: Tier;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly createLog: (level: string) => Log;
+  readonly exit: (code: number) => never;
+  /** Builds the tier's part; may throw SettingsError. */
+  readonly build: (base: DaemonBase) => Promise<DaemonParts>;
+}
+
+/** Runs a daemon until a signal or a fault ends it. Never throws; ends by `exit`. */
+export async function runDaemon(options: RunOptions): Promise<void> {
+  const { tier, argv, exit } = options;
+  if (argv.includes("--help")) {
+    writeSync(1, usageText(tier));
+    exit(EXIT.ok);
+  }
+  const parsed = parseDaemonSettings(tier, argv);
+  if (!parsed.ok) {
+    writeSync(2, `${parsed.problems.map((problem) => `${tier}: ${problem}`).join("\n")}\n\n${usageText(tier)}`);
+    return exit(EXIT.usage);
+  }
+  const log = options.createLog(parsed.settings.logLevel);
+  const onFatal = (error: Error) => {
+    log.error({ err: error }, "the daemon cannot go on; what was acknowledged is safe in the journal");
+    exit(EXIT.fatal);
+  };
+  try {
+    const base = await openBase({ settings: parsed.settings, log, environment: options.environment, onFatal });
+    await serve(options, base);
+  } catch (error) {
+    exit(exitCodeOf(tier, error));
+  }
+}
+
+function exitCodeOf(tier: Tier, error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error);
+  writeSync(2, `${tier}: ${message}\n`);
+  if (error instanceof SettingsError) return EXIT.usage;
+  if (error instanceof ListenError) return EXIT.listen;
+  if (error instanceof JournalError) return EXIT.journal;
+  writeSync(2, `${error instanceof Error ? (error.stack ?? "") : ""}\n`);
+  return EXIT.fatal;
+}
+
+async function serve({ tier, exit, build }: RunOptions, base: DaemonBase): Promise<void> {
+  const { settings, log, clock } = base;
+  const parts = await build(base);
+  let draining = false;
+  const admit = (method: string, _context: CallContext) =>
+    draining && parts.beginsWork.includes(method) ? drainingRefusal() : undefined;
+  const server = await startGrpcServer({
+    listen: settings.listen,
+    allowInsecure: settings.allowInsecure,
+    services: parts.services,
+    clock,
+    admit,
+    onError: ({ method, error }) => log.error({ err: error, method }, "a call failed by a fault of this daemon"),
+  });
+  parts.start(settings.advertise ?? server.address);
+  announce({ tier, address: server.address, instance: base.instance });
+  log.info({ address: server.address, instance: base.instance, journal: settings.journal }, "serving");
+  const stop = async (signal: string) => {
+    if (draining) return;
+    draining = true;
+    log.info({ signal }, "draining");
+    await drain({ base, parts, server });
+    log.info({}, "ended");
+    exit(EXIT.ok);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      stop(signal).catch((error: unknown) => {
+        log.error({ err: error }, "draining failed");
+        exit(EXIT.fatal);
+      });
+    });
+  }
+}
+
+function announce(facts: { readonly tier: Tier; readonly address: string; readonly instance: string }): void {
+  writeSync(1, `${JSON.stringify({ event: "serving", ...facts, pid: process.pid })}\n`);
+}
+
+function drainingRefusal() {
+  const message = "this daemon is shutting down; ask again after a while, or another daemon";
+  return refusal({ reason: "DRAINING", message, retryAfterMs: LIMITS.redialDelayMaxMs });
+}
+
+async function drain({
+  base,
+  parts,
+  server,
+}: {
+  base: DaemonBase;
+  parts: DaemonParts;
+  server: GrpcServer;
+}): Promise<void> {
+  server.setServing(false);
+  await parts.drain(LIMITS.drainGraceMs);
+  await server.drain(LIMITS.shutdownFlushMs);
+  await base.telemetry.shutdown();
+  await base.loop.close();
+}

@@ -1,0 +1,177 @@
+/**
+ * The connection between a daemon and the tier above it, in the engine's terms. Over gRPC it is the two streams of BudgetService; in a
+ * simulation it is memory. It may lose, repeat and reorder what crosses a reconnect; counters and sequences make that harmless.
+ */
+import type {
+  AllocationKind,
+  AllocationState,
+  Amounts,
+  Conflict,
+  Consumable,
+  Limits,
+  Policy,
+  Priority,
+  ReportedUsage,
+  StrategyName,
+} from "#budget";
+import type { FaultError, RefusalError } from "#errors";
+import type { TraceContext } from "./telemetry.ts";
+
+/** Why one item of a link failed while the link goes on. */
+export type ItemError = FaultError | RefusalError;
+
+/** A grant as it is handed to the daemon that will hold it. Milliseconds are durations, counted by the receiver. */
+export interface GrantHandover {
+  readonly allocationId: string;
+  readonly path: string;
+  readonly depth: number;
+  readonly name: string;
+  readonly kind: AllocationKind;
+  readonly limits: Limits;
+  /** Consumables that the holder keeps none of: asked for as needed, handed back as they come free. */
+  readonly pooled: readonly Consumable[];
+  readonly priority: Priority;
+  readonly weight: number;
+  readonly policy: Policy;
+  readonly token: string | undefined;
+  readonly epoch: number;
+  readonly leaseTtlMs: number;
+  readonly deadlineLeftMs: number | undefined;
+}
+
+/** Where a request wants budget: for a new allocation under a parent, or more for one that is held. */
+export type GrantTarget =
+  | {
+      readonly type: "open";
+      readonly parentId: string;
+      readonly name: string;
+      readonly kind: AllocationKind | undefined;
+      readonly limits: Limits;
+    }
+  | { readonly type: "raise"; readonly allocationId: string; readonly epoch: number; readonly by: Amounts };
+
+export interface GrantAsk {
+  readonly requestId: string;
+  readonly target: GrantTarget;
+  /** The least that is of use, consumables only. */
+  readonly min: Amounts;
+  readonly priority: Priority;
+  readonly weight: number;
+  readonly waitMs: number;
+  readonly strategy: StrategyName | undefined;
+  readonly trace: TraceContext | undefined;
+}
+
+export type GrantAnswer =
+  | { readonly type: "opened"; readonly grant: GrantHandover; readonly partial: boolean }
+  | {
+      readonly type: "raised";
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly grantedTotal: Amounts;
+      readonly partial: boolean;
+    }
+  | { readonly type: "queued"; readonly conflict: Conflict }
+  | { readonly type: "denied"; readonly error: ItemError };
+
+export interface HeldAllocation {
+  readonly allocationId: string;
+  readonly epoch: number;
+  readonly usage: ReportedUsage;
+  readonly grantedTotal: Amounts;
+  readonly returnedTotal: Amounts;
+  /** Closed here: the usage is the whole truth. */
+  readonly final: boolean;
+}
+
+export interface Hello {
+  readonly instance: string;
+  readonly incarnation: string;
+  readonly journalId: string;
+  /** host:port at which the child serves work and preemption. */
+  readonly address: string;
+  readonly tier: string;
+  /** Work taken at the same time at most; 0 means no bound of its own. */
+  readonly capacity: number;
+  readonly allocations: readonly HeldAllocation[];
+}
+
+export interface UsageItem {
+  readonly allocationId: string;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly usage: ReportedUsage;
+  readonly state: AllocationState;
+  readonly final: boolean;
+  readonly returnedTotal: Amounts;
+  readonly trace: TraceContext | undefined;
+}
+
+/** From the child to its parent. The first item of a link is hello. */
+export type UpItem =
+  | { readonly type: "hello"; readonly hello: Hello }
+  | { readonly type: "ask"; readonly ask: GrantAsk }
+  | {
+      readonly type: "returned";
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly returnedTotal: Amounts;
+    }
+  | { readonly type: "cancel"; readonly requestId: string }
+  | { readonly type: "usage"; readonly report: UsageItem };
+
+export interface AllocationStanding {
+  readonly allocationId: string;
+  /** 0 when the parent does not know the allocation. */
+  readonly epoch: number;
+  readonly state: AllocationState | undefined;
+  readonly grantedTotal: Amounts;
+}
+
+export interface Welcome {
+  readonly instance: string;
+  readonly incarnation: string;
+  readonly allocations: readonly AllocationStanding[];
+}
+
+export type Directive = "THROTTLE" | "PAUSE" | "STOP" | "LOW_BUDGET";
+
+export interface UsageAck {
+  readonly allocationId: string;
+  readonly sequence: number;
+  /** Present when the lease was renewed; counted by the child from when it sent the report. */
+  readonly lease: { readonly epoch: number; readonly ttlMs: number } | undefined;
+  readonly directive: Directive | undefined;
+  readonly reason: string;
+  readonly final: boolean;
+  readonly error: ItemError | undefined;
+}
+
+/** From the parent to its child. The first item of a link is welcome. */
+export type DownItem =
+  | { readonly type: "welcome"; readonly welcome: Welcome }
+  | { readonly type: "decision"; readonly requestId: string; readonly answer: GrantAnswer }
+  | {
+      readonly type: "revision";
+      readonly allocationId: string;
+      readonly epoch: number;
+      readonly grantedTotal: Amounts;
+    }
+  | { readonly type: "ack"; readonly ack: UsageAck };
+
+/** One side of a connection. Handlers are set once, before the first item can arrive. */
+export interface Link<Out, In> {
+  /**
+   * Hands items over for sending, in order. False when the other side does not keep up: nothing of these items was taken, and the
+   * link closes itself.
+   */
+  send(items: readonly Out[]): boolean;
+  /** Items in the order in which the other side sent them, as they arrived together. */
+  onItems(handler: (items: readonly In[]) => void): void;
+  /** Called once when the link is over, with the reason when it was not ended in peace. */
+  onClose(handler: (error?: Error) => void): void;
+  close(): void;
+}
+
+export type ChildLink = Link<UpItem, DownItem>;
+export type ParentLink = Link<DownItem, UpItem>;

@@ -1,0 +1,130 @@
+import { describe, expect, it } from "vitest";
+import type { Conflict, Refusal } from "#budget";
+import { errorOfRefusal, wordsOf } from "./refusal-error.ts";
+
+const CONTEXT = { tier: "process", errorId: "error-1", onOwn: false } as const;
+
+const conflict: Conflict = {
+  conflict: "INSUFFICIENT_CREDITS",
+  resource: "credits",
+  ancestorId: "id-of-team",
+  ancestorPath: "acme/team",
+  wanted: 500,
+  available: 120,
+  debt: 0,
+  holders: [
+    { id: "run-1", path: "acme/team/run-1", amount: 300 },
+    { id: "run-2", path: "acme/team/run-2", amount: 80 },
+  ],
+  never: false,
+  retryAfterMs: 700,
+  position: 0,
+  expectedWaitMs: 700,
+};
+
+describe("the words of a conflict", () => {
+  it.each<[string, Partial<Conflict>, string]>([
+    [
+      "say what is free, who holds the rest, and when to try again",
+      {},
+      "INSUFFICIENT_CREDITS: acme/team has 120 credits free of the 500 wanted; held by acme/team/run-1 (300), acme/team/run-2 (80); try again in 700 ms",
+    ],
+    [
+      "say that it can never fit, and what to do instead",
+      { never: true, holders: [] },
+      "INSUFFICIENT_CREDITS: acme/team has 120 credits free of the 500 wanted; it can never fit, ask for less or have the limit raised",
+    ],
+    [
+      "name the debt that comes first",
+      { available: 0, debt: 40, holders: [] },
+      "INSUFFICIENT_CREDITS: acme/team has 0 credits free of the 500 wanted and owes 40, which must be paid first; try again in 700 ms",
+    ],
+    [
+      "name the resource as the wire does",
+      { conflict: "CONCURRENCY_LIMIT_REACHED", resource: "branches", wanted: 3, available: 1, holders: [] },
+      "CONCURRENCY_LIMIT_REACHED: acme/team has 1 concurrent_branches free of the 3 wanted; try again in 700 ms",
+    ],
+    [
+      "name a deadline that has passed",
+      { conflict: "INSUFFICIENT_TIME", resource: "duration", never: true },
+      "INSUFFICIENT_TIME: the deadline of acme/team has passed",
+    ],
+  ])("%s", (_, change, words) => {
+    expect(wordsOf({ ...conflict, ...change })).toBe(words);
+  });
+});
+
+describe("errorOfRefusal", () => {
+  it("makes a conflict an execution error with ancestor, resource, holders and time", () => {
+    expect(errorOfRefusal({ code: "conflict", conflict }, CONTEXT)).toMatchObject({
+      message: wordsOf(conflict),
+      error: {
+        id: "error-1",
+        type: "RESOURCE_ALLOCATION_FAILED",
+        tier: "process",
+        ancestor: "id-of-team",
+        allocationPath: "acme/team",
+        resource: "credits",
+        holders: ["run-1", "run-2"],
+        retryAfterMs: 700,
+      },
+    });
+  });
+
+  it("tells a shortage of the allocation's own budget from one of a parent's", () => {
+    expect(errorOfRefusal({ code: "conflict", conflict }, { ...CONTEXT, onOwn: true })).toMatchObject({
+      error: { type: "RESOURCE_EXHAUSTED" },
+    });
+  });
+
+  it("gives no time to try again where it can never fit", () => {
+    const never = { code: "conflict", conflict: { ...conflict, never: true, retryAfterMs: 0 } } as const;
+    const error = errorOfRefusal(never, CONTEXT);
+    expect("error" in error && "retryAfterMs" in error.error).toBe(false);
+  });
+
+  it.each<[Refusal, object, RegExp]>([
+    [
+      {
+        code: "invalid",
+        violations: [
+          { field: "ttl", message: "must be above 0" },
+          { field: "name", message: "is empty" },
+        ],
+      },
+      {
+        reason: "INVALID_ARGUMENT",
+        fieldViolations: [{ field: "ttl", description: "must be above 0" }, { field: "name" }],
+      },
+      /ttl: must be above 0; name: is empty/,
+    ],
+    [{ code: "not_found", subject: "hold", id: "h-1" }, { reason: "NOT_FOUND" }, /no hold with id h-1 is known here/],
+    [
+      { code: "stale_epoch", allocationId: "a-1", currentEpoch: 4 },
+      { reason: "STALE_EPOCH", currentEpoch: 4 },
+      /a-1 is held under epoch 4/,
+    ],
+    [{ code: "not_permitted", message: "not yours" }, { reason: "NOT_PERMITTED" }, /not yours/],
+    [{ code: "request_reused", requestId: "r-1" }, { reason: "REQUEST_ID_REUSED" }, /r-1 was used before.*new id/],
+    [
+      { code: "closing", allocationId: "a-1", path: "acme/a", reason: "the swarm was stopped" },
+      { reason: "STATE_FORBIDS" },
+      /acme\/a takes no new work: the swarm was stopped/,
+    ],
+    [
+      { code: "lease_ended", allocationId: "a-1", path: "acme/a" },
+      { reason: "STATE_FORBIDS" },
+      /lease of acme\/a has ended unrenewed/,
+    ],
+    [{ code: "unsupported", message: "use SHRINK" }, { reason: "UNIMPLEMENTED" }, /use SHRINK/],
+    [
+      { code: "too_many", message: "9 already wait", retryAfterMs: 50 },
+      { reason: "QUEUE_FULL", retryAfterMs: 50 },
+      /9 already wait/,
+    ],
+  ])("makes $code a refusal of the protocol that says what to do", (refusal, facts, words) => {
+    const error = errorOfRefusal(refusal, CONTEXT);
+    expect(error).toMatchObject({ name: "RefusalError", refusal: facts });
+    expect(error.message).toMatch(words);
+  });
+});

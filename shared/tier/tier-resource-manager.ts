@@ -1,0 +1,263 @@
+/**
+ * The loop, in this order and nowhere else: take commands from a bounded queue → decide, which evolves the state at once → append the
+ * events of the batch → when they are durable, send its messages → answer its callers. One commit is under way at a time; what arrives
+ * meanwhile is the next batch. A commit that fails ends the process, so that what is not durable dies with it.
+ */
+import {
+  assertInvariants,
+  type BudgetEvent,
+  type BudgetState,
+  type Command,
+  createState,
+  decide,
+  evolve,
+  type Message,
+  nextDueMs,
+  type Outcome,
+} from "#budget";
+import { RefusalError } from "#errors";
+import type { Clock, Journal, OpenedJournal } from "#ports";
+import { assert, BoundedQueue, LIMITS } from "#std";
+import type { CommandInput } from "./command-input.ts";
+import { EngineClock } from "./engine-clock.ts";
+
+export interface TierOptions {
+  readonly opened: OpenedJournal;
+  readonly clock: Clock;
+  /** Told once when the loop cannot go on: a failed commit or a broken invariant. The process must end. */
+  readonly onFatal: (error: Error) => void;
+  /** Check every invariant after every command; for tests and debugging, it is slow. */
+  readonly checkInvariants?: boolean;
+}
+
+type Waiting =
+  | { readonly commands: readonly CommandInput[]; readonly done: (outcomes: readonly Outcome[]) => void }
+  | { readonly read: (state: BudgetState, nowMs: number) => () => void };
+
+type MessageListener = (message: Message) => void;
+
+/** Why a command was not even queued. */
+const FULL = `${LIMITS.commandQueueMax} commands already wait; try again in a moment`;
+const QUEUE_FULL: Outcome = {
+  type: "refused",
+  refusal: { code: "too_many", message: FULL, retryAfterMs: LIMITS.retryAfterMs },
+};
+
+export class TierResourceManager {
+  readonly #state: BudgetState = createState();
+  readonly #queue = new BoundedQueue<Waiting>({ capacity: LIMITS.commandQueueMax });
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  readonly #engineClock: EngineClock;
+  readonly #onFatal: (error: Error) => void;
+  readonly #checkInvariants: boolean;
+  readonly #listeners = new Set<MessageListener>();
+  #commandsWaiting = 0;
+  #turnIsDue = false;
+  #committing = false;
+  #ended = false;
+  #closed: PromiseWithResolvers<void> | undefined;
+  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+
+  /** Rebuilds the state from the journal; throws what the journal throws. */
+  constructor(options: TierOptions) {
+    const { opened, clock } = options;
+    this.#journal = opened.journal;
+    this.#clock = clock;
+    this.#onFatal = options.onFatal;
+    this.#checkInvariants = options.checkInvariants ?? false;
+    let startMs = 0;
+    for (const commit of opened.commits) {
+      for (const event of commit.events) evolve(this.#state, event);
+      startMs = commit.engineTimeMs;
+    }
+    assertInvariants(this.#state);
+    this.#engineClock = new EngineClock(clock, Math.max(startMs, this.#state.engineTimeMs));
+    this.#armTimer();
+  }
+
+  get journalId(): string {
+    return this.#journal.journalId;
+  }
+
+  /** Engine time now, in milliseconds. */
+  nowMs(): number {
+    return this.#engineClock.nowMs();
+  }
+
+  /**
+   * Queues a command. `done` gets the outcome after everything it rests on is durable; a full queue refuses at once. Once the loop
+   * closes or has failed nothing is taken or answered any more.
+   */
+  submit(command: CommandInput, done: (outcome: Outcome) => void): void {
+    this.submitAll([command], ([outcome = QUEUE_FULL]) => done(outcome));
+  }
+
+  /** Queues commands that arrived together: decided one after the other, in one batch, answered together and in order. */
+  submitAll(commands: readonly CommandInput[], done: (outcomes: readonly Outcome[]) => void): void {
+    if (this.#ended || this.#closed) return;
+    const fits = this.#commandsWaiting + commands.length <= LIMITS.commandQueueMax;
+    if (fits && this.#queue.push({ commands, done })) {
+      this.#commandsWaiting += commands.length;
+      this.#wake();
+    } else done(commands.map(() => QUEUE_FULL));
+  }
+
+  /** As `submit`, for callers off the hot path. */
+  ask(command: CommandInput): Promise<Outcome> {
+    return new Promise((resolve) => this.submit(command, resolve));
+  }
+
+  /**
+   * Reads the state in turn with the commands; the answer comes after everything it saw is durable. Rejects with what the reader
+   * throws, and with a RefusalError when the queue is full (QUEUE_FULL) and once the loop closes or has failed (DRAINING).
+   */
+  read<T>(reader: (state: BudgetState, nowMs: number) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const read = (state: BudgetState, nowMs: number) => {
+        try {
+          const value = reader(state, nowMs);
+          return () => resolve(value);
+        } catch (error) {
+          return () => reject(error);
+        }
+      };
+      if (this.#ended || this.#closed) {
+        reject(new RefusalError({ reason: "DRAINING", message: "this daemon has ended; there is nothing to read" }));
+      } else if (this.#queue.push({ read })) this.#wake();
+      else reject(new RefusalError({ reason: "QUEUE_FULL", message: FULL, retryAfterMs: LIMITS.retryAfterMs }));
+    });
+  }
+
+  /** Tells every message once its events are durable, before the callers of its batch are answered. */
+  subscribe(listener: MessageListener): () => void {
+    assert(this.#listeners.size < LIMITS.subscribersMax, "too many listeners of one loop");
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Answers what is queued, makes it durable and closes the journal. Nothing more is taken. Again is the same end. */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = Promise.withResolvers();
+      if (this.#ended) this.#finish();
+      else this.#wake();
+    }
+    return this.#closed.promise;
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    this.#timer?.cancel();
+    this.#journal.close();
+    this.#closed?.resolve();
+  }
+
+  #wake(): void {
+    if (this.#turnIsDue || this.#committing || this.#ended) return;
+    this.#turnIsDue = true;
+    this.#clock.soon(() => {
+      this.#turnIsDue = false;
+      this.#guarded(() => this.#turn());
+    });
+  }
+
+  #guarded(step: () => void): void {
+    if (this.#ended) return;
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#ended = true;
+    this.#timer?.cancel();
+    this.#onFatal(error);
+    if (this.#closed) this.#finish();
+  }
+
+  #turn(): void {
+    if (this.#committing) return;
+    const nowMs = this.#engineClock.nowMs();
+    const events: BudgetEvent[] = [];
+    const messages: Message[] = [];
+    const answers: (() => void)[] = [];
+    let weight = 0;
+    const take = (command: Command): Outcome => {
+      const decision = decide(this.#state, command);
+      for (const event of decision.events) events.push(event);
+      weight += weightOf(decision.events);
+      for (const message of decision.messages) messages.push(message);
+      if (this.#checkInvariants) assertInvariants(this.#state);
+      return decision.outcome;
+    };
+    if ((nextDueMs(this.#state) ?? Number.POSITIVE_INFINITY) <= nowMs) take({ type: "tick", nowMs });
+    for (
+      let next = this.#queue.shift();
+      next;
+      next = weight < LIMITS.commitEventsMax ? this.#queue.shift() : undefined
+    ) {
+      if ("read" in next) {
+        answers.push(next.read(this.#state, nowMs));
+        continue;
+      }
+      const { commands, done } = next;
+      this.#commandsWaiting -= commands.length;
+      const outcomes = commands.map((command) => take({ ...command, nowMs } as Command));
+      answers.push(() => done(outcomes));
+    }
+    this.#commit({ engineTimeMs: nowMs, events }, () => {
+      for (const message of messages) for (const listener of this.#listeners) listener(message);
+      for (const answer of answers) answer();
+      this.#armTimer();
+      if (this.#queue.size > 0) this.#wake();
+      else if (this.#closed) this.#finish();
+    });
+  }
+
+  #commit(
+    commit: { readonly engineTimeMs: number; readonly events: readonly BudgetEvent[] },
+    durable: () => void,
+  ): void {
+    if (commit.events.length === 0) {
+      durable();
+      return;
+    }
+    this.#committing = true;
+    this.#journal.append(commit, (error) => {
+      this.#committing = false;
+      if (error) this.#fail(error);
+      else this.#guarded(durable);
+    });
+  }
+
+  #armTimer(): void {
+    const dueMs = nextDueMs(this.#state);
+    if (dueMs === this.#timer?.atMs) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (dueMs === undefined || this.#ended) return;
+    const cancel = this.#clock.after(Math.max(0, dueMs - this.#engineClock.nowMs()), () => {
+      this.#timer = undefined;
+      this.#wake();
+    });
+    this.#timer = { atMs: dueMs, cancel };
+  }
+}
+
+/**
+ * What the events of one decision count towards the end of a batch: more than one for those that may be long, so that a full batch
+ * stays within LIMITS.commitRowBytesMax, which gives each event 2 KiB.
+ */
+function weightOf(events: readonly BudgetEvent[]): number {
+  let weight = events.length;
+  for (const event of events) {
+    if (event.type === "note_attached") weight += event.value.length >> 8;
+    else if (event.type === "usage_reported") weight += event.callsPerTool.length >> 3;
+    else if (event.type === "allocation_opened") weight += event.path.length >> 8;
+    else if (event.type === "allocation_closing") weight += event.reason.length >> 8;
+  }
+  return weight;
+}

@@ -1,0 +1,301 @@
+/**
+ * The child's side of the connection to the tier above: says hello with everything it holds, asks for budget, returns surplus, reports
+ * usage and keeps leases alive. A lost link ends neither work nor grants; it dials again with backoff and everything unanswered is sent
+ * again, which counters, sequences and request ids make harmless.
+ */
+import { type BudgetState, type Message, usageOf } from "#budget";
+import { RefusalError } from "#errors";
+import type {
+  ChildLink,
+  Clock,
+  DownItem,
+  GrantAnswer,
+  GrantAsk,
+  GrantHandover,
+  HeldAllocation,
+  Hello,
+  IdSource,
+  UpItem,
+  UsageAck,
+  UsageItem,
+  Welcome,
+} from "#ports";
+import { backoffMs, LIMITS } from "#std";
+import { ReportSpans, type Tracing } from "./report-spans.ts";
+import type { TierResourceManager } from "./tier-resource-manager.ts";
+import { UsageReporter } from "./usage-reporter.ts";
+
+export interface UplinkOptions {
+  readonly loop: TierResourceManager;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  /** Opens a connection; called again after each loss. */
+  readonly dial: () => ChildLink;
+  /** Who this daemon is, asked at each hello; the allocations are added. */
+  readonly identity: () => Omit<Hello, "allocations">;
+  /** Told when the parent has answered hello, and when the link is lost. */
+  readonly onState?: (state: { readonly connected: boolean; readonly error?: Error }) => void;
+  /** The parent wants the work of an allocation to end. */
+  readonly onStop: (allocationId: string, reason: string) => void;
+  /** Opens spans for reports; default: none. */
+  readonly tracing?: Tracing;
+}
+
+interface PendingAsk {
+  readonly ask: GrantAsk;
+  readonly onAnswer: (answer: GrantAnswer) => void;
+  /** Nobody waits for it any more; told again with the request after a loss. */
+  cancelled: boolean;
+}
+
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #reporter = new UsageReporter();
+  readonly #spans: ReportSpans;
+  readonly #asks = new Map<string, PendingAsk>();
+  readonly #unsubscribe: () => void;
+  #link: ChildLink | undefined;
+  #welcomed = false;
+  #attempt = 0;
+  #stopped = false;
+  #cancelDial: () => void = () => undefined;
+  #cancelReport: () => void = () => undefined;
+  #onIdle: () => void = () => undefined;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#spans = new ReportSpans(options.tracing);
+    this.#unsubscribe = options.loop.subscribe((message) => this.#onMessage(message));
+  }
+
+  get connected(): boolean {
+    return this.#welcomed;
+  }
+
+  /** Dials, and keeps dialling until `stop`. */
+  start(): void {
+    this.#connect();
+  }
+
+  /** Sends what is due, waits `graceMs` at most until it is answered, and ends the connection; nothing more is asked or reported. */
+  async stop(graceMs: number = LIMITS.shutdownFlushMs): Promise<void> {
+    let patient = true;
+    const cancelGrace = this.#options.clock.after(graceMs, () => {
+      patient = false;
+      this.#onIdle();
+    });
+    await this.#report();
+    while (patient && this.#welcomed && !this.#reporter.idle) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+      // A final account may have waited for the answer to the report before it.
+      await this.#report();
+    }
+    cancelGrace();
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.#cancelDial();
+    this.#cancelReport();
+    this.#link?.close();
+  }
+
+  /**
+   * Asks the parent for budget. `onAnswer` is told at once of a wait, and once of the grant or denial; what was granted to an open
+   * allocation is queued in the loop just before, so a command submitted from `onAnswer` finds it there. Asked again after a loss.
+   * False, and nothing asked, when too many requests wait already.
+   */
+  ask(ask: GrantAsk, onAnswer: (answer: GrantAnswer) => void): boolean {
+    if (this.#asks.size >= LIMITS.asksInFlightMax) return false;
+    this.#asks.set(ask.requestId, { ask, onAnswer, cancelled: false });
+    if (this.#welcomed) this.#link?.send([{ type: "ask", ask }]);
+    return true;
+  }
+
+  /** The request needs no answer any more; if it still waits, it is denied. */
+  cancel(requestId: string): void {
+    const pending = this.#asks.get(requestId);
+    if (!pending) return;
+    pending.cancelled = true;
+    if (this.#welcomed) this.#link?.send([{ type: "cancel", requestId }]);
+  }
+
+  #connect(): void {
+    if (this.#stopped) return;
+    this.#open().catch((error: unknown) => this.#dialLater(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  async #open(): Promise<void> {
+    const allocations = await this.#options.loop.read((state) => this.#heldAllocations(state));
+    if (this.#stopped) return;
+    const link = this.#options.dial();
+    this.#link = link;
+    link.onItems((items) => {
+      // What a lost link still brings was said before hello; the new one brings it again.
+      for (const item of items) if (this.#link === link) this.#onItem(item);
+    });
+    link.onClose((error) => this.#onLost(link, error));
+    link.send([{ type: "hello", hello: { ...this.#options.identity(), allocations } }]);
+  }
+
+  #onLost(link: ChildLink, error: Error | undefined): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#welcomed = false;
+    this.#cancelReport();
+    this.#reporter.reset();
+    this.#spans.reset();
+    this.#onIdle();
+    this.#dialLater(error);
+  }
+
+  #dialLater(error: Error | undefined): void {
+    if (this.#stopped) return;
+    this.#options.onState?.({ connected: false, ...(error ? { error } : {}) });
+    const { clock, ids } = this.#options;
+    const { redialDelayFirstMs: baseMs, redialDelayMaxMs: maxMs } = LIMITS;
+    const delayMs = backoffMs({ attempt: this.#attempt, baseMs, maxMs, random: ids.fraction() });
+    this.#attempt += 1;
+    this.#cancelDial = clock.after(delayMs, () => this.#connect());
+  }
+
+  #onItem(item: DownItem): void {
+    if (item.type === "welcome") this.#onWelcome(item.welcome);
+    else if (item.type === "decision") this.#onDecision(item.requestId, item.answer);
+    else if (item.type === "revision") {
+      const { allocationId, epoch, grantedTotal } = item;
+      this.#receiveLimit({ allocationId, epoch, grantedTotal });
+    } else this.#onAck(item.ack);
+  }
+
+  #onWelcome({ allocations }: Welcome): void {
+    this.#welcomed = true;
+    this.#attempt = 0;
+    for (const { allocationId, epoch, state, grantedTotal } of allocations) {
+      if (state === "open") this.#receiveLimit({ allocationId, epoch, grantedTotal });
+      else
+        this.#options.onStop(
+          allocationId,
+          state === undefined ? "unknown to the tier above" : "closed by the tier above",
+        );
+    }
+    this.#options.onState?.({ connected: true });
+    this.#askAgain();
+    this.#scheduleReport();
+  }
+
+  /** A cancelled request too: what it was granted meanwhile is in its answer. */
+  #askAgain(): void {
+    const asks: UpItem[] = [];
+    for (const { ask, cancelled } of this.#asks.values()) {
+      asks.push({ type: "ask", ask });
+      if (cancelled) asks.push({ type: "cancel", requestId: ask.requestId });
+    }
+    if (asks.length > 0) this.#link?.send(asks);
+  }
+
+  #receiveLimit(counter: LimitCounter): void {
+    this.#options.loop.submit({ type: "receive_limit", ...counter }, () => undefined);
+  }
+
+  #onDecision(requestId: string, answer: GrantAnswer): void {
+    if (answer.type === "raised") {
+      const { allocationId, epoch, grantedTotal } = answer;
+      this.#receiveLimit({ allocationId, epoch, grantedTotal });
+    }
+    const pending = this.#asks.get(requestId);
+    if (answer.type !== "queued") this.#asks.delete(requestId);
+    if (pending) pending.onAnswer(answer);
+    else if (answer.type === "opened") this.#giveBack(answer.grant);
+  }
+
+  /** A grant that nobody waits for (the link repeated a request that had been denied) is taken and closed, so that it goes back. */
+  #giveBack(grant: GrantHandover): void {
+    const { loop } = this.#options;
+    const { allocationId, leaseTtlMs } = grant;
+    const received = { ...grant, leaseEndsAtMs: loop.nowMs() + leaseTtlMs, peer: "parent", notes: [] } as const;
+    loop.submit({ type: "receive_grant", ...received }, (outcome) => {
+      if (outcome.type !== "opened" || outcome.repeated) return;
+      loop.submit({ type: "close", allocationId, reason: "nobody waits for it any more" }, () => undefined);
+    });
+  }
+
+  #onAck(ack: UsageAck): void {
+    this.#takeAck(ack);
+    if (this.#reporter.idle) this.#onIdle();
+  }
+
+  #takeAck(ack: UsageAck): void {
+    const { allocationId, sequence, lease, error } = ack;
+    const restMs = error instanceof RefusalError ? error.refusal.retryAfterMs : undefined;
+    if (restMs !== undefined) {
+      this.#reporter.putBack(allocationId, sequence, restMs);
+      return;
+    }
+    const taken = this.#reporter.acknowledge(allocationId, sequence);
+    if (taken) this.#spans.end(allocationId, { final: taken.final, ...(error ? { error: error.message } : {}) });
+    if (taken && lease) {
+      const endsAtMs = taken.sentMs + lease.ttlMs;
+      this.#options.loop.submit({ type: "renew_lease", allocationId, epoch: lease.epoch, endsAtMs }, () => undefined);
+    }
+    if (ack.directive === "STOP") this.#options.onStop(allocationId, ack.reason);
+    else if (error && !taken?.final) this.#options.onStop(allocationId, error.message);
+  }
+
+  #scheduleReport(): void {
+    const link = this.#link;
+    this.#cancelReport();
+    this.#cancelReport = this.#options.clock.after(LIMITS.usageReportIntervalMs, () => {
+      void this.#report().then(() => {
+        if (this.#link === link && !this.#stopped) this.#scheduleReport();
+      });
+    });
+  }
+
+  async #report(): Promise<void> {
+    const link = this.#link;
+    if (!link || !this.#welcomed) return;
+    const reports = await this.#collect(link);
+    if (reports.length === 0 || this.#link !== link) return;
+    link.send(reports.map((report) => ({ type: "usage", report: this.#spans.begin(report) })));
+  }
+
+  async #collect(link: ChildLink): Promise<UsageItem[]> {
+    try {
+      return await this.#options.loop.read((state, nowMs) =>
+        this.#link === link ? this.#reporter.collect(state, nowMs) : [],
+      );
+    } catch (error) {
+      // Too much waits here, or the loop has ended: what is due is due again after the next interval.
+      if (error instanceof RefusalError) return [];
+      throw error;
+    }
+  }
+
+  #onMessage(message: Message): void {
+    if (message.type === "returned") {
+      // Before the welcome too: hello told the counter as it stood then.
+      const { allocationId, epoch, returnedTotal } = message;
+      this.#link?.send([{ type: "returned", allocationId, epoch, returnedTotal }]);
+    }
+    if (message.type === "closed" && message.side === "received") void this.#report();
+  }
+
+  /** What hello tells: everything but what the parent has the final account of. */
+  #heldAllocations(state: BudgetState): HeldAllocation[] {
+    const held: HeldAllocation[] = [];
+    for (const node of state.roots) {
+      if (node.side !== "received" || this.#reporter.isFinished(node.id)) continue;
+      const { id: allocationId, epoch, grantedTotal, returnedTotal } = node;
+      const final = node.state === "closed";
+      held.push({ allocationId, epoch, usage: usageOf(node), grantedTotal, returnedTotal, final });
+    }
+    return held;
+  }
+}
+
+interface LimitCounter {
+  readonly allocationId: string;
+  readonly epoch: number;
+  readonly grantedTotal: HeldAllocation["grantedTotal"];
+}

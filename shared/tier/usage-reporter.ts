@@ -1,0 +1,130 @@
+/**
+ * Which received allocations have something to report, and when: at most one report per allocation is under way, so that an answer
+ * belongs to exactly one sending and the lease counts from it. Changes are coalesced; a lease is renewed three times within its ttl.
+ */
+import { type Allocation, type BudgetState, usageOf } from "#budget";
+import type { UsageItem } from "#ports";
+import { LIMITS } from "#std";
+
+interface Standing {
+  /** Sequence of the last report that was answered. */
+  ackedSequence: number;
+  /** Engine time at which the last answered report was sent; the lease counts from it. */
+  ackedSentMs: number;
+  /** Engine time before which nothing is sent: an interval after the last report, or as long as the parent asked for. */
+  restUntilMs: number;
+  /** The parent could not take the last one: the rest holds for a final account too. */
+  refused: boolean;
+  underWay: { readonly sequence: number; readonly sentMs: number; readonly final: boolean } | undefined;
+}
+
+/** What an answer means for the lease: it was asked for at this time. */
+export interface Acknowledged {
+  readonly sentMs: number;
+  readonly final: boolean;
+}
+
+export class UsageReporter {
+  readonly #standings = new Map<string, Standing>();
+  readonly #finished = new Set<string>();
+
+  /** The reports that are due now, marked as under way. */
+  collect(state: BudgetState, nowMs: number): UsageItem[] {
+    const due: UsageItem[] = [];
+    for (const node of state.roots) {
+      if (node.side !== "received" || this.#finished.has(node.id)) continue;
+      const standing = this.#standingOf(node);
+      if (standing.underWay || !isDue(node, standing, nowMs)) continue;
+      const final = node.state === "closed";
+      standing.underWay = { sequence: sequenceOf(node), sentMs: nowMs, final };
+      standing.restUntilMs = nowMs + LIMITS.usageReportIntervalMs;
+      standing.refused = false;
+      due.push(reportOf(node, final));
+    }
+    this.#forgetUnknown(state);
+    return due;
+  }
+
+  #standingOf(node: Allocation): Standing {
+    const known = this.#standings.get(node.id);
+    if (known) return known;
+    // What was never used needs no report until its lease is to be renewed.
+    const fresh: Standing = {
+      ackedSequence: 1,
+      ackedSentMs: node.openedAtMs,
+      restUntilMs: 0,
+      refused: false,
+      underWay: undefined,
+    };
+    this.#standings.set(node.id, fresh);
+    return fresh;
+  }
+
+  #forgetUnknown(state: BudgetState): void {
+    if (this.#standings.size + this.#finished.size <= state.roots.size) return;
+    for (const id of this.#standings.keys()) if (!state.allocations.has(id)) this.#standings.delete(id);
+    for (const id of this.#finished) if (!state.allocations.has(id)) this.#finished.delete(id);
+  }
+
+  /** Takes the answer to the report under way; undefined when none is, or another one. */
+  acknowledge(allocationId: string, sequence: number): Acknowledged | undefined {
+    const standing = this.#standings.get(allocationId);
+    const underWay = standing?.underWay;
+    if (!standing || underWay?.sequence !== sequence) return undefined;
+    standing.underWay = undefined;
+    standing.ackedSequence = sequence;
+    standing.ackedSentMs = underWay.sentMs;
+    if (underWay.final) {
+      this.#standings.delete(allocationId);
+      this.#finished.add(allocationId);
+    }
+    return { sentMs: underWay.sentMs, final: underWay.final };
+  }
+
+  /** No report waits for its answer. */
+  get idle(): boolean {
+    for (const { underWay } of this.#standings.values()) if (underWay) return false;
+    return true;
+  }
+
+  /** The parent could not take the report under way now: it is due again after `restMs`. */
+  putBack(allocationId: string, sequence: number, restMs: number): void {
+    const standing = this.#standings.get(allocationId);
+    if (!standing || standing.underWay?.sequence !== sequence) return;
+    standing.restUntilMs = standing.underWay.sentMs + restMs;
+    standing.refused = true;
+    standing.underWay = undefined;
+  }
+
+  /** The final account of the allocation was answered: the parent needs nothing more of it. */
+  isFinished(allocationId: string): boolean {
+    return this.#finished.has(allocationId);
+  }
+
+  /** The link is gone: what was under way is sent again on the next one. */
+  reset(): void {
+    for (const standing of this.#standings.values()) standing.underWay = undefined;
+  }
+}
+
+/** Never 0, which answers no report: a directive comes with it. */
+function sequenceOf(node: Allocation): number {
+  return node.usageSequence + 1;
+}
+
+function isDue(
+  node: Allocation,
+  { ackedSequence, ackedSentMs, restUntilMs, refused }: Standing,
+  nowMs: number,
+): boolean {
+  const final = node.state === "closed";
+  if (nowMs < restUntilMs && (refused || !final)) return false;
+  if (final || sequenceOf(node) > ackedSequence) return true;
+  return nowMs - ackedSentMs >= node.leaseTtlMs / LIMITS.leaseRenewParts;
+}
+
+function reportOf(node: Allocation, final: boolean): UsageItem {
+  const { id: allocationId, epoch, state, returnedTotal } = node;
+  const sequence = sequenceOf(node);
+  return { allocationId, epoch, sequence, usage: usageOf(node), state, final, returnedTotal, trace: undefined };
+}

@@ -1,0 +1,42 @@
+/** The rows of grants: decisions per second of a real coordination daemon, beside bare echoes of equal bytes in the same minutes. */
+
+import type { Measured } from "../bench-report/row.ts";
+import { median } from "../bench-report/statistics.ts";
+import { startDaemon } from "../e2e/mesh.ts";
+import { startEchoBaseline } from "./baseline-echo.ts";
+import { ProcessPlayer } from "./process-player.ts";
+import { benchFolder } from "./swarm.ts";
+
+const ROUNDS = 3;
+const WARM_UP_MS = 1_000;
+const DURATION_MS = 3_000;
+const BASELINE_MS = 1_500;
+
+export const GRANTS_ROWS = ["grants.over_unary", "grants.over_batched"];
+
+export async function grantsRows(): Promise<Measured[]> {
+  const { folder, accounts, remove } = benchFolder();
+  const coordination = await startDaemon({ tier: "coordination", folder, arguments: ["--accounts", accounts] });
+  const echo = await startEchoBaseline(new URL("./payload-grants.ts", import.meta.url));
+  const player = await ProcessPlayer.join(coordination.address);
+  const seen = { unary: [] as number[], batched: [] as number[], grants: [] as number[] };
+  try {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      seen.unary.push(await echo.unaryPerSecond(BASELINE_MS));
+      seen.grants.push(await player.grantsPerSecond({ warmUpMs: WARM_UP_MS, durationMs: DURATION_MS }));
+      await player.closeAll();
+      seen.batched.push(await echo.batchedItemsPerSecond(BASELINE_MS));
+    }
+  } finally {
+    await player.leave();
+    await echo.close();
+    await coordination.end();
+    remove();
+  }
+  const row = { unit: "decisions/s", value: median(seen.grants) };
+  const [overUnary = "", overBatched = ""] = GRANTS_ROWS;
+  return [
+    { ...row, name: overUnary, baseline: median(seen.unary), bar: { better: "higher", goal: 20, floor: 10 } },
+    { ...row, name: overBatched, baseline: median(seen.batched), bar: { better: "higher", goal: 0.4 } },
+  ];
+}

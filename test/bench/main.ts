@@ -1,0 +1,53 @@
+/** `npm run bench`: measures the rows that were asked for, prints them as a table and writes them as JSON. Exits 0 whatever they say. */
+import { writeFileSync } from "node:fs";
+import { BENCH_USAGE, isAsked, parseBenchArguments } from "../bench-report/arguments.ts";
+import { type Measured, type Row, rowOf } from "../bench-report/row.ts";
+import { tableOf } from "../bench-report/table.ts";
+import { killAll } from "../e2e/mesh.ts";
+import { BASELINE_ROWS, baselineRows } from "./baselines.ts";
+import { CHAIN_ROWS, chainRows } from "./chain.ts";
+import { ENGINE_ROWS, engineRows } from "./engine.ts";
+import { GRANTS_ROWS, grantsRows } from "./grants.ts";
+import { METER_ROWS, meterRows } from "./meter.ts";
+
+/** Rows that are measured together. */
+interface Group {
+  readonly names: readonly string[];
+  readonly measure: () => Promise<Measured[]>;
+}
+
+const GROUPS: readonly Group[] = [
+  { names: BASELINE_ROWS, measure: baselineRows },
+  { names: ENGINE_ROWS, measure: engineRows },
+  { names: GRANTS_ROWS, measure: grantsRows },
+  { names: METER_ROWS, measure: meterRows },
+  { names: CHAIN_ROWS, measure: chainRows },
+];
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { only, json, help } = parseBenchArguments(
+    argv,
+    GROUPS.flatMap(({ names }) => names),
+  );
+  if (help) {
+    process.stdout.write(BENCH_USAGE);
+    return;
+  }
+  const rows: Row[] = [];
+  for (const { names, measure } of GROUPS) {
+    const asked = names.filter((name) => isAsked(name, only));
+    if (asked.length === 0) continue;
+    process.stderr.write(`measuring ${asked.join(", ")} …\n`);
+    rows.push(...(await measure()).map(rowOf).filter(({ name }) => asked.includes(name)));
+  }
+  process.stdout.write(`${tableOf(rows)}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
+}
+
+process.once("exit", killAll);
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

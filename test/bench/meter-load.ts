@@ -1,0 +1,106 @@
+/** The two ways in which the benches load Meter: packed for throughput, and a fixed number of calls in flight for latency. */
+import type { WorkerReady } from "#gen/bursar/v1/run_pb.js";
+import { type Answered, attach, type Call, type MeterPlayer, reserve, settle } from "./meter-player.ts";
+import { SendWindow } from "./send-window.ts";
+
+export interface PackedLoadOptions {
+  readonly player: MeterPlayer;
+  readonly workers: readonly WorkerReady[];
+  readonly itemsInFlight: number;
+  readonly batchItems: number;
+}
+
+/** Reserves and settles one behind the other, many to a message. */
+export class PackedLoad {
+  readonly #player: MeterPlayer;
+  readonly #workers: readonly WorkerReady[];
+  readonly #window: SendWindow;
+  #toSettle: Call[] = [];
+  #turn = 0;
+
+  constructor({ player, workers, itemsInFlight, batchItems }: PackedLoadOptions) {
+    this.#player = player;
+    this.#workers = workers;
+    const send = (items: number): void => player.send(Array.from({ length: items }, () => this.#next()));
+    this.#window = new SendWindow({ itemsInFlight, batchItems, send });
+  }
+
+  /** Operations per second; a reserve is one, a settle is one. Afterwards every call is settled. */
+  async operationsPerSecond(time: { readonly warmUpMs: number; readonly durationMs: number }): Promise<number> {
+    this.#player.onAnswers((answers) => this.#take(answers));
+    const perSecond = await this.#window.rate(time);
+    await this.#window.sendAll(this.#toSettle.length);
+    return perSecond;
+  }
+
+  #next(): Call {
+    const settling = this.#toSettle.pop();
+    if (settling !== undefined) return settling;
+    this.#turn += 1;
+    return reserve(this.#workers[this.#turn % this.#workers.length]?.allocationId ?? "");
+  }
+
+  #take(answers: readonly Answered[]): void {
+    this.#toSettle.push(...answers.flatMap(settleOf));
+    this.#window.answered(answers.length);
+  }
+}
+
+export interface PacedLoadOptions {
+  readonly player: MeterPlayer;
+  readonly workers: readonly WorkerReady[];
+  readonly callsInFlight: number;
+}
+
+/** A fixed number of calls, each reserved, settled, and begun anew; what is ready at a time goes into one message. */
+export class PacedLoad {
+  readonly #player: MeterPlayer;
+  readonly #workers: readonly WorkerReady[];
+  readonly #callsInFlight: number;
+
+  constructor({ player, workers, callsInFlight }: PacedLoadOptions) {
+    this.#player = player;
+    this.#workers = workers;
+    this.#callsInFlight = callsInFlight;
+  }
+
+  /** The times that reserves took, in milliseconds, for about `durationMs`. Afterwards every call is settled. */
+  reserveTimesMs(durationMs: number): Promise<number[]> {
+    const { promise, resolve } = Promise.withResolvers<number[]>();
+    const timesMs: number[] = [];
+    const sentMs = new Map<Call, number>();
+    const endsAtMs = performance.now() + durationMs;
+    let underWay = this.#callsInFlight;
+    const send = (calls: readonly Call[]): void => {
+      const nowMs = performance.now();
+      for (const call of calls) sentMs.set(call, nowMs);
+      this.#player.send(calls);
+    };
+    this.#player.onAnswers((answers) => {
+      const nowMs = performance.now();
+      const next: Call[] = [];
+      for (const answered of answers) {
+        const { call, result } = answered;
+        if (result.case === "held") timesMs.push(nowMs - (sentMs.get(call) ?? nowMs));
+        sentMs.delete(call);
+        if (result.case === "held") next.push(...settleOf(answered));
+        else if (nowMs < endsAtMs) next.push(reserve(call.allocationId));
+        else underWay -= 1;
+      }
+      if (next.length > 0) send(next);
+      if (underWay === 0) resolve(timesMs);
+    });
+    const ofTurn = (turn: number): string => this.#workers[turn % this.#workers.length]?.allocationId ?? "";
+    send(Array.from({ length: underWay }, (_, turn) => reserve(ofTurn(turn))));
+    return promise;
+  }
+}
+
+/** Attaches to all of the workers' allocations. */
+export function attachAll(player: MeterPlayer, workers: readonly WorkerReady[]): Promise<void> {
+  return player.sendAndWait(workers.map(attach));
+}
+
+function settleOf({ call, result }: Answered): Call[] {
+  return result.case === "held" ? [settle(call.allocationId, result.value.holdId)] : [];
+}

@@ -1,0 +1,164 @@
+/** Bad input at the door of the real daemons: a clear error that says what to do, and nothing changed. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FaultError, RefusalError } from "#errors";
+import {
+  clientOf,
+  createSwarm,
+  DEMO_ACCOUNT,
+  runRoutine,
+  type TestClient,
+  TestWorker,
+  workerRoutine,
+} from "./client.ts";
+import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+
+const { folder, remove } = temporaryFolder();
+let mesh: Mesh;
+let client: TestClient;
+
+beforeAll(async () => {
+  mesh = await startMesh({ folder });
+  client = clientOf(mesh.coordination.address);
+});
+
+afterAll(() => {
+  client.connection.close();
+  killAll();
+  remove();
+});
+
+/** What stands in the accounts, as text: equal before and after whatever was refused. */
+async function standing(): Promise<string> {
+  const { accounts } = await client.coordination.getAccounts({ depth: 10 });
+  const plain = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
+  return JSON.stringify(accounts, plain).replaceAll(/"deadlineLeftMs":"\d+"/g, "");
+}
+
+async function refusalOf(act: () => Promise<unknown>): Promise<RefusalError | FaultError> {
+  const before = await standing();
+  const error = await act().then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  expect(await standing()).toBe(before);
+  if (error instanceof RefusalError || error instanceof FaultError) return error;
+  throw new Error(`expected a refusal, got ${String(error)}`);
+}
+
+function fieldsOf(error: RefusalError | FaultError): string[] {
+  return error instanceof RefusalError ? error.refusal.fieldViolations.map(({ field }) => field) : [];
+}
+
+const good = () => ({ requestId: randomUUID(), account: DEMO_ACCOUNT, name: "good", limits: { maxCredits: 10n } });
+
+describe("CreateSwarm", () => {
+  it("names every wrong field at once", async () => {
+    const limits = { maxCredits: -5n, maxToolCalls: 2n ** 60n };
+    const error = await refusalOf(() =>
+      client.coordination.createSwarm({ ...good(), requestId: "", name: "Not A Name", limits }),
+    );
+    expect(fieldsOf(error)).toEqual(["request_id", "name", "limits.max_credits", "limits.max_tool_calls"]);
+  });
+
+  it("refuses more than the account has, and says who refused", async () => {
+    const limits = { maxCredits: 9_007_199_254_740_991n };
+    const error = await refusalOf(() => client.coordination.createSwarm({ ...good(), limits }));
+    expect(error).toBeInstanceOf(FaultError);
+    expect(error.message).toContain("INSUFFICIENT_CREDITS");
+    expect(error.message).toContain("it can never fit");
+    expect(error instanceof FaultError && error.error.allocationPath).toBe(DEMO_ACCOUNT);
+  });
+
+  it("refuses an unknown account", async () => {
+    const error = await refusalOf(() => client.coordination.createSwarm({ ...good(), account: "global/nobody" }));
+    expect(error.message).toContain("no account global/nobody is known");
+  });
+
+  it("refuses a request_id that was used with other content, and answers an equal one again", async () => {
+    const request = { ...good(), name: "twice" };
+    const first = await client.coordination.createSwarm(request);
+    const again = await client.coordination.createSwarm(request);
+    expect(again.swarm?.allocationId).toBe(first.swarm?.allocationId);
+    const error = await refusalOf(() => client.coordination.createSwarm({ ...request, limits: { maxCredits: 11n } }));
+    expect(error instanceof RefusalError && error.refusal.reason).toBe("REQUEST_ID_REUSED");
+  });
+
+  it("refuses a strategy that is not in this version, by name", async () => {
+    const odd = { ...good(), name: "odd", policy: { strategy: 2 } };
+    const error = await refusalOf(() => client.coordination.createSwarm(odd));
+    expect(error.message).toContain("PRIORITY_BASED is not in this version");
+  });
+
+  it("refuses a message that is too large", async () => {
+    const name = "x".repeat(5 * 1024 * 1024);
+    await expect(client.coordination.createSwarm({ ...good(), name })).rejects.toThrow(/larger than|too large|max/i);
+  });
+});
+
+describe("RunRoutine", () => {
+  it("refuses a run that asks for more than its swarm has", async () => {
+    const swarm = await createSwarm(client, 100n, "small");
+    const request = { requestId: randomUUID(), swarmId: swarm.allocationId, routine: workerRoutine(101n) };
+    const error = await refusalOf(() => runRoutine(client, request).ended);
+    expect(error.message).toContain("has 100 credits free of the 101 wanted");
+  });
+
+  it("refuses an unknown swarm and a routine without steps", async () => {
+    const unknown = { requestId: randomUUID(), swarmId: randomUUID(), routine: workerRoutine(1n) };
+    expect((await refusalOf(() => runRoutine(client, unknown).ended)).message).toContain(
+      "no parent allocation with id",
+    );
+    const swarm = await createSwarm(client, 10n, "empty");
+    const empty = { requestId: randomUUID(), swarmId: swarm.allocationId, routine: { name: "none", steps: [] } };
+    expect(fieldsOf(await refusalOf(() => runRoutine(client, empty).ended))).toContain("routine.steps");
+  });
+});
+
+describe("what is not served", () => {
+  it("answers UNIMPLEMENTED and says so", async () => {
+    await expect(client.coordination.updateLimits({ requestId: "1" })).rejects.toThrow(/UpdateLimits/);
+    await expect(client.coordination.writeOff({ requestId: "1" })).rejects.toThrow(/WriteOff/);
+  });
+});
+
+describe("Meter", () => {
+  it("refuses a wrong token, an item before Attach, and a child's step that asks too much", async () => {
+    const swarm = await createSwarm(client, 100n, "metered");
+    const run = runRoutine(client, {
+      requestId: randomUUID(),
+      swarmId: swarm.allocationId,
+      routine: workerRoutine(50n),
+    });
+    const ready = await run.workerReady;
+    const worker = new TestWorker(ready.address);
+    const { allocationId } = ready;
+    const reserve = (credits: bigint) => ({
+      requestId: randomUUID(),
+      allocationId,
+      kind: 1,
+      name: "m",
+      wanted: { credits },
+    });
+    const errorOf = async (sent: ReturnType<TestWorker["send"]>) => {
+      const answer = await sent;
+      return answer.case === "error" ? answer.value : undefined;
+    };
+    expect(await errorOf(worker.send({ case: "reserve", value: reserve(1n) }))).toMatchObject({ code: 7 });
+    expect(await errorOf(worker.attach({ allocationId, token: "guessed" }))).toMatchObject({ code: 7 });
+    expect(await errorOf(worker.attach({ allocationId: randomUUID(), token: ready.token }))).toMatchObject({ code: 7 });
+    expect((await worker.attach(ready)).case).toBe("done");
+    const refused = await errorOf(worker.send({ case: "reserve", value: reserve(51n) }));
+    expect(refused).toMatchObject({ code: 8 });
+    expect(refused?.message).toContain("has 50 credits free of the 51 wanted");
+    expect(await errorOf(worker.send({ case: "reserve", value: { ...reserve(-1n), name: "" } }))).toMatchObject({
+      code: 3,
+    });
+    expect(
+      await errorOf(worker.send({ case: "settle", value: { allocationId, holdId: "none", final: true } })),
+    ).toMatchObject({ code: 5 });
+    await worker.send({ case: "complete", value: { allocationId } });
+    await run.ended;
+    worker.close();
+  });
+});
