@@ -25,7 +25,7 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
     telemetry: base.telemetry,
     onChild: ({ instance: child, address }, connected) => {
       log.info({ child, address }, connected ? "a process daemon is here" : "a process daemon is gone");
-      if (connected) void preempt.repeat(child);
+      if (connected) preempt.repeat(child);
     },
   });
   const preempt = new PreemptChildren({ base, downlink, peers });

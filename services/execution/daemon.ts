@@ -1,10 +1,15 @@
 /** The wiring of execution: uplink to process, the executor of steps, and the services on top. */
 import { readFileSync } from "node:fs";
 import { formatProblems, type PriceTable, readPricesDocument } from "#codec";
-import { type DaemonBase, type DaemonParts, preemptionService, SettingsError, watchService } from "#daemon";
+import {
+  connectTierAbove,
+  type DaemonBase,
+  type DaemonParts,
+  preemptionService,
+  SettingsError,
+  watchService,
+} from "#daemon";
 import { ExecutionService } from "#gen/bursar/v1/execution_service_pb.js";
-import { connect, dialBudgetService } from "#rpc";
-import { Uplink } from "#tier";
 import { executionServices } from "./handlers.ts";
 import { processTreeWarnings } from "./process-tree/index.ts";
 import { UnifiedExecutor } from "./unified-executor.ts";
@@ -16,51 +21,24 @@ export async function buildExecution(
   base: DaemonBase,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<DaemonParts> {
-  const { settings, loop, clock, ids, log, instance, incarnation } = base;
+  const { settings, log } = base;
   for (const warning of processTreeWarnings()) log.warn({}, warning);
-  let address = "";
-  const connection = connect({ address: settings.parent ?? "", clock });
-  const identity = () => ({
-    instance,
-    incarnation,
-    journalId: loop.journalId,
-    address,
-    tier: settings.tier,
-    capacity: settings.capacity,
-  });
-  const uplink = new Uplink({
-    loop,
-    clock,
-    ids,
-    identity,
-    tracing: { telemetry: base.telemetry, traceOf: (id) => executor.steps.get(id)?.trace },
-    dial: () => dialBudgetService(connection),
-    onStop: (allocationId, reason) => void loop.ask({ type: "close", allocationId, reason }),
-    onState: ({ connected, error }) =>
-      log.info(
-        { parent: settings.parent, err: error },
-        connected ? "connected to process" : "not connected to process",
-      ),
-  });
+  const above = connectTierAbove(base, { traceOf: (id) => executor.steps.get(id)?.trace });
   const executor = new UnifiedExecutor({
     base,
-    uplink,
+    uplink: above.uplink,
     prices: settings.prices === undefined ? undefined : readPrices(settings.prices),
     environment: passedOn(environment),
-    address: () => address,
+    address: above.address,
   });
   await executor.recover();
   return {
     services: [...executionServices(base, executor), preemptionService(base), watchService({ base })],
     beginsWork: [`/${ExecutionService.typeName}/ExecuteStep`],
-    start: (served) => {
-      address = served;
-      uplink.start();
-    },
+    start: above.start,
     drain: async (graceMs) => {
       await executor.drain(graceMs);
-      await uplink.stop();
-      connection.close();
+      await above.stop();
     },
   };
 }

@@ -78,6 +78,11 @@ export class Runs {
       .catch((error: unknown) => {
         this.#parts.base.log.error({ err: error, run: runId }, "a run failed by a fault of this daemon");
         feed.end(error instanceof Error ? error : new Error(String(error)));
+        void this.#parts.base.loop.ask({
+          type: "close",
+          allocationId: runId,
+          reason: "the run failed by a fault of its daemon",
+        });
       })
       .finally(() => this.#running.delete(runId));
   }

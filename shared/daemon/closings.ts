@@ -1,4 +1,5 @@
 /** Tells when an allocation is closed: its books are final and durable. */
+import { RefusalError } from "#errors";
 import type { Clock } from "#ports";
 import type { TierResourceManager } from "#tier";
 
@@ -23,12 +24,21 @@ export class Closings {
     const closed = new Promise<void>((resolve) => {
       this.#waiting.set(allocationId, [...(this.#waiting.get(allocationId) ?? []), resolve]);
     });
-    const open = await this.#loop.read((state) => {
-      const node = state.allocations.get(allocationId);
-      return node !== undefined && node.state !== "closed";
-    });
-    if (open) return closed;
+    if (await this.#isOpen(allocationId)) return closed;
     this.#waiting.delete(allocationId);
+  }
+
+  async #isOpen(allocationId: string): Promise<boolean> {
+    try {
+      return await this.#loop.read((state) => {
+        const node = state.allocations.get(allocationId);
+        return node !== undefined && node.state !== "closed";
+      });
+    } catch (error) {
+      // Too much waits for the loop to be asked now: whoever asks has just had the allocation, so its end is still to come.
+      if (error instanceof RefusalError) return true;
+      throw error;
+    }
   }
 
   /** As `of` for several, but waits `ms` at most. */

@@ -9,5 +9,6 @@ export { PreemptChildren, type PreemptChildrenParts } from "./preempt-children.t
 export { checkAddressee, preemptionService } from "./preemption-service.ts";
 export { type DaemonParts, EXIT, type RunOptions, runDaemon, SettingsError } from "./run-daemon.ts";
 export { type DaemonSettings, parseDaemonSettings, usageText } from "./settings.ts";
+export { connectTierAbove, type TierAbove } from "./tier-above.ts";
 export { type TreeRequest, type TreeViewParts, viewTree } from "./tree-view.ts";
 export { watchService } from "./watch-service.ts";

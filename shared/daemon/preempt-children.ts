@@ -31,9 +31,14 @@ export class PreemptChildren {
   }
 
   /** Asks a child that has just said hello for everything that is still wanted from it. */
-  async repeat(instance: string): Promise<void> {
-    const wanted = await this.#parts.base.loop.read((state) => stillWanted(state, instance));
-    if (wanted.length > 0) await this.#ask(instance, wanted);
+  repeat(instance: string): void {
+    const { loop, log } = this.#parts.base;
+    loop
+      .read((state) => stillWanted(state, instance))
+      .then((wanted) => (wanted.length > 0 ? this.#ask(instance, wanted) : undefined))
+      .catch((error: unknown) =>
+        log.warn({ err: error, holder: instance }, "a child is asked to give budget back at its next hello"),
+      );
   }
 
   async #ask(holder: string, wanted: readonly ReclaimChild[]): Promise<void> {

@@ -236,6 +236,32 @@ describe("a child that dials twice", () => {
     expect(tiers.uplink.connected).toBe(true);
   });
 
+  it("loses the one before, which lives", async () => {
+    const tiers = await new TwoTiers().start();
+    const hello = tiers.wire.arrived.up.find(({ type }) => type === "hello");
+    if (hello?.type !== "hello") throw new Error("no hello arrived");
+    const other = new MemoryWire({ clock: tiers.clock, accept: () => (end) => tiers.downlink.accept(end) });
+    other.dial().send([hello]);
+    await tiers.clock.settle();
+    expect(tiers.states).toEqual(["connected", "lost: closed"]);
+    expect(tiers.downlink.children()).toHaveLength(1);
+  });
+
+  it("and is lost before it was welcomed had never come", async () => {
+    const tiers = await new TwoTiers().start();
+    await tiers.grant("run", { credits: 400 });
+    tiers.wire.cut();
+    await tiers.spend("run", 1);
+    await tiers.parent.holdCommits();
+    expect(tiers.comings).toEqual([`${CHILD} here`, `${CHILD} gone`]);
+    await tiers.clock.advance(REDIAL_MS);
+    expect(tiers.downlink.child(CHILD)).toBeDefined();
+    tiers.wire.cut();
+    await tiers.clock.settle();
+    expect(tiers.comings).toEqual([`${CHILD} here`, `${CHILD} gone`]);
+    expect(tiers.downlink.child(CHILD)).toBeUndefined();
+  });
+
   it("keeps its place while the parent has room for no more children", async () => {
     const tiers = await new TwoTiers().start();
     const hello = tiers.wire.arrived.up.find(({ type }) => type === "hello");

@@ -25,6 +25,8 @@ describe("a lease", () => {
     const reports = tiers.wire.arrived.up.filter(({ type }) => type === "usage").length;
     expect(reports).toBeGreaterThanOrEqual(29);
     expect(reports).toBeLessThanOrEqual(30);
+    const leftMs = (await leaseOf(tiers, "child")) - tiers.clock.monotonicMs();
+    expect(leftMs).toBeGreaterThan(TTL - TTL / LIMITS.leaseRenewParts - INTERVAL * 3);
     expect(await mayReserve(tiers)).toBe(true);
     expect((await account(tiers)).inDoubt).toBe(0);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Hello, UpItem } from "#ports";
 import { LIMITS } from "#std";
+import { some } from "./testing/tier.ts";
 import { TwoTiers } from "./testing/two-tiers.ts";
 
 /** Longer than any pause between two attempts to dial. */
@@ -77,13 +78,18 @@ describe("a full queue", () => {
     const hello = lastHello(tiers.wire.arrived.up);
     const count = LIMITS.commandQueueMax;
     const allocations = hello.allocations.flatMap((held) =>
-      Array.from({ length: count }, (_, n) => ({ ...held, allocationId: n === 0 ? "run" : `unknown-${n}` })),
+      Array.from({ length: count }, (_, n) => ({
+        ...held,
+        allocationId: n === count - 1 ? "run" : `unknown-${n}`,
+        usage: { ...held.usage, ...some({ credits: 7 }) },
+      })),
     );
     tiers.wire.arrived.down.length = 0;
     tiers.wire.dial().send([{ type: "hello", hello: { ...hello, allocations } }]);
     await tiers.clock.settle();
     const welcome = tiers.wire.arrived.down.find(({ type }) => type === "welcome");
     expect(welcome).toMatchObject({ welcome: { allocations: { length: count } } });
+    expect((await tiers.parent.node("run")).books.credits.usage).toBe(7);
   });
 });
 
@@ -113,6 +119,17 @@ describe("a parent that is overloaded", () => {
     await tiers.clock.advance(LIMITS.retryAfterMs + INTERVAL * 2);
     expect((await tiers.parent.node("run")).books.credits.usage).toBe(150);
     expect(reportsOf(tiers)).toHaveLength(2);
+  });
+
+  it("learns with the next report of surplus that it could not take", async () => {
+    const tiers = await withRun();
+    const release = await overloaded(tiers);
+    await tiers.child.run({ type: "return_surplus", allocationId: "run", keep: some({ credits: 100 }) });
+    release();
+    await tiers.clock.settle();
+    expect(await account(tiers)).toMatchObject({ available: 600, granted: 400 });
+    await tiers.clock.advance(LIMITS.leaseTtlMs / LIMITS.leaseRenewParts + INTERVAL * 2);
+    expect(await account(tiers)).toMatchObject({ available: 900, granted: 100 });
   });
 
   it("gets a final account again, after the time it asked for", async () => {

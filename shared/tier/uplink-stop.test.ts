@@ -49,6 +49,34 @@ describe("stopping an uplink", () => {
     expect(stopped).toBe(true);
   });
 
+  it("does not wait for the answer of a link that is lost meanwhile", async () => {
+    const tiers = await new TwoTiers().start();
+    await tiers.grant("run", { credits: 400 });
+    await tiers.spend("run", 150);
+    await tiers.parent.holdCommits();
+    let stopped = false;
+    void tiers.uplink.stop(60_000).then(() => {
+      stopped = true;
+    });
+    await tiers.clock.settle();
+    expect(stopped).toBe(false);
+    tiers.wire.cut();
+    await tiers.clock.settle();
+    expect(stopped).toBe(true);
+  });
+
+  it("leaves no timer when the link was lost while a report waited for the disk", async () => {
+    const tiers = await new TwoTiers().start();
+    const release = await tiers.child.holdCommits();
+    await tiers.clock.advance(LIMITS.usageReportIntervalMs);
+    tiers.wire.cut();
+    await tiers.clock.settle();
+    await tiers.uplink.stop();
+    release();
+    await tiers.clock.settle();
+    expect(tiers.child.process.timers).toBe(0);
+  });
+
   it("while it waits to dial again, or before it was welcomed, dials no more", async () => {
     const tiers = await new TwoTiers().start();
     tiers.wire.cut();

@@ -101,6 +101,7 @@ describe("a final report", () => {
     await tiers.clock.settle();
     expect((await runAtParent(tiers)).state).toBe("closed");
     expect(await account(tiers)).toMatchObject({ available: 850, spent: 150, granted: 0 });
+    expect(tiers.stops).toEqual([]);
     await tiers.clock.advance(60_000);
     tiers.wire.cut();
     await tiers.clock.advance(REDIAL_MS);
@@ -213,6 +214,18 @@ describe("the end from above", () => {
     expect((await tiers.child.node("run")).state).toBe("closing");
   });
 
+  it("that came before the grant itself comes again with the answer to the first report", async () => {
+    const tiers = await new TwoTiers().start();
+    const opened = await tiers.parent.run({ type: "grant", wish: tiers.wish("run", { credits: 400 }) });
+    await tiers.parent.run({ type: "close", allocationId: "run", reason: "the swarm was stopped" });
+    if (opened.type !== "opened") throw new Error(JSON.stringify(opened));
+    await tiers.child.run(tiers.receive(tiers.handover(opened)));
+    await tiers.spend("run", 1);
+    await tiers.clock.advance(INTERVAL * 2);
+    expect(tiers.stops).toEqual(["run: the swarm was stopped", "run: the swarm was stopped"]);
+    expect(await account(tiers)).toMatchObject({ available: 999, spent: 1 });
+  });
+
   it("told between hello and welcome comes behind the welcome", async () => {
     const tiers = await withRun();
     await tiers.grant("other", { credits: 100 });
@@ -230,20 +243,20 @@ describe("the end from above", () => {
     expect(tiers.stops).toContain("other: enough");
   });
 
-  it("is not mistaken for the answer to a report", async () => {
-    const tiers = await withRun();
-    // The renewal of a lease that was never used is under way when the directive arrives.
-    tiers.parent.syncMs = "by hand";
-    await tiers.clock.advance(LIMITS.leaseTtlMs / LIMITS.leaseRenewParts + INTERVAL);
-    expect(reportsOf(tiers)).toHaveLength(1);
+  it("is not mistaken for the answer to a report that it meets on its way", async () => {
+    const tiers = await withRun({ latencyMs: () => 400 });
+    await tiers.child.run(tiers.reserve("run", 100, { holdId: "call" }));
     const before = (await tiers.child.node("run")).leaseEndsAtMs ?? 0;
-    tiers.parent.loop.submit({ type: "close", allocationId: "run", reason: "enough" }, () => undefined);
-    const hold = tiers.child.run(tiers.reserve("run", 100, { holdId: "call" }));
-    expect((await hold).type).toBe("held");
-    tiers.parent.syncMs = 0;
-    tiers.parent.disk.sync();
-    await tiers.clock.settle();
-    expect(tiers.stops.length).toBeGreaterThan(0);
+    // The renewal of a lease that nothing was charged to yet is under way.
+    await tiers.clock.advance(LIMITS.leaseTtlMs / LIMITS.leaseRenewParts - 100);
+    await tiers.parent.run({ type: "close", allocationId: "run", reason: "enough" });
+    await tiers.clock.advance(INTERVAL * 5);
+    expect([tiers.stops, reportsOf(tiers)]).toEqual([[], []]);
+    await tiers.clock.advance(300);
+    expect([tiers.stops, reportsOf(tiers)]).toMatchObject([["run: enough"], [{ final: false }]]);
+    await tiers.clock.advance(1_000);
+    expect(reportsOf(tiers)).toHaveLength(1);
+    expect(await tiers.child.node("run")).toMatchObject({ state: "closing" });
     expect((await tiers.child.node("run")).leaseEndsAtMs).toBeGreaterThan(before);
   });
 });
