@@ -32,6 +32,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
   EISDIR: "it is a folder",
+  EEXIST: "there is a file of that name",
   ENOTDIR: "a part of the path is not a folder",
   ENOSPC: "the disk is full",
 };

@@ -31,7 +31,13 @@ export interface Terminal {
 export interface TerminalOptions {
   /** False takes colour away even on a terminal (NO_COLOR, TERM=dumb). */
   readonly colour: boolean;
+  /** Default: those of this process. */
+  readonly stdout?: OutputStream;
+  readonly stderr?: OutputStream;
 }
+
+/** What is used of an output stream. */
+export type OutputStream = Pick<NodeJS.WriteStream, "write" | "on" | "isTTY" | "columns" | "rows">;
 
 const COLUMNS_ELSEWHERE = 120;
 const ROWS_ELSEWHERE = 50;
@@ -41,31 +47,32 @@ const WRAP_OFF = "\u001b[?7l";
 const WRAP_ON = "\u001b[?7h";
 
 /** The terminal of this process. */
-export function systemTerminal({ colour }: TerminalOptions): Terminal {
-  const screens = { stdout: screenOf(process.stdout, colour), stderr: screenOf(process.stderr, colour) };
+export function systemTerminal(options: TerminalOptions): Terminal {
+  const { colour, stdout = process.stdout, stderr = process.stderr } = options;
+  const screens = { stdout: screenOf(stdout, colour), stderr: screenOf(stderr, colour) };
   const left = new AbortController();
   const onError = (failure: NodeJS.ErrnoException): void => {
     // Whoever read has gone, which is their right; any other failure to write leaves nothing to say it on.
     left.abort(failure);
   };
-  process.stdout.on("error", onError);
-  process.stderr.on("error", () => undefined);
+  stdout.on("error", onError);
+  stderr.on("error", () => undefined);
   let status: string | undefined;
   let drawnLines = 0;
-  const write = (stream: NodeJS.WriteStream, text: string): void => {
-    if (status !== undefined) process.stderr.write(ERASE_LINE);
+  const write = (stream: OutputStream, text: string): void => {
+    if (status !== undefined) stderr.write(ERASE_LINE);
     stream.write(text);
-    if (status !== undefined) process.stderr.write(status);
+    if (status !== undefined) stderr.write(status);
   };
   return {
     ...screens,
-    print: (text) => write(process.stdout, `${text}\n`),
-    note: (text) => write(process.stderr, `${text}\n`),
+    print: (text) => write(stdout, `${text}\n`),
+    note: (text) => write(stderr, `${text}\n`),
     status: (text) => {
       if (!screens.stderr.isTerminal) return;
       const cut = text === undefined ? undefined : cutTo(text, screens.stderr.columns - 1);
       if (cut === undefined && status === undefined) return;
-      process.stderr.write(`${ERASE_LINE}${cut ?? ""}`);
+      stderr.write(`${ERASE_LINE}${cut ?? ""}`);
       status = cut;
     },
     draw: (lines) => {
@@ -73,14 +80,14 @@ export function systemTerminal({ colour }: TerminalOptions): Terminal {
       const shown =
         lines.length <= height ? lines : [...lines.slice(0, height - 1), moreLines(lines.length - height + 1)];
       const back = drawnLines === 0 ? "" : `\u001b[${drawnLines}A`;
-      process.stdout.write(`${back}\r${ERASE_BELOW}${WRAP_OFF}${shown.map((line) => `${line}\n`).join("")}${WRAP_ON}`);
+      stdout.write(`${back}\r${ERASE_BELOW}${WRAP_OFF}${shown.map((line) => `${line}\n`).join("")}${WRAP_ON}`);
       drawnLines = shown.length;
     },
     readerLeft: left.signal,
   };
 }
 
-function screenOf(stream: NodeJS.WriteStream, colour: boolean): Screen {
+function screenOf(stream: OutputStream, colour: boolean): Screen {
   const isTerminal = stream.isTTY === true;
   return {
     isTerminal,

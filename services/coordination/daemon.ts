@@ -12,7 +12,9 @@ import { SwarmStateMachine } from "./swarm-state-machine.ts";
 export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> {
   const { settings, loop, clock, ids, log, instance, incarnation } = base;
   if (settings.accounts !== undefined) await applyAccounts(base, settings.accounts);
-  else log.warn({}, "no accounts file: only accounts that the journal knows can pay");
+  else if (await loop.read((state) => state.roots.size === 0)) {
+    log.warn({}, "no account is known, so nobody can pay: start with --accounts FILE");
+  }
   const peers = new Peers(clock);
   const closings = new Closings(loop, clock);
   const trees = new RunTrees();

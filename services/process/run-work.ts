@@ -135,7 +135,7 @@ export class RunWork implements RunActs {
 
   async doStep(place: StepPlace, step: Exclude<StepSpec, { kind: "parallel" }>): Promise<StepResult> {
     const { base, downlink, closings, peers, loads } = this.#parts;
-    const child = loads.pick(downlink.children());
+    const child = await loads.await(downlink, base.clock);
     if (!child) return { outcome: "failed", error: this.#noExecution(place) };
     const { telemetry } = base;
     const span = telemetry.startSpan({

@@ -69,13 +69,13 @@ function cutBelow(view: AllocationView, levels: number): AllocationView {
   return { ...view, children: levels > 0 ? view.children.map((child) => cutBelow(child, levels - 1)) : [] };
 }
 
-/** What the node was granted in total, returns not taken off; what is not limited is absent. */
+/** What the node was granted in total, returns not taken off; what is not limited, or drawn from above as needed, is absent. */
 function grantedLimits(node: Allocation): Limits {
   const { books, held, deadlineAtMs, openedAtMs, priorityBonus, emergencyReserve } = node;
   const granted: Amounts = node.grantedTotal;
   return {
-    ...(books.credits.elastic ? {} : { credits: granted.credits }),
-    ...(books.toolCalls.elastic ? {} : { toolCalls: granted.toolCalls }),
+    ...(books.credits.elastic || node.pooled.includes("credits") ? {} : { credits: granted.credits }),
+    ...(books.toolCalls.elastic || node.pooled.includes("toolCalls") ? {} : { toolCalls: granted.toolCalls }),
     ...(held.branches.elastic ? {} : { branches: granted.branches }),
     ...(held.memoryBytes.elastic ? {} : { memoryBytes: granted.memoryBytes }),
     ...(deadlineAtMs === undefined ? {} : { durationMs: Math.max(0, deadlineAtMs - openedAtMs) }),

@@ -1,5 +1,7 @@
 /** How much work each daemon of the tier below has, and which one gets the next. */
-import type { ChildDaemon } from "#tier";
+import type { Clock } from "#ports";
+import { LIMITS } from "#std";
+import type { ChildDaemon, Downlink } from "#tier";
 
 export class ChildLoads {
   readonly #load = new Map<string, number>();
@@ -13,6 +15,18 @@ export class ChildLoads {
       if (!best || load < this.#of(best)) best = child;
     }
     return best;
+  }
+
+  /** As `pick`, but waits a while for one to come, or to come back. */
+  async await(downlink: Downlink, clock: Pick<Clock, "after" | "monotonicMs">): Promise<ChildDaemon | undefined> {
+    const untilMs = clock.monotonicMs() + LIMITS.childWaitMs;
+    for (;;) {
+      const child = this.pick(downlink.children());
+      if (child || clock.monotonicMs() >= untilMs) return child;
+      await new Promise<void>((resolve) => {
+        clock.after(LIMITS.childLookMs, resolve);
+      });
+    }
   }
 
   /** Counts one piece of work until the returned function is called. */

@@ -59,6 +59,8 @@ export const LIMITS = Object.freeze({
   /** Code is paid for in slices of this length, in advance; and stopped this long before its paid time ends. */
   codeSliceMs: 500,
   codeStopLeadMs: 100,
+  /** Time to live of a slice's hold: what of it was used is not known when the daemon dies. */
+  codeHoldTtlMs: 5_000,
   /** Time between SIGTERM and SIGKILL of a step. */
   codeGraceMs: 1_000,
   /** How often the memory of a step's processes is looked at. */
@@ -87,6 +89,9 @@ export const LIMITS = Object.freeze({
   watchNodesMax: 10_000,
   /** Grants to other daemons whose insides are asked for in one tree. */
   outsideViewsMax: 256,
+  /** How long a step waits for an execution daemon to be there, and how often it looks. */
+  childWaitMs: 10_000,
+  childLookMs: 100,
   /** How long a daemon waits for another's view of a part of the tree. */
   viewWaitMs: 1_000,
   /** What a parent adds to a lease before it gives the holder up. */

@@ -1,4 +1,5 @@
 /** Keeps a bounded number of items under way: sends in full batches as answers make room, and counts what is answered between two times. */
+import { systemClock } from "#tier";
 
 export interface SendWindowOptions {
   readonly itemsInFlight: number;
@@ -69,5 +70,7 @@ export class SendWindow {
 }
 
 function at(atMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, atMs - performance.now()));
+  return new Promise((resolve) => {
+    systemClock.after(atMs - performance.now(), resolve);
+  });
 }

@@ -1,5 +1,7 @@
 /** What the commands have in common: how they get their options and hand back an exit code. */
 import type { Command } from "commander";
+import { CommandError } from "../command-error.ts";
+import { EXIT } from "../exit-code.ts";
 import type { CommonOptions, Session } from "../session.ts";
 
 /** Where a command is added, and what it runs with. */
@@ -33,6 +35,13 @@ export function exampleLines(examples: CommandWords["examples"]): string[] {
 
 /** Flags are off unless given. Said here and not as defaults of the options, which the help would show for each of them. */
 const FLAGS_OFF = Object.freeze({ json: false, watch: false, all: false, keep: false, once: false, verbose: false });
+
+/** Refuses --address where a mesh is started: it would be quietly ignored. */
+export function refuseAddress({ address }: CommonOptions, name: string): void {
+  if (address === undefined) return;
+  const message = `${name} starts a mesh of its own on this machine; --address names another's`;
+  throw new CommandError(message, { exitCode: EXIT.usage, advice: ["choose its ports with --port-base"] });
+}
 
 /** The action of a command: `work` gets its arguments and all options, those of the program included. */
 export function act<Options extends CommonOptions>(

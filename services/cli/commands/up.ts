@@ -1,7 +1,7 @@
 /** `bursar up`: a mesh on this machine. */
 import { PORT_BASE, PORT_BASE_MAX } from "../mesh/mesh-plan.ts";
 import type { StartOptions, UpOptions } from "../up/up-options.ts";
-import { act, addCommand, type CommandHost } from "./command.ts";
+import { act, addCommand, type CommandHost, refuseAddress } from "./command.ts";
 import { notEmpty, wholeNumber } from "./option-values.ts";
 
 const portBase = wholeNumber({ min: 0, max: PORT_BASE_MAX });
@@ -27,6 +27,7 @@ export function addUp(host: CommandHost): void {
     .option("--verbose", "show everything the daemons log, not warnings alone")
     .action(
       act<UpOptions>(host, async (_, options, session) => {
+        refuseAddress(options, "up");
         const { up } = await import("../up/up.ts");
         return up(options, session);
       }),
@@ -49,6 +50,7 @@ export function addStart(host: CommandHost): void {
     .option("--verbose", "show everything the daemons log, not warnings alone")
     .action(
       act<StartOptions>(host, async (_, options, session) => {
+        refuseAddress(options, "start");
         const { start } = await import("../up/start.ts");
         return start(options, session);
       }),

@@ -1,5 +1,4 @@
 /** The mesh of one state folder: its three daemons, started from the top down, kept running, and ended together. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { LIMITS } from "#std";
 import { CommandError } from "../command-error.ts";
@@ -12,6 +11,7 @@ import { DaemonKeeper, type DaemonPlan, exitText } from "./daemon-keeper.ts";
 import { DaemonLog } from "./daemon-log.ts";
 import type { DaemonExit } from "./daemon-process.ts";
 import { readLogLine } from "./log-line.ts";
+import { makeFolder } from "./make-folder.ts";
 import { type MeshFile, readMeshFile, removeMeshFile, type TierName, writeMeshFile } from "./mesh-file.ts";
 import { lockState, type MeshLock } from "./mesh-lock.ts";
 import { daemonPlans, type MeshPlan } from "./mesh-plan.ts";
@@ -84,11 +84,7 @@ export class MeshKeeper {
   /** Starts the mesh. Throws MeshRunsError, DaemonStartError or another CommandError; then nothing is left running. */
   static async start(options: MeshKeeperOptions): Promise<MeshKeeper> {
     const { state } = options;
-    try {
-      mkdirSync(state, { recursive: true });
-    } catch (cause) {
-      throw badFile("make the state folder", state, cause);
-    }
+    makeFolder(state);
     const lock = lockState(state);
     if (lock === undefined) throw new MeshRunsError(state, readMeshFile(state));
     const mesh = new MeshKeeper(options, lock);

@@ -63,7 +63,6 @@ async function replayThrough(parts: ReplayParts): Promise<number> {
       routine: replayRoutine({ credits, branches }),
       tell: progress.take,
     });
-    await progress.told();
     terminal.status(undefined);
     terminal.note(summaryLine(end.result, clock.monotonicMs() - startMs));
     return await conclude(parts, client, end);

@@ -55,7 +55,6 @@ async function runRoutines(client: SwarmClient, { session, spec, json }: RunSwar
     } catch (error) {
       [outcome, failure] = ["failed", error];
     }
-    await progress.told();
     if (outcome !== "succeeded" || client.stopped) break;
   }
   if (left.length > 0) session.terminal.note(`not started: ${left.map(({ name }) => name).join(", ")}`);

@@ -105,8 +105,7 @@ export class SwarmClient {
   /** Tells of this swarm's runs on stderr. */
   progress({ json }: Pick<CommonOptions, "json">): Progress {
     const { terminal } = this.#parts.session;
-    // What steps have used stands in the report too; here it is only nice to know.
-    return new Progress({ terminal, json, look: () => this.look().catch(() => undefined) });
+    return new Progress({ terminal, json });
   }
 
   /** The report as things stand now. */

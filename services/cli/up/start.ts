@@ -5,7 +5,7 @@ import { readDocumentFile } from "../documents.ts";
 import { EXIT } from "../exit-code.ts";
 import { DaemonStartError, MeshKeeper, MeshRunsError, NO_ADDRESS } from "../mesh/mesh-keeper.ts";
 import { PORT_BASE } from "../mesh/mesh-plan.ts";
-import { type MeshAddress, openMesh } from "../mesh-client.ts";
+import { withMesh } from "../mesh-client.ts";
 import { checkReportFile, outputReport } from "../run/report-output.ts";
 import { runSwarm } from "../run/run-swarm.ts";
 import type { Session } from "../session.ts";
@@ -16,58 +16,50 @@ import { untilEnded, upLines } from "./up.ts";
 import type { StartOptions } from "./up-options.ts";
 
 export async function start(options: StartOptions, session: Session): Promise<number> {
-  const { terminal } = session;
+  const { terminal, interrupts } = session;
   checkReportFile(options.report);
   const spec = await readDocumentFile(SHIPPED.swarm, readSwarmDocument);
   const own = await ownMesh(options, session);
-  if (!(own instanceof MeshKeeper)) return demonstrate(spec, own, options, session);
+  if (own === undefined) return demonstrate(spec, options, session);
   try {
     terminal.note(upLines(own, session).join("\n"));
-    const { file } = own;
-    const demonstration = demonstrate(spec, { address: file.addresses.coordination, file }, options, session);
-    const exitCode = await Promise.race([demonstration, own.givenUp]);
+    const exitCode = await Promise.race([demonstrate(spec, options, session), own.givenUp]);
     if (typeof exitCode !== "number") throw exitCode;
-    if (options.once || !terminal.stdout.isTerminal || session.interrupts.first.aborted) return exitCode;
+    if (options.once || !terminal.stdout.isTerminal || interrupts.first.aborted) return exitCode;
     terminal.note(whereToLook(session, options).join("\n"));
-    return await untilEnded(own, session);
+    await untilEnded(own, session);
+    return exitCode;
   } finally {
     await own.stop();
   }
 }
 
-/** A mesh started here, or where the one serves that runs from this state folder already. */
-async function ownMesh(options: StartOptions, session: Session): Promise<MeshKeeper | MeshAddress> {
+/** A mesh started here; undefined when one runs from this state folder already. */
+async function ownMesh(options: StartOptions, session: Session): Promise<MeshKeeper | undefined> {
   const { state, verbose } = options;
   const { terminal } = session;
+  const { accounts, prices } = SHIPPED;
   const begin = (portBase: number): Promise<MeshKeeper> =>
-    MeshKeeper.start({
-      session,
-      state,
-      verbose,
-      portBase,
-      accounts: SHIPPED.accounts,
-      prices: SHIPPED.prices,
-      cwd: HOME,
-    });
+    MeshKeeper.start({ session, state, verbose, portBase, accounts, prices, cwd: HOME });
   try {
     return await begin(options.portBase ?? PORT_BASE);
   } catch (error) {
-    if (error instanceof MeshRunsError && error.mesh !== undefined) {
+    if (error instanceof MeshRunsError) {
       terminal.note(`using the mesh that runs from ${state} already`);
-      return { address: error.mesh.addresses.coordination, file: error.mesh };
+      return undefined;
     }
-    if (!(error instanceof DaemonStartError) || error.exit.code !== NO_ADDRESS || options.portBase !== undefined)
-      throw error;
+    const portTaken = error instanceof DaemonStartError && error.exit.code === NO_ADDRESS;
+    if (!portTaken || options.portBase !== undefined) throw error;
     terminal.note("the usual ports are taken by somebody else: taking free ones");
     return begin(0);
   }
 }
 
-async function demonstrate(spec: SwarmSpec, at: MeshAddress, options: StartOptions, session: Session): Promise<number> {
+/** Runs the example on the mesh of the state folder. */
+function demonstrate(spec: SwarmSpec, options: StartOptions, session: Session): Promise<number> {
   const { terminal, interrupts } = session;
   const { json } = options;
-  const mesh = openMesh(session, at);
-  try {
+  return withMesh(session, options, async (mesh) => {
     terminal.note(`running ${shown(SHIPPED.swarm)}; one of its branches will run away, and its budget will stop it\n`);
     const { report, failure } = await runSwarm({ mesh, session, spec, json, keep: false });
     terminal.note("");
@@ -75,15 +67,10 @@ async function demonstrate(spec: SwarmSpec, at: MeshAddress, options: StartOptio
     if (failure !== undefined) throw failure;
     if (interrupts.first.aborted) return EXIT.interrupted;
     if (showsWhatItShould(report)) return EXIT.ok;
-    terminal.note(
-      styleFor(terminal.stderr).red(
-        "this is not how the example should end: the runaway alone should have been stopped",
-      ),
-    );
+    const { red } = styleFor(terminal.stderr);
+    terminal.note(red("this is not how the example should end: the runaway alone should have been stopped"));
     return EXIT.failed;
-  } finally {
-    mesh.close();
-  }
+  });
 }
 
 /** The runaway was stopped by its budget, everything else did its work, and the books balance. */

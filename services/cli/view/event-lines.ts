@@ -16,8 +16,6 @@ export interface RunView {
   readonly runPath: string;
   /** Wall time at which a step began, by its path. */
   readonly stepBeganAtMs: ReadonlyMap<string, number>;
-  /** Credits that an allocation has used, by its id, where that is known. */
-  readonly usedCredits: ReadonlyMap<string, number>;
 }
 
 const OUTCOMES: Readonly<Record<WorkOutcome, string>> = {
@@ -83,16 +81,15 @@ function wordsOf(event: RunEvent["event"], wallMs: number, view: RunView): strin
 }
 
 function finishedWords(event: StepFinished, wallMs: number, view: RunView): string[] {
-  const { allocationId, path, outcome, error, exitCode, output } = event;
+  const { path, outcome, error, exitCode, output, usage } = event;
   const { style } = view;
   const name = outcomeName(outcome);
   const paint = outcomePaint(name, style);
   const began = view.stepBeganAtMs.get(path);
   // Branches and parallel steps only gather what is in them: their own end is worth a line when it is not a good one.
   if (began === undefined && name === "succeeded") return [];
-  const used = view.usedCredits.get(allocationId);
   const facts = [
-    used === undefined ? "" : countOf(used, "credit"),
+    usage === undefined ? "" : countOf(Number(usage.credits), "credit"),
     began === undefined ? "" : milliseconds(Math.max(0, wallMs - began)),
     exitCode === undefined || exitCode === 0 ? "" : `exit code ${exitCode}`,
   ].filter((fact) => fact !== "");

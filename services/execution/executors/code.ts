@@ -113,7 +113,7 @@ export class CodeExecutor implements Executor {
       name: "code",
       wanted: amountsOf({ credits: wanted }),
       min: amountsOf({ credits: least }),
-      ttlMs: LIMITS.holdTtlMs,
+      ttlMs: this.#isSliced ? LIMITS.codeHoldTtlMs : LIMITS.holdTtlMsMax,
     };
     return new Promise((resolve) => {
       reserve(input, (answer) => resolve(this.#onReserved(answer)));
@@ -135,6 +135,11 @@ export class CodeExecutor implements Executor {
     if (answer.outcome.type !== "refused") return `an answer of type ${answer.outcome.type} does not fit`;
     const context = { tier: "execution", errorId: this.#options.ids.newId(), onOwn: true } as const;
     return errorOfRefusal(answer.outcome.refusal, context).message;
+  }
+
+  /** Time costs something, so that it is paid for slice by slice; otherwise one hold lasts for the whole work. */
+  get #isSliced(): boolean {
+    return this.#price.second.numerator > 0;
   }
 
   #elapsedMs(): number {

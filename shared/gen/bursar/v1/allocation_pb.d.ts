@@ -413,7 +413,7 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
   priority: ExecutionPriority;
 
   /**
-   * What it was granted in total, returns not taken off; an absent field is not limited.
+   * What it was granted in total, returns not taken off. An absent field is not limited here, or drawn from above as it is needed.
    *
    * @generated from field: bursar.v1.ResourceLimits limits = 9;
    */

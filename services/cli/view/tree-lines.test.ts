@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { AllocationKind, AllocationState } from "#gen/bursar/v1/allocation_pb.js";
+import { LIMITS } from "#std";
+import { view } from "../testing/views.ts";
+import { nodeOf } from "./report.ts";
+import { styleFor } from "./style.ts";
+import { treeLines } from "./tree-lines.ts";
+
+const plain = { style: styleFor({ colour: false }), columns: Number.POSITIVE_INFINITY };
+
+const swarm = nodeOf(
+  view({
+    path: "s",
+    kind: AllocationKind.SWARM,
+    limit: 50_000,
+    spent: 210,
+    children: [
+      view({ path: "s/first", limit: 2_000, spent: 20, more: { outcome: "succeeded" } }),
+      view({
+        path: "s/both",
+        limit: 200,
+        spent: 190,
+        children: [
+          view({ path: "s/both/one", kind: AllocationKind.BRANCH, limit: 0 }),
+          view({ path: "s/both/two", limit: 200, spent: 190, more: { outcome: "stopped", reason: "no\nmore" } }),
+        ],
+      }),
+    ],
+  }),
+);
+
+test("a tree is drawn with its lines, columns and bars", () => {
+  expect(treeLines([swarm], plain)).toEqual([
+    "NAME       KIND    STATE        USED  OF CREDITS",
+    "s          swarm   open          210      50,000  █░░░░░░░░░  <1%",
+    "├─ first   step    ✔ succeeded    20       2,000  █░░░░░░░░░   1%",
+    "└─ both    step    ▶ running     190         200  █████████░  95%",
+    "   ├─ one  branch  ▶ running       0           0",
+    "   └─ two  step    ■ stopped     190         200  █████████░  95%  no more",
+  ]);
+});
+
+test("a note is cut to the window, and keeps something of itself in the narrowest", () => {
+  const reason = "x".repeat(200);
+  const node = nodeOf(view({ path: "s", more: { outcome: "failed", reason } }));
+  const cut = (columns: number): string => treeLines([node], { ...plain, columns })[1] ?? "";
+  expect(cut(90)).toHaveLength(90);
+  expect(cut(90).endsWith("x…")).toBe(true);
+  expect(cut(10)).toContain("xxxxxxxxxxxxxxxxxxx…");
+  expect(cut(Number.POSITIVE_INFINITY)).toContain(reason);
+});
+
+test("of many closed swarms the latest are shown, open ones always; with all, all", () => {
+  const state = AllocationState.CLOSED;
+  const closed = Array.from({ length: 13 }, (_, index) =>
+    view({ path: `a/c${index}`, kind: AllocationKind.SWARM, state }),
+  );
+  const open = view({ path: "a/open", kind: AllocationKind.SWARM });
+  const account = nodeOf(view({ path: "a", kind: AllocationKind.ACCOUNT, children: [open, ...closed] }));
+  const lines = treeLines([account], plain);
+  expect(lines).toHaveLength(1 + 1 + 1 + LIMITS.shownClosedMax + 1);
+  expect(lines.join("\n")).not.toContain("c2 ");
+  expect(lines[2]).toMatch(/^├─ open/);
+  expect(lines[3]).toMatch(/^├─ c3 /);
+  expect(lines.at(-1)).toBe("└─ … 3 closed before");
+  expect(treeLines([account], { ...plain, all: true })).toHaveLength(1 + 1 + 14);
+});
+
+test("of many branches the first are shown", () => {
+  const branches = Array.from({ length: 20 }, (_, index) => view({ path: `p/b${index}`, kind: AllocationKind.BRANCH }));
+  const lines = treeLines([nodeOf(view({ path: "p", children: branches }))], plain);
+  expect(lines.at(-1)).toBe("└─ … 4 more branches");
+  expect(lines.at(-2)).toMatch(/^├─ b15 /);
+});
+
+test("colour takes no room", () => {
+  const coloured = treeLines([swarm], { ...plain, style: styleFor({ colour: true }) });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what colours are made of
+  const bare = coloured.map((line) => line.replaceAll(/\u001b\[[0-9;]*m/g, ""));
+  expect(bare).toEqual(treeLines([swarm], plain));
+  expect(coloured.join()).toContain("\u001b[33m■ stopped");
+});
+
+test("nothing is said to be nothing", () => {
+  expect(treeLines([], plain)).toEqual(["nothing there yet"]);
+});
