@@ -15,16 +15,15 @@ export interface EchoPayload {
   batch(items: number): Message;
 }
 
-/** Items of a batched message, and what is under way at a time: calls, messages of one item, items of batched messages. */
+/** Items of a batched message, and what is under way at a time: messages of one item, items of batched messages. */
 const BATCH_ITEMS = 100;
-const UNARY_IN_FLIGHT = 64;
 const STREAM_IN_FLIGHT = 256;
 const BATCHED_ITEMS_IN_FLIGHT = 3_200;
 
 /** A server process and its client; each measurement lasts `durationMs`, after a tenth of it as warm-up. */
 export interface EchoBaseline {
-  /** Unary calls per second. */
-  unaryPerSecond(durationMs: number): Promise<number>;
+  /** Unary calls per second, with so many under way at a time; with one, each call waits for the answer to the one before. */
+  unaryPerSecond(durationMs: number, inFlight: number): Promise<number>;
   /** Items per second on a stream, one to a message. */
   streamItemsPerSecond(durationMs: number): Promise<number>;
   /** Items per second on a stream, a hundred to a message. */
@@ -42,7 +41,7 @@ export async function startEchoBaseline(payloadModule: URL): Promise<EchoBaselin
   const batch = payload.batch(BATCH_ITEMS);
   const batchesInFlight = BATCHED_ITEMS_IN_FLIGHT / BATCH_ITEMS;
   return {
-    unaryPerSecond: (durationMs) => echo.unary({ message: one, inFlight: UNARY_IN_FLIGHT, durationMs }),
+    unaryPerSecond: (durationMs, inFlight) => echo.unary({ message: one, inFlight, durationMs }),
     streamItemsPerSecond: (durationMs) => echo.stream({ message: one, inFlight: STREAM_IN_FLIGHT, durationMs }),
     batchedItemsPerSecond: async (durationMs) =>
       BATCH_ITEMS * (await echo.stream({ message: batch, inFlight: batchesInFlight, durationMs })),

@@ -45,6 +45,9 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 process.once("exit", killAll);
+// By way of exit, so that no daemon and no folder stays behind.
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
 try {
   await main(process.argv.slice(2));
 } catch (error) {

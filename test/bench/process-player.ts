@@ -21,13 +21,20 @@ import { type BenchSwarm, openSwarm } from "./swarm.ts";
 
 /** Grant requests to a message, and under way at a time. */
 const BATCH_ITEMS = 100;
-const ITEMS_IN_FLIGHT = 8_000;
+const ITEMS_IN_FLIGHT = 16_000;
 /** Final reports to a message, and under way at a time. */
 const REPORTS = 1_000;
 const REPORTS_IN_FLIGHT = 8_000;
 
 type Request = MessageInitShape<typeof StreamGrantsRequestSchema>;
 type Reports = MessageInitShape<typeof StreamUsageRequestSchema>;
+
+/** What a report says of an allocation of which nothing was used. */
+interface Standing {
+  readonly allocationId: string;
+  readonly state: AllocationState;
+  readonly final: boolean;
+}
 
 export class ProcessPlayer {
   readonly #connection: Connection;
@@ -46,7 +53,10 @@ export class ProcessPlayer {
   readonly #welcomed = Promise.withResolvers<void>();
   #server: GrpcServer | undefined;
   #swarm: BenchSwarm | undefined;
+  /** Granted and not closed yet. */
   #open: string[] = [];
+  #runId = "";
+  #reports = 0n;
   #requests = 0;
 
   /** Joins the coordination daemon at `address`, which must know the account of swarm.ts. */
@@ -68,6 +78,7 @@ export class ProcessPlayer {
 
   /** Decisions per second, every one of them a grant in full. */
   grantsPerSecond(time: { readonly warmUpMs: number; readonly durationMs: number }): Promise<number> {
+    this.#send([{ allocationId: this.#runId, state: AllocationState.OPEN, final: false }]);
     return this.#asking.rate(time);
   }
 
@@ -84,10 +95,10 @@ export class ProcessPlayer {
   }
 
   async #join(): Promise<void> {
-    const taken = Promise.withResolvers<void>();
+    const taken = Promise.withResolvers<string>();
     const service = bind(ProcessService, {
-      async *executeRoutine(_request, { signal }) {
-        taken.resolve();
+      async *executeRoutine({ grant }, { signal }) {
+        taken.resolve(grant?.allocationId ?? "");
         yield {};
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       },
@@ -116,7 +127,7 @@ export class ProcessPlayer {
     void events[Symbol.asyncIterator]()
       .next()
       .catch((error: unknown) => taken.reject(error));
-    await taken.promise;
+    this.#runId = await taken.promise;
   }
 
   #ask(items: number): void {
@@ -135,17 +146,19 @@ export class ProcessPlayer {
     this.#grants.send(create(StreamGrantsRequestSchema, { requests }));
   }
 
+  /** Final reports of the latest grants. */
   #report(items: number): void {
-    const reports = this.#open.splice(-items).map((allocationId) => ({
-      allocationId,
-      epoch: 1n,
-      sequence: 1n,
-      usage: {},
-      state: AllocationState.CLOSED,
-      final: true,
-      returnedTotal: {},
-    }));
-    this.#usage.send(create(StreamUsageRequestSchema, { reports }));
+    const closed = { state: AllocationState.CLOSED, final: true } as const;
+    this.#send(this.#open.splice(-items).map((allocationId) => ({ allocationId, ...closed })));
+  }
+
+  /** Also renews the lease of what goes on. */
+  #send(reports: readonly Standing[]): void {
+    this.#reports += 1n;
+    const common = { epoch: 1n, sequence: this.#reports, usage: {}, returnedTotal: {} };
+    this.#usage.send(
+      create(StreamUsageRequestSchema, { reports: reports.map((report) => ({ ...report, ...common })) }),
+    );
   }
 
   #onGrants({ welcome, decisions }: StreamGrantsResponse): void {
@@ -160,6 +173,6 @@ export class ProcessPlayer {
   #onUsage({ acknowledgements }: StreamUsageResponse): void {
     const refused = acknowledgements.find(({ error }) => error !== undefined);
     if (refused) throw new Error(`a final report was refused: ${refused.error?.message}`);
-    this.#closing.answered(acknowledgements.length);
+    this.#closing.answered(acknowledgements.filter(({ final }) => final).length);
   }
 }

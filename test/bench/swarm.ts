@@ -12,7 +12,7 @@ import { systemIds } from "#tier";
 const ACCOUNT = "bench";
 const ACCOUNTS = `accounts:\n  - name: ${ACCOUNT}\n    limits: { credits: 1_000_000_000_000_000 }\n`;
 
-/** A folder for one bench's journals and accounts file, gone after `remove`. */
+/** A folder for one bench's journals and accounts file, gone after `remove` and, if it does not come to that, at the end of the process. */
 export interface BenchFolder {
   readonly folder: string;
   readonly accounts: string;
@@ -23,7 +23,9 @@ export function benchFolder(): BenchFolder {
   const folder = mkdtempSync(join(tmpdir(), "bursar-bench-"));
   const accounts = join(folder, "accounts.yaml");
   writeFileSync(accounts, ACCOUNTS);
-  return { folder, accounts, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  return { folder, accounts, remove };
 }
 
 export interface BenchSwarm {
