@@ -100,7 +100,6 @@ export class UnifiedExecutor {
       throw error;
     }
     span.end();
-    work.tell({ case: "stepStarted", value: { allocationId, path } });
     void this.#work(work, order).catch((error: unknown) =>
       base.log.error({ err: error, path }, "a step failed by a fault of this daemon"),
     );

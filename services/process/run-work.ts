@@ -1,13 +1,14 @@
 /** A run as this daemon does it: carves its budget step by step, hands steps to execution daemons and tells what happens. */
 import { create } from "@bufbuild/protobuf";
 import { amountsOf, type Consumable, type Limits, type OpenWish, type Outcome, usageOf } from "#budget";
-import { type RoutineSpec, type StepSpec, usageToProto, viewOf } from "#codec";
+import { limitsToProto, type RoutineSpec, type StepSpec, usageToProto, viewOf } from "#codec";
 import { type ChildLoads, type Closings, type DaemonBase, EventFeed, type Peers } from "#daemon";
 import { type ExecutionError, executionError } from "#errors";
+import { AllocationKind, AllocationState } from "#gen/bursar/v1/allocation_pb.js";
 import {
   type RunEvent,
   RunEventSchema,
-  type RunStarted,
+  RunStartedSchema,
   StepFinishedSchema,
   WorkOutcome,
 } from "#gen/bursar/v1/run_pb.js";
@@ -64,13 +65,14 @@ export class RunWork implements RunActs {
     this.#machine = new RunStateMachine(this);
   }
 
-  /** Does the run to its end, begun in the same turn as its grant is taken; its allocation is closed and its books are final when this resolves. */
+  /**
+   * Does the run to its end; its allocation is closed and its books are final when this resolves. Begun in the same turn as its grant is
+   * taken, so that the first step's wish goes into the same batch; what that leads to is told after the start.
+   */
   async run(trace: TraceContext | undefined): Promise<void> {
     this.trace = trace ?? this.#order.trace;
     const { grant, routine } = this.#order;
     const { base, closings } = this.#parts;
-    // The first step's wish goes into the same batch as the grant that pays for it; what it leads to is told after the start.
-    void this.#view().then((value) => this.#tellStarted(value));
     const root = {
       allocationId: grant.allocationId,
       parentId: "",
@@ -81,11 +83,11 @@ export class RunWork implements RunActs {
     const end = await this.#machine.run(routine, root);
     await base.loop.ask({ type: "close", allocationId: this.runId, reason: end.outcome });
     await closings.of(this.runId);
-    const { run } = await this.#view();
+    const view = await this.#view();
     const error = end.error ? { error: toExecutionErrorMessage(end.error) } : {};
     this.tell({
       case: "finished",
-      value: { $typeName: "bursar.v1.RunFinished", outcome: OUTCOME[end.outcome], ...error, ...(run ? { run } : {}) },
+      value: { $typeName: "bursar.v1.RunFinished", outcome: OUTCOME[end.outcome], ...error, ...view },
     });
     this.feed.end();
   }
@@ -100,10 +102,20 @@ export class RunWork implements RunActs {
     else this.#push(event);
   }
 
-  #tellStarted(value: RunStarted): void {
+  /** The grant is taken: tells the start, and what has happened since. */
+  started(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    this.#push({ case: "started", value });
+    const { allocationId, name, path, limits } = this.#order.grant;
+    const run = {
+      allocationId,
+      name,
+      path,
+      kind: AllocationKind.RUN,
+      state: AllocationState.OPEN,
+      limits: limitsToProto(limits),
+    };
+    this.#push({ case: "started", value: create(RunStartedSchema, { run }) });
     for (const event of early) this.#push(event);
   }
 
@@ -119,7 +131,7 @@ export class RunWork implements RunActs {
       const outcome = ({ id }: { readonly id: string }) => this.outcomes.get(id) ?? "";
       return node ? viewOf(node, { depth: 0, nowMs, outcome }) : undefined;
     });
-    return { $typeName: "bursar.v1.RunStarted" as const, ...(run ? { run } : {}) };
+    return run ? { run } : {};
   }
 
   async openNode(place: StepPlace, kind: "branch" | "step") {

@@ -67,6 +67,7 @@ export class Runs {
       throw error;
     }
     span.end();
+    work.started();
     return work.feed;
   }
 

@@ -69,7 +69,7 @@ export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest">
 export declare const ExecuteStepRequestSchema: GenMessage<ExecuteStepRequest>;
 
 /**
- * One thing that happened: step_started, worker_ready or, last, step_finished.
+ * One thing that happened: worker_ready or, last, step_finished.
  *
  * @generated from message bursar.v1.ExecuteStepResponse
  */

@@ -124,7 +124,7 @@ export declare const RunQueuedSchema: GenMessage<RunQueued>;
  */
 export declare type RunStarted = Message<"bursar.v1.RunStarted"> & {
   /**
-   * The run's allocation.
+   * The run's allocation: its id, name, path and limits. Its books come with the end, or from GetSwarm.
    *
    * @generated from field: bursar.v1.AllocationView run = 1;
    */
