@@ -81,8 +81,7 @@ const BANS: readonly Ban[] = [
   },
   {
     name: "no registry hosts",
-    pattern:
-      /\bregistry\.(?:npmjs|npmmirror|yarnpkg)\.\w+|https?:\/\/[\w.-]*(?:registry|npmmirror|artifactory|nexus)[\w.-]*/gi,
+    pattern: /https?:\/\/[\w.-]*(?:registry|npmmirror|artifactory|nexus)[\w.-]*/gi,
     message:
       "which registry serves the packages is the reader's own setting: name no host (in the lock file: omit-lockfile-registry-resolved)",
     where: notTidy,

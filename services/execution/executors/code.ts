@@ -110,7 +110,7 @@ export class CodeExecutor implements Executor {
       allocationId,
       holdId: ids.newId(),
       what: "code",
-      name: "code",
+      name: "code_slice",
       wanted: amountsOf({ credits: wanted }),
       min: amountsOf({ credits: least }),
       ttlMs: this.#isSliced ? LIMITS.codeHoldTtlMs : LIMITS.holdTtlMsMax,
