@@ -1,20 +1,35 @@
 /**
- * kill -9 of all three daemons in the middle of a replay: the journals recover, the books balance, and what the client saw acknowledged
+ * kill -9 of daemons in the middle of a replay, of all three and of each of the lower two alone: the journals recover, the books balance, and what the client saw acknowledged
  * is spent: acknowledged settles ≤ spent + unconfirmed + in_doubt ≤ acknowledged settles + holds in flight.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { clientOf } from "./client.ts";
-import { killAll, ROOT, startMesh, temporaryFolder } from "./mesh.ts";
+import {
+  type Daemon,
+  killAll,
+  type Mesh,
+  ROOT,
+  startDaemon,
+  startMesh,
+  type TierName,
+  temporaryFolder,
+} from "./mesh.ts";
 
 const TRACE = join(ROOT, "../shared/data/azure-llm-inference-code-2023.csv");
 const BRANCHES = 16;
 const SETTLES_BEFORE_THE_CRASH = 1_500;
-const { folder, remove } = temporaryFolder();
 
-afterAll(() => {
+let folder: string;
+let remove: () => void;
+
+beforeEach(() => {
+  ({ folder, remove } = temporaryFolder());
+});
+
+afterEach(() => {
   killAll();
   remove();
 });
@@ -67,29 +82,42 @@ function accountOf(log: readonly LogLine[]) {
   return { acknowledged: sum(settled.values()), holds: sum(inFlight.map(({ credits }) => credits)) + unseen };
 }
 
-test.skipIf(!existsSync(TRACE))("the books are right after all three were killed", { timeout: 90_000 }, async () => {
-  const first = await startMesh({ folder });
-  const log = join(folder, "calls.jsonl");
-  const ended = replay(first.coordination.address, log);
-  await linesIn(log, "settle", SETTLES_BEFORE_THE_CRASH);
-  await Promise.all([first.execution.end("SIGKILL"), first.process.end("SIGKILL"), first.coordination.end("SIGKILL")]);
-  expect(await ended).not.toBe(0);
+/** Starts the daemon again on its journal and at its address. */
+function again(mesh: Mesh, tier: TierName): Promise<Daemon> {
+  const parents = { coordination: undefined, process: mesh.coordination.address, execution: mesh.process.address };
+  const files = {
+    coordination: ["--accounts", "examples/accounts.yaml"],
+    process: [],
+    execution: ["--prices", "examples/prices.yaml"],
+  };
+  return startDaemon({ tier, folder, listen: mesh[tier].address, parent: parents[tier], arguments: files[tier] });
+}
 
-  const second = await startMesh({ folder, again: first });
-  const client = clientOf(second.coordination.address);
-  const swarm = async () => (await client.coordination.getSwarm({ swarm: "global/research/demo/replay" })).swarm;
-  // The run is closed from the journals; calls in flight count as done once their holds have lapsed.
-  await expect.poll(async () => (await swarm())?.credits?.granted, { timeout: 60_000, interval: 200 }).toBe(0n);
-  const books = (await swarm())?.credits;
-  const [limit, debt, available, reserved, unconfirmed, granted, inDoubt, spent] = [
-    ...[books?.limit, books?.debt, books?.available, books?.reserved],
-    ...[books?.unconfirmed, books?.granted, books?.inDoubt, books?.spent],
-  ].map(Number) as [number, number, number, number, number, number, number, number];
-  expect(limit + debt).toBe(available + reserved + unconfirmed + granted + inDoubt + spent);
-  const { acknowledged, holds } = accountOf(readLog(log));
-  expect(acknowledged).toBeGreaterThan(1_000_000);
-  expect(spent + unconfirmed + inDoubt).toBeGreaterThanOrEqual(acknowledged);
-  expect(spent + unconfirmed + inDoubt).toBeLessThanOrEqual(acknowledged + holds);
-  client.connection.close();
-  expect(await second.end()).toEqual([0, 0, 0]);
+const CASES: readonly (readonly TierName[])[] = [["execution", "process", "coordination"], ["execution"], ["process"]];
+
+describe.skipIf(!existsSync(TRACE))("the books are right", () => {
+  test.each(CASES.map((tiers) => [tiers]))("after %s was killed", { timeout: 90_000 }, async (tiers) => {
+    const mesh = await startMesh({ folder });
+    const log = join(folder, "calls.jsonl");
+    const ended = replay(mesh.coordination.address, log);
+    await linesIn(log, "settle", SETTLES_BEFORE_THE_CRASH);
+    await Promise.all(tiers.map((tier) => mesh[tier].end("SIGKILL")));
+    for (const tier of [...tiers].reverse()) await again(mesh, tier);
+    expect(await ended).not.toBe(0);
+
+    const client = clientOf(mesh.coordination.address);
+    const swarm = async () => (await client.coordination.getSwarm({ swarm: "global/research/demo/replay" })).swarm;
+    // The run is closed from the journals; calls in flight count as done once their holds have lapsed.
+    await expect.poll(async () => (await swarm())?.credits?.granted, { timeout: 60_000, interval: 200 }).toBe(0n);
+    const books = (await swarm())?.credits;
+    if (!books) throw new Error("the swarm has no books");
+    const { limit, debt, available, reserved, unconfirmed, granted, inDoubt, spent } = books;
+    expect(limit + debt).toBe(available + reserved + unconfirmed + granted + inDoubt + spent);
+    const { acknowledged, holds } = accountOf(readLog(log));
+    expect(acknowledged).toBeGreaterThan(1_000_000);
+    const used = Number(spent + unconfirmed + inDoubt);
+    expect(used).toBeGreaterThanOrEqual(acknowledged);
+    expect(used).toBeLessThanOrEqual(acknowledged + holds);
+    client.connection.close();
+  });
 });
