@@ -100,9 +100,11 @@ export class UnifiedExecutor {
       throw error;
     }
     span.end();
-    void this.#work(work, order).catch((error: unknown) =>
-      base.log.error({ err: error, path }, "a step failed by a fault of this daemon"),
-    );
+    this.#work(work, order).catch((error: unknown) => {
+      base.log.error({ err: error, path }, "a step failed by a fault of this daemon");
+      work.feed.end(error instanceof Error ? error : new Error(String(error)));
+      void base.loop.ask({ type: "close", allocationId, reason: "the step failed by a fault of its daemon" });
+    });
     return work;
   }
 

@@ -98,7 +98,10 @@ export class Runs {
       const feed = new EventFeed<RunEvent>();
       this.#remember(id, feed);
       await base.loop.ask({ type: "close", allocationId: id, reason: "the process daemon was restarted" });
-      void closings.of(id).then(() => this.#tellLost(id, feed));
+      closings
+        .of(id)
+        .then(() => this.#tellLost(id, feed))
+        .catch((error: unknown) => feed.end(error instanceof Error ? error : new Error(String(error))));
     }
     if (found.length > 0) base.log.info({ runs: found.length }, "runs found in the journal; they are closed");
   }
