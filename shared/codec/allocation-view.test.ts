@@ -135,6 +135,17 @@ describe("a view of a tree", () => {
     expect(at(1)).toEqual(["swarm", "one", "two"]);
   });
 
+  test("shows no more nodes than there is room for, those of other daemons included", () => {
+    const state = stateAfter(...swarmWithRuns);
+    const leaf = { ...viewOf(nodeOf(state, "one"), { nowMs: 3_000 }), allocationId: "leaf" };
+    const graft = ({ id }: { id: string }) => (id === "two" ? [leaf, { ...leaf, allocationId: "last" }] : undefined);
+    const of = (nodesMax: number) => viewOf(nodeOf(state, "swarm"), { nowMs: 3_000, graft, nodesMax });
+    expect(shape(of(5))).toEqual(["swarm", "one", ["two", "leaf", "last"]]);
+    expect(shape(of(4))).toEqual(["swarm", "one", ["two", "leaf"]]);
+    expect(shape(of(2))).toEqual(["swarm", "one"]);
+    expect(of(2).openChildren).toBe(2);
+  });
+
   test("what is not limited has no limit", () => {
     const view = viewOf(nodeOf(stateAfter(account), "account"), { nowMs: 1_000 });
     expect(view.limits).toMatchObject({ maxCredits: 1_000n });

@@ -1,6 +1,7 @@
 /** A node of the tree as its owner shows it: limits, books, usage, and what stands below it. */
 import { type Allocation, type Amounts, type Limits, usageOf } from "#budget";
 import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import { LIMITS } from "#std";
 import { allocationKinds, allocationStates, priorities } from "./enum-names.ts";
 import { limitsToProto } from "./messages/amounts.ts";
 import { booksToProto, heldBooksToProto, usageToProto } from "./messages/usage.ts";
@@ -8,6 +9,8 @@ import { booksToProto, heldBooksToProto, usageToProto } from "./messages/usage.t
 export interface ViewOptions {
   /** Levels below the node to show, as requests state it; 0 means all of them. Default 0. */
   readonly depth?: number;
+  /** Nodes to show at most, the node itself included. Default LIMITS.watchNodesMax, which fits into one message. */
+  readonly nodesMax?: number;
   /** Engine time now; deadlines are shown as the time that is left. */
   readonly nowMs: number;
   /** How the work of a node ended: "succeeded", "failed", "stopped"; empty while it goes on. Default: always empty. */
@@ -19,11 +22,24 @@ export interface ViewOptions {
 /** The view of `node` and, as deep as was asked for, of its open children and then its closed ones, each in order of opening or end. */
 export function viewOf(node: Allocation, options: ViewOptions): AllocationView {
   const { depth = 0 } = options;
-  return nodeView(node, depth === 0 ? Number.POSITIVE_INFINITY : depth, options);
+  const room: Room = { left: options.nodesMax ?? LIMITS.watchNodesMax };
+  return nodeView(node, depth === 0 ? Number.POSITIVE_INFINITY : depth, { options, room });
+}
+
+/** How many nodes the view may still show: what does not fit is left out, and open_children tells how many there are. */
+interface Room {
+  left: number;
+}
+
+interface Showing {
+  readonly options: ViewOptions;
+  readonly room: Room;
 }
 
 /** `levels` below the node; 0 shows it alone. */
-function nodeView(node: Allocation, levels: number, options: ViewOptions): AllocationView {
+function nodeView(node: Allocation, levels: number, showing: Showing): AllocationView {
+  const { options, room } = showing;
+  room.left -= 1;
   const { books, held, state, deadlineAtMs } = node;
   const view: AllocationView = {
     $typeName: "bursar.v1.AllocationView",
@@ -45,7 +61,7 @@ function nodeView(node: Allocation, levels: number, options: ViewOptions): Alloc
     epoch: BigInt(node.epoch),
     inDoubt: node.doubtful,
     outcome: options.outcome?.(node) ?? "",
-    children: levels > 0 ? childrenOf(node, levels - 1, options) : [],
+    children: levels > 0 ? childrenOf(node, levels - 1, showing) : [],
     openChildren: node.children.size,
     waiting: node.waiters.length,
     reclaimPendingCredits: pendingCredits(node),
@@ -54,19 +70,30 @@ function nodeView(node: Allocation, levels: number, options: ViewOptions): Alloc
   return view;
 }
 
-function childrenOf(node: Allocation, levels: number, options: ViewOptions): AllocationView[] {
+function childrenOf(node: Allocation, levels: number, showing: Showing): AllocationView[] {
+  const { options, room } = showing;
   const grafted = node.side === "delegated" ? options.graft?.(node) : undefined;
-  if (grafted !== undefined) return grafted.map((view) => cutBelow(view, levels));
+  if (grafted !== undefined) return cutAll(grafted, levels, room);
   const children: AllocationView[] = [];
-  for (const child of node.children) children.push(nodeView(child, levels, options));
-  for (const child of node.closedChildren) children.push(nodeView(child, levels, options));
+  for (const siblings of [node.children, node.closedChildren]) {
+    for (const child of siblings) {
+      if (room.left <= 0) return children;
+      children.push(nodeView(child, levels, showing));
+    }
+  }
   return children;
 }
 
-/** A view from another daemon, no deeper than was asked for. */
-function cutBelow(view: AllocationView, levels: number): AllocationView {
-  if (view.children.length === 0) return view;
-  return { ...view, children: levels > 0 ? view.children.map((child) => cutBelow(child, levels - 1)) : [] };
+/** Views from another daemon, no deeper than was asked for and no more than there is room for. */
+function cutAll(views: readonly AllocationView[], levels: number, room: Room): AllocationView[] {
+  const cut: AllocationView[] = [];
+  for (const view of views) {
+    if (room.left <= 0) return cut;
+    room.left -= 1;
+    const children = levels > 0 ? cutAll(view.children, levels - 1, room) : [];
+    cut.push(view.children.length === 0 ? view : { ...view, children });
+  }
+  return cut;
 }
 
 /** What the node was granted in total, returns not taken off; what is not limited, or drawn from above as needed, is absent. */

@@ -194,8 +194,6 @@ export const LIMITS = Object.freeze({
   /** Lists of steps inside each other in one routine, and steps in the whole of it. */
   routineDepthMax: 16,
   routineStepsMax: 10_000,
-  /** How long a step waits for its worker when its description does not say. */
-  workerAttachWithinMs: 30_000,
   /** Models, and tools, in one price file. */
   priceNamesMax: 10_000,
   /** Words of one command, characters of one of them, and variables that a step may set for it. */

@@ -72,7 +72,7 @@ test("reads every kind of step into a complete value", () => {
     name: "agent",
     limits: { credits: 9 },
     onFailure: "continue",
-    worker: { kind: "llm", attachWithinMs: 30_000 },
+    worker: { kind: "llm", attachWithinMs: 60_000 },
   });
   if (analyse?.kind !== "parallel") expect.fail("analyse is a parallel step");
   // Stated by none: what its branches need side by side, and a slot for each branch beside the one for its step.

@@ -43,7 +43,7 @@ export interface CodeSpec {
 export interface WorkerSpec {
   /** Which kind of worker is meant, as the worker itself says. */
   readonly kind: string;
-  /** How long to wait for a worker to attach, in milliseconds. Default 30 s. */
+  /** How long to wait for a worker to attach, in milliseconds. Default LIMITS.workerAttachMs. */
   readonly attachWithinMs: number;
 }
 
@@ -116,7 +116,7 @@ const code: Reader<CodeSpec> = object({
 
 const worker: Reader<WorkerSpec> = object({
   kind: required("kind", name),
-  attachWithinMs: defaulted("attach_within", duration(), LIMITS.workerAttachWithinMs),
+  attachWithinMs: defaulted("attach_within", duration(), LIMITS.workerAttachMs),
 });
 
 const onFailure = defaulted("on_failure", choice(["fail", "continue"]), "fail");

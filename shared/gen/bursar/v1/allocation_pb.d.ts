@@ -490,7 +490,7 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
   outcome: string;
 
   /**
-   * Children, as deep as was asked for. Open ones, and the latest closed ones.
+   * Children, as deep as was asked for. Open ones, and the latest closed ones; one answer shows 10,000 nodes at most.
    *
    * @generated from field: repeated bursar.v1.AllocationView children = 20;
    */
