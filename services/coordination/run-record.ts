@@ -69,7 +69,7 @@ export class RunRecord {
         isLast: ({ event }) => event?.event.case === "finished",
       });
     } catch (error) {
-      this.feed.end(error instanceof Error ? error : new Error(String(error)));
+      this.feed.end(error);
       return;
     }
     await this.#finish(finished);

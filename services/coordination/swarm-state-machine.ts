@@ -8,7 +8,7 @@ import { ChildLoads } from "#daemon";
 import { executionError, FaultError, RefusalError } from "#errors";
 import type { ItemError, TraceContext } from "#ports";
 import { LIMITS } from "#std";
-import { type ChildDaemon, errorOfRefusal, handoverOf } from "#tier";
+import { type ChildDaemon, errorOfOutcome, handoverOf } from "#tier";
 import { RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
@@ -130,7 +130,7 @@ export class SwarmStateMachine {
       .follow({ grant, child, routine: order.routine, trace: order.trace })
       .catch((error: unknown) => {
         base.log.error({ err: error, run: record.runId }, "a run could not be followed");
-        record.feed.end(error instanceof Error ? error : new Error(String(error)));
+        record.feed.end(error);
       })
       .finally(end);
   }
@@ -199,12 +199,7 @@ export class SwarmStateMachine {
 
   errorOf(outcome: Outcome): ItemError {
     const { ids } = this.#parts.base;
-    if (outcome.type === "refused")
-      return errorOfRefusal(outcome.refusal, { tier: "coordination", errorId: ids.newId(), onOwn: false });
-    const message = `an answer of type ${outcome.type} does not fit the request`;
-    return new FaultError(
-      executionError({ id: ids.newId(), type: "FATAL_ERROR", reach: "one", message, tier: "coordination" }),
-    );
+    return errorOfOutcome(outcome, { tier: "coordination", errorId: ids.newId(), onOwn: false });
   }
 }
 

@@ -102,7 +102,7 @@ export class UnifiedExecutor {
     span.end();
     this.#work(work, order).catch((error: unknown) => {
       base.log.error({ err: error, path }, "a step failed by a fault of this daemon");
-      work.feed.end(error instanceof Error ? error : new Error(String(error)));
+      work.feed.end(error);
       void base.loop.ask({ type: "close", allocationId, reason: "the step failed by a fault of its daemon" });
     });
     return work;

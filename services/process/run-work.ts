@@ -15,7 +15,7 @@ import {
 import type { GrantHandover, TraceContext } from "#ports";
 import { toExecutionErrorMessage } from "#rpc";
 import { LIMITS } from "#std";
-import { type Downlink, errorOfRefusal, handoverOf } from "#tier";
+import { type Downlink, errorOfOutcome, handoverOf } from "#tier";
 import { type RunActs, RunStateMachine } from "./run-state-machine.ts";
 import { asExecutionError, dispatchStep } from "./step-dispatch.ts";
 import type { StepPlace, StepResult } from "./step-result.ts";
@@ -43,7 +43,6 @@ export interface RunParts {
 
 export class RunWork implements RunActs {
   readonly runId: string;
-  readonly path: string;
   readonly feed = new EventFeed<RunEvent>();
   /** How the nodes of this run ended, by allocation. */
   readonly outcomes = new Map<string, StepResult["outcome"]>();
@@ -61,7 +60,6 @@ export class RunWork implements RunActs {
     this.#parts = parts;
     this.#order = order;
     this.runId = order.grant.allocationId;
-    this.path = order.grant.path;
     this.#machine = new RunStateMachine(this);
   }
 
@@ -207,7 +205,8 @@ export class RunWork implements RunActs {
       byHolder: false,
       holder,
       leaseTtlMs: LIMITS.leaseTtlMs,
-      waitMs: LIMITS.stepWaitMs,
+      // A later answer would find nobody: a step has its budget at once, or it fails.
+      waitMs: 0,
       strategy: undefined,
     };
   }
@@ -232,20 +231,9 @@ export class RunWork implements RunActs {
   }
 
   #errorOf(outcome: Outcome, place: StepPlace): ExecutionError {
-    const { ids } = this.#parts.base;
-    if (outcome.type === "refused") {
-      const error = errorOfRefusal(outcome.refusal, { tier: "process", errorId: ids.newId(), onOwn: false });
-      return asExecutionError(this.#parts.base, error, place.path);
-    }
-    const message = `an answer of type ${outcome.type} does not fit the request`;
-    return executionError({
-      id: ids.newId(),
-      type: "FATAL_ERROR",
-      reach: "one",
-      message,
-      tier: "process",
-      allocationPath: place.path,
-    });
+    const { base } = this.#parts;
+    const error = errorOfOutcome(outcome, { tier: "process", errorId: base.ids.newId(), onOwn: false });
+    return asExecutionError(base, error, place.path);
   }
 
   #noExecution({ path: allocationPath }: StepPlace): ExecutionError {

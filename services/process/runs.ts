@@ -78,7 +78,7 @@ export class Runs {
       .run(trace)
       .catch((error: unknown) => {
         this.#parts.base.log.error({ err: error, run: runId }, "a run failed by a fault of this daemon");
-        feed.end(error instanceof Error ? error : new Error(String(error)));
+        feed.end(error);
         void this.#parts.base.loop.ask({
           type: "close",
           allocationId: runId,
@@ -101,7 +101,7 @@ export class Runs {
       closings
         .of(id)
         .then(() => this.#tellLost(id, feed))
-        .catch((error: unknown) => feed.end(error instanceof Error ? error : new Error(String(error))));
+        .catch((error: unknown) => feed.end(error));
     }
     if (found.length > 0) base.log.info({ runs: found.length }, "runs found in the journal; they are closed");
   }

@@ -2,6 +2,7 @@
 import type { Clock } from "#ports";
 import { LIMITS } from "#std";
 import type { ChildDaemon, Downlink } from "#tier";
+import { pause } from "./pause.ts";
 
 export class ChildLoads {
   readonly #load = new Map<string, number>();
@@ -23,9 +24,7 @@ export class ChildLoads {
     for (;;) {
       const child = this.pick(downlink.children());
       if (child || clock.monotonicMs() >= untilMs) return child;
-      await new Promise<void>((resolve) => {
-        clock.after(LIMITS.childLookMs, resolve);
-      });
+      await pause(clock, LIMITS.childLookMs);
     }
   }
 

@@ -9,6 +9,7 @@ import { backoffMs, LIMITS } from "#std";
 import type { ChildDaemon } from "#tier";
 import type { DaemonBase } from "./base.ts";
 import type { Closings } from "./closings.ts";
+import { pause } from "./pause.ts";
 
 export interface DelegateOptions<E> {
   readonly base: DaemonBase;
@@ -60,7 +61,7 @@ async function follow<E>(options: DelegateOptions<E>, signal: AbortSignal): Prom
       // Only the first refusal proves that the work was never taken: a later one may come from another life of the daemon.
       if (attempt === 0 && seen === 0 && isFinal(error)) throw error;
     }
-    if (!signal.aborted) await pause(options.base, attempt++, signal);
+    if (!signal.aborted) await redialPause(options.base, attempt++, signal);
   }
 }
 
@@ -70,14 +71,8 @@ function isFinal(error: unknown): boolean {
   return error instanceof FaultError;
 }
 
-function pause({ clock, ids }: DaemonBase, attempt: number, signal: AbortSignal): Promise<void> {
+function redialPause({ clock, ids }: DaemonBase, attempt: number, signal: AbortSignal): Promise<void> {
   const { redialDelayFirstMs: baseMs, redialDelayMaxMs: maxMs } = LIMITS;
   const delayMs = backoffMs({ attempt: Math.min(attempt, 16), baseMs, maxMs, random: ids.fraction() });
-  return new Promise((resolve) => {
-    const cancel = clock.after(delayMs, resolve);
-    signal.addEventListener("abort", () => {
-      cancel();
-      resolve();
-    });
-  });
+  return pause(clock, delayMs, signal);
 }

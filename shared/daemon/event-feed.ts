@@ -9,6 +9,7 @@ export class EventFeed<T> {
   readonly #events: T[] = [];
   readonly #followers = new Set<Feed<T>>();
   #ended = false;
+  #failure: Error | undefined;
 
   get ended(): boolean {
     return this.#ended;
@@ -21,11 +22,12 @@ export class EventFeed<T> {
     for (const follower of this.#followers) follower.push(event);
   }
 
-  /** No more comes; followers end after the last event, with the failure if there is one. */
-  end(failure?: Error): void {
+  /** No more comes; followers end after the last event, with the failure if there is one, also those who come later. */
+  end(failure?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const follower of this.#followers) follower.end(failure);
+    if (failure !== undefined) this.#failure = failure instanceof Error ? failure : new Error(String(failure));
+    for (const follower of this.#followers) follower.end(this.#failure);
     this.#followers.clear();
   }
 
@@ -33,7 +35,7 @@ export class EventFeed<T> {
   follow(): AsyncIterable<T> {
     const feed: Feed<T> = new Feed<T>({ onLeft: () => this.#followers.delete(feed) });
     for (const event of this.#events) feed.push(event);
-    if (this.#ended) feed.end();
+    if (this.#ended) feed.end(this.#failure);
     else this.#followers.add(feed);
     return feed;
   }

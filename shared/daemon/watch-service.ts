@@ -6,6 +6,7 @@ import { RefusalError } from "#errors";
 import { type AllocationView, AllocationViewSchema } from "#gen/bursar/v1/allocation_pb.js";
 import { WatchService } from "#gen/bursar/v1/watch_service_pb.js";
 import { bind, type ServiceBinding } from "#rpc";
+import { pause } from "./pause.ts";
 import { type TreeViewParts, viewTree } from "./tree-view.ts";
 
 export function watchService(parts: TreeViewParts): ServiceBinding {
@@ -20,7 +21,7 @@ export function watchService(parts: TreeViewParts): ServiceBinding {
       yield { snapshot: true, nodes: first };
       let known = fingerprints(first);
       while (!context.signal.aborted) {
-        await pause(parts, intervalMs, context.signal);
+        await pause(parts.base.clock, intervalMs, context.signal);
         if (context.signal.aborted) return;
         const now = flatten(await viewTree(parts, { tops, depth }));
         const current = new Map(now.map((node) => [node.allocationId, printOf(node)]));
@@ -55,18 +56,4 @@ function printOf(node: AllocationView): string {
 
 function fingerprints(nodes: readonly AllocationView[]): Map<string, string> {
   return new Map(flatten(nodes).map((node) => [node.allocationId, printOf(node)]));
-}
-
-function pause({ base }: TreeViewParts, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = base.clock.after(ms, resolve);
-    signal.addEventListener(
-      "abort",
-      () => {
-        cancel();
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

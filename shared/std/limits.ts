@@ -71,8 +71,6 @@ export const LIMITS = Object.freeze({
   topUpsWaitingMax: 4_096,
   /** After an allocation is closed: how long its last event may take to come. */
   lastEventWaitMs: 2_000,
-  /** How long a step or branch may wait for room in its run, where the strategy lets it wait. */
-  stepWaitMs: 60_000,
   /** How long a preemption's caller is told of progress: one who does not say for how long, and at most. */
   preemptWaitMs: 5_000,
   preemptWaitMsMax: 600_000,

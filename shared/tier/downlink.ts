@@ -3,7 +3,7 @@
  * down, and knows which children are there to be given work.
  */
 import { type BudgetState, type Message, NO_USAGE, type Outcome, type OutcomeOf } from "#budget";
-import { executionError, FaultError, RefusalError, type Tier } from "#errors";
+import { RefusalError, type Tier } from "#errors";
 import type {
   AllocationStanding,
   DownItem,
@@ -21,7 +21,7 @@ import type {
 } from "#ports";
 import { LIMITS } from "#std";
 import type { CommandInput } from "./command-input.ts";
-import { errorOfRefusal } from "./refusal-error.ts";
+import { errorOfOutcome } from "./refusal-error.ts";
 import type { TierResourceManager } from "./tier-resource-manager.ts";
 import { openWish, raiseWish } from "./wishes.ts";
 
@@ -267,10 +267,7 @@ export class Downlink {
   /** The error of an outcome that is not what was asked for. */
   errorOf(outcome: Outcome): ItemError {
     const { ids, tier } = this.#options;
-    if (outcome.type === "refused")
-      return errorOfRefusal(outcome.refusal, { tier, errorId: ids.newId(), onOwn: false });
-    const message = `an answer of type ${outcome.type} does not fit the request`;
-    return new FaultError(executionError({ id: ids.newId(), type: "FATAL_ERROR", reach: "one", message, tier }));
+    return errorOfOutcome(outcome, { tier, errorId: ids.newId(), onOwn: false });
   }
 
   #onUsage(batch: Batch, caller: string, report: UsageItem): void {

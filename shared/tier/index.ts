@@ -2,7 +2,7 @@
 export type { CommandInput } from "./command-input.ts";
 export { type ChildDaemon, Downlink, type DownlinkOptions, handoverOf } from "./downlink.ts";
 export { EngineClock } from "./engine-clock.ts";
-export { errorOfRefusal, type RefusalContext, wordsOf } from "./refusal-error.ts";
+export { errorOfOutcome, errorOfRefusal, type RefusalContext, wordsOf } from "./refusal-error.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemIds } from "./system-ids.ts";
 export { type TierOptions, TierResourceManager } from "./tier-resource-manager.ts";

@@ -1,5 +1,5 @@
 /** The engine's refusals as the errors that cross wires. The same refusal reads the same everywhere. */
-import type { Conflict, Refusal } from "#budget";
+import type { Conflict, Outcome, Refusal } from "#budget";
 import { executionError, FaultError, RefusalError, type Tier } from "#errors";
 import { unreachable } from "#std";
 
@@ -8,6 +8,14 @@ export interface RefusalContext {
   readonly tier: Tier;
   readonly errorId: string;
   readonly onOwn: boolean;
+}
+
+/** The error of an outcome that is not what was asked for: its refusal, or a fault where it is of another type altogether. */
+export function errorOfOutcome(outcome: Outcome, context: RefusalContext): FaultError | RefusalError {
+  if (outcome.type === "refused") return errorOfRefusal(outcome.refusal, context);
+  const { tier, errorId: id } = context;
+  const message = `an answer of type ${outcome.type} does not fit the request`;
+  return new FaultError(executionError({ id, type: "FATAL_ERROR", reach: "one", message, tier }));
 }
 
 export function errorOfRefusal(refusal: Refusal, context: RefusalContext): FaultError | RefusalError {

@@ -5,6 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { runProgram } from "../program.ts";
 import { type FakeMesh, startFakeMesh } from "../testing/fake-mesh.ts";
 import { bursar, temporaryFolder, testSession } from "../testing/test-session.ts";
+import type { CallLogEntry } from "./call-log.ts";
 
 const PRICES =
   "models:\n  default: { context_token: 3, generated_token: 15 }\n  dear: { context_token: 300, generated_token: 1500 }\n";
@@ -41,17 +42,7 @@ function replay(
   return ["replay", ...own, "--address", mesh.address, ...options];
 }
 
-interface Entry {
-  readonly t: number;
-  readonly op: "reserve" | "settle";
-  readonly line: number;
-  readonly request_id: string;
-  readonly hold_id: string;
-  readonly credits: number;
-  readonly acknowledged: true;
-}
-
-const entries = (file: string): Entry[] =>
+const entries = (file: string): CallLogEntry[] =>
   readFileSync(file, "utf8")
     .trim()
     .split("\n")

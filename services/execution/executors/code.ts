@@ -7,7 +7,7 @@ import { affordableCodeMs, type CodePrice, codeCost } from "#codec";
 import { type ExecutionError, type ExecutionErrorType, executionError } from "#errors";
 import type { Clock, IdSource } from "#ports";
 import { LIMITS } from "#std";
-import { errorOfRefusal, type TierResourceManager } from "#tier";
+import { errorOfOutcome, type TierResourceManager } from "#tier";
 import { type CommandOutcome, CommandStartError, type RunningCommand, runCommand } from "../process-tree/index.ts";
 import type { ReserveAnswer, ReserveInput } from "../top-up.ts";
 import type { Executor, StepResult } from "./executor.ts";
@@ -132,9 +132,8 @@ export class CodeExecutor implements Executor {
 
   #whyNot(answer: ReserveAnswer): string {
     if ("error" in answer) return answer.error.message;
-    if (answer.outcome.type !== "refused") return `an answer of type ${answer.outcome.type} does not fit`;
     const context = { tier: "execution", errorId: this.#options.ids.newId(), onOwn: true } as const;
-    return errorOfRefusal(answer.outcome.refusal, context).message;
+    return errorOfOutcome(answer.outcome, context).message;
   }
 
   /** Time costs something, so that it is paid for slice by slice; otherwise one hold lasts for the whole work. */
