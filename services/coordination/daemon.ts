@@ -15,7 +15,7 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
   else if (await loop.read((state) => state.roots.size === 0)) {
     log.warn({}, "no account is known, so nobody can pay: start with --accounts FILE");
   }
-  const peers = new Peers(clock);
+  const peers = new Peers(base);
   const closings = new Closings(loop, clock);
   const trees = new RunTrees();
   const downlink: Downlink = new Downlink({
@@ -24,6 +24,7 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
     tier: "coordination",
     identity: { instance, incarnation },
     kindOfChildren: "run",
+    leaseTtlMs: base.settings.leaseTtlMs,
     telemetry: base.telemetry,
     onChild: ({ instance: child, address }, connected) => {
       log.info({ child, address }, connected ? "a process daemon is here" : "a process daemon is gone");

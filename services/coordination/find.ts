@@ -8,14 +8,6 @@ export function findAccount(state: BudgetState, account: string): Allocation | u
   return node?.kind === "account" ? node : undefined;
 }
 
-/** By id, or by path; of several with the same path the open one, or the latest. */
-export function findNode(state: BudgetState, idOrPath: string): Allocation | undefined {
-  const known = state.allocations.get(idOrPath);
-  if (known) return known;
-  const found = [...state.allocations.values()].filter((node) => node.path === idOrPath);
-  return found.find((node) => node.state === "open") ?? found.at(-1);
-}
-
 /** True when `account` (a path or an id; empty: any) stands above the node. */
 export function isUnder(node: Allocation, account: string): boolean {
   if (account === "") return true;

@@ -9,18 +9,21 @@ import {
   parseOrThrow,
   parsePreemptRun,
   parseRunRoutine,
+  parseStopRun,
   parseStopSwarm,
   parseWatchRun,
+  parseWriteOff,
   viewOf,
 } from "#codec";
-import { type TreeViewParts, viewTree } from "#daemon";
+import { type DaemonBase, findNode, type TreeViewParts, viewTree } from "#daemon";
 import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
 import { bind, type ServiceBinding, type ServiceHandlers } from "#rpc";
-import { findAccount, findNode, isUnder, notFound } from "./find.ts";
+import { findAccount, isUnder, notFound } from "./find.ts";
 import { preemptRun } from "./preempt-run.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 import type { SwarmStateMachine } from "./swarm-state-machine.ts";
+import { writeOff } from "./write-off.ts";
 
 export interface HandlerParts {
   readonly parts: SwarmParts;
@@ -66,7 +69,7 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
     },
     stopSwarm: async (request) => {
       const { swarm, reason, waitMs } = parseOrThrow(parseStopSwarm, request);
-      const id = await loop.read((state) => findNode(state, swarm)?.id);
+      const id = await idOf(parts.base, swarm, "swarm");
       if (id === undefined) throw unknownSwarm(swarm);
       await loop.ask({ type: "close", allocationId: id, reason });
       await parts.closings.within(id, waitMs);
@@ -75,7 +78,7 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
   };
 }
 
-function runHandlers({ parts, swarms }: HandlerParts): Handlers {
+function runHandlers({ parts, swarms, views }: HandlerParts): Handlers {
   return {
     async *runRoutine(request, context) {
       const order = parseOrThrow(parseRunRoutine, request);
@@ -84,12 +87,30 @@ function runHandlers({ parts, swarms }: HandlerParts): Handlers {
     },
     async *watchRun(request) {
       const { runId } = parseOrThrow(parseWatchRun, request);
-      const record = swarms.run(runId);
-      if (!record) throw notFound(`no run ${runId} is followed by this daemon; see it with GetSwarm`);
+      const record = await swarms.run(runId);
+      if (!record) throw notFound(`no run ${runId} is known; see GetSwarm for ids and paths`);
       for await (const event of record.feed.follow()) yield { event };
     },
     preemptRun: (request) => preemptRun(parts, parseOrThrow(parsePreemptRun, request)),
+    stopRun: async (request) => {
+      const { run, reason, waitMs } = parseOrThrow(parseStopRun, request);
+      const { loop } = parts.base;
+      const id = await idOf(parts.base, run, "run");
+      if (id === undefined) throw notFound(`no run ${run} is known; see GetSwarm for ids and paths`);
+      await loop.ask({ type: "close", allocationId: id, reason });
+      await parts.closings.within(id, waitMs);
+      return { run: await viewOne(views, (state) => state.allocations.get(id), 0, run) };
+    },
+    writeOff: (request) => writeOff(parts, parseOrThrow(parseWriteOff, request)),
   };
+}
+
+/** The node of this kind with this id or path: a swarm or run of another kind is none. */
+function idOf({ loop }: DaemonBase, idOrPath: string, kind: "swarm" | "run"): Promise<string | undefined> {
+  return loop.read((state) => {
+    const node = findNode(state, idOrPath);
+    return node?.kind === kind ? node.id : undefined;
+  });
 }
 
 type Find = (state: BudgetState) => Allocation | undefined;

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Conflict } from "#budget";
 import { conflictToProto, grantToProto, type RoutineSpec, routineToProto, viewOf } from "#codec";
-import { delegateWork, EventFeed } from "#daemon";
+import { delegateWork, EventFeed, eventNumbers } from "#daemon";
 import { ProcessService } from "#gen/bursar/v1/process_service_pb.js";
 import { type RunEvent, RunEventSchema, type RunFinished, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
@@ -19,28 +19,35 @@ const OUTCOME_NAME = new Map<WorkOutcome, string>([
 /** Key of the note that keeps how a run ended, beside its allocation. */
 export const OUTCOME_NOTE = "outcome";
 
-export interface HandoverOptions {
-  readonly grant: GrantHandover;
-  readonly child: ChildDaemon;
-  readonly routine: RoutineSpec;
-  readonly trace: TraceContext | undefined;
-}
+/** A grant that goes to a process daemon for the first time, or one that an earlier life of this daemon handed over. */
+export type RunWork =
+  | {
+      readonly type: "hand_over";
+      readonly grant: GrantHandover;
+      readonly child: ChildDaemon;
+      readonly routine: RoutineSpec;
+      readonly trace: TraceContext | undefined;
+    }
+  | { readonly type: "join"; readonly epoch: number; readonly holder: string };
 
 export class RunRecord {
   readonly runId: string;
   readonly feed = new EventFeed<RunEvent>();
   readonly #parts: SwarmParts;
-  #sequence = 0n;
+  readonly #nextNumber: () => bigint;
+  #isStarted = false;
 
-  constructor(runId: string, parts: SwarmParts) {
+  /** `lives`: the life of this daemon, whose events are numbered above those of earlier ones. */
+  constructor(runId: string, lives: number, parts: SwarmParts) {
     this.runId = runId;
     this.#parts = parts;
+    this.#nextNumber = eventNumbers(lives);
   }
 
   tell(event: RunEvent["event"]): void {
-    this.#sequence += 1n;
+    this.#isStarted ||= event.case === "started";
     const wallTimeMs = BigInt(this.#parts.base.clock.wallMs());
-    this.feed.push(create(RunEventSchema, { sequence: this.#sequence, wallTimeMs, event }));
+    this.feed.push(create(RunEventSchema, { sequence: this.#nextNumber(), wallTimeMs, event }));
   }
 
   queued(conflict: Conflict): void {
@@ -48,22 +55,34 @@ export class RunRecord {
   }
 
   /** Follows the run to its end. A refusal by the process daemon ends the feed with it. */
-  async follow({ grant, child, routine, trace }: HandoverOptions): Promise<void> {
-    const { base, closings, peers } = this.#parts;
-    const { instance, incarnation, address } = child;
-    const request = { instance, incarnation, grant: grantToProto(grant), routine: routineToProto(routine) };
+  async follow(work: RunWork): Promise<void> {
+    const { base, closings, peers, downlink } = this.#parts;
+    const allocationId = this.runId;
+    const join = { grant: { allocationId } };
+    const handOver = work.type === "join" ? join : this.#requestOf(work);
+    const held = work.type === "join" ? work : { epoch: work.grant.epoch, holder: work.child.instance };
+    const call = work.type === "join" || !work.trace ? {} : { trace: work.trace };
     let finished: RunFinished | undefined;
     const onEvent = ({ event }: { readonly event?: RunEvent | undefined }) => {
       if (event?.event.case === "finished") finished = event.event.value;
-      else if (event) this.tell(event.event);
+      // A process daemon that was started again tells the start again.
+      else if (event && (event.event.case !== "started" || !this.#isStarted)) this.tell(event.event);
     };
     try {
       await delegateWork({
         base,
         closings,
-        grant,
-        child,
-        open: (signal) => peers.at(address).client(ProcessService).executeRoutine(request, { signal, trace }),
+        grant: { allocationId, epoch: held.epoch },
+        downlink,
+        holder: held.holder,
+        handsOver: work.type === "hand_over",
+        open: ({ address, instance, incarnation }, how, signal) => {
+          const request = { ...(how === "join" ? join : handOver), instance, incarnation };
+          return peers
+            .at(address)
+            .client(ProcessService)
+            .executeRoutine(request, { ...call, signal });
+        },
         sequenceOf: ({ event }) => Number(event?.sequence ?? 0n),
         onEvent,
         isLast: ({ event }) => event?.event.case === "finished",
@@ -73,6 +92,25 @@ export class RunRecord {
       return;
     }
     await this.#finish(finished);
+  }
+
+  #requestOf({ grant, routine }: Extract<RunWork, { type: "hand_over" }>) {
+    const { incarnation: grantorIncarnation } = this.#parts.base;
+    return { grant: grantToProto(grant), routine: routineToProto(routine), grantorIncarnation };
+  }
+
+  /** Tells how a run ended that is closed, as far as it is still known. */
+  async tellEnded(): Promise<void> {
+    const { base } = this.#parts;
+    const known = await base.loop.read((state, nowMs) => {
+      const node = state.allocations.get(this.runId);
+      const name = node?.notes.get(OUTCOME_NOTE) ?? OUTCOME_NAME.get(WorkOutcome.STOPPED) ?? "";
+      return node && { name, run: viewOf(node, { depth: 0, nowMs, outcome: () => name }) };
+    });
+    const outcome = [...OUTCOME_NAME].find(([, name]) => name === known?.name)?.[0] ?? WorkOutcome.STOPPED;
+    const run = known ? { run: known.run } : {};
+    this.tell({ case: "finished", value: { $typeName: "bursar.v1.RunFinished", outcome, ...run } });
+    this.feed.end();
   }
 
   /** Tells the end with the books as they stand here, and keeps how it ended with the allocation. */

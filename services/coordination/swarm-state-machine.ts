@@ -2,14 +2,14 @@
  * Swarms and their runs. A run is granted from its swarm, at once or after waiting in the swarm's queue, to the process daemon with the
  * least work, and is followed to its end. The same request joins the same run.
  */
-import { amountsOf, type Limits, type OpenWish, type Outcome, type Priority } from "#budget";
+import { amountsOf, type BudgetState, type Limits, type OpenWish, type Outcome, type Priority } from "#budget";
 import type { RoutineSpec } from "#codec";
 import { ChildLoads } from "#daemon";
 import { executionError, FaultError, RefusalError } from "#errors";
 import type { ItemError, TraceContext } from "#ports";
 import { LIMITS } from "#std";
-import { type ChildDaemon, errorOfOutcome, handoverOf } from "#tier";
-import { RunRecord } from "./run-record.ts";
+import { type ChildDaemon, errorOfOutcome } from "#tier";
+import { RunRecord, type RunWork } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
 export interface RunOrder {
@@ -28,6 +28,7 @@ export class SwarmStateMachine {
   /** Requests that wait in a queue, by caller and request id. */
   readonly #waiting = new Map<string, (outcome: Outcome) => void>();
   readonly #loads = new ChildLoads();
+  #lives = 0;
 
   constructor(parts: SwarmParts) {
     this.#parts = parts;
@@ -39,17 +40,40 @@ export class SwarmStateMachine {
     });
   }
 
-  /** Requests that waited when the last process died: their callers' streams are gone, so they wait no longer. */
+  /**
+   * After a start: runs go on and are followed again at the process daemons that hold them. Requests that waited have lost their callers'
+   * streams and wait no longer.
+   */
   async recover(): Promise<void> {
-    const { loop } = this.#parts.base;
-    const waiting = await loop.read((state) =>
-      [...state.allocations.values()].flatMap(({ waiters }) => waiters.map(({ request }) => request)),
-    );
+    const { loop, log } = this.#parts.base;
+    const { lives, waiting, runs } = await loop.read((state) => ({
+      lives: state.lives,
+      waiting: [...state.allocations.values()].flatMap(({ waiters }) => waiters.map(({ request }) => request)),
+      runs: runsOf(state),
+    }));
+    this.#lives = lives;
     for (const { caller, requestId } of waiting) await loop.ask({ type: "cancel_request", caller, requestId });
+    for (const { runId, ...held } of runs) {
+      const record = this.#newRecord(runId);
+      this.#remember(record);
+      this.#follow(record, { type: "join", ...held }, this.#loads.begin({ instance: held.holder }));
+    }
+    if (runs.length > 0) log.info({ runs: runs.length }, "runs found in the journal; they go on");
   }
 
-  run(runId: string): RunRecord | undefined {
-    return this.#runs.get(runId);
+  /** The run as it is followed, or, when it has ended and is remembered in the books alone, how it ended. */
+  async run(runId: string): Promise<RunRecord | undefined> {
+    const record = this.#runs.get(runId);
+    if (record) return record;
+    const kind = await this.#parts.base.loop.read((state) => state.allocations.get(runId)?.kind);
+    if (kind !== "run") return undefined;
+    const ended = this.#newRecord(runId);
+    await ended.tellEnded();
+    return ended;
+  }
+
+  #newRecord(runId: string): RunRecord {
+    return new RunRecord(runId, this.#lives, this.#parts);
   }
 
   /** Starts a run or joins it. Throws the refusal. */
@@ -64,7 +88,7 @@ export class SwarmStateMachine {
     });
     const trace = span.context;
     const wish = this.#wish(order, child);
-    const record = new RunRecord(wish.allocationId, this.#parts);
+    const record = this.#newRecord(wish.allocationId);
     const outcome = await this.#grant(wish, (decided) =>
       this.#decided({ order: { ...order, trace }, record, child, outcome: decided }),
     );
@@ -123,11 +147,15 @@ export class SwarmStateMachine {
     readonly child: ChildDaemon;
     readonly outcome: Extract<Outcome, { type: "opened" }>;
   }): void {
+    const grant = this.#parts.downlink.handoverTo(child.instance, outcome);
+    const { routine, trace } = order;
+    this.#follow(record, { type: "hand_over", grant, child, routine, trace }, this.#loads.begin(child));
+  }
+
+  #follow(record: RunRecord, work: RunWork, end: () => void): void {
     const { base } = this.#parts;
-    const grant = handoverOf(outcome, base.loop.nowMs());
-    const end = this.#loads.begin(child);
     record
-      .follow({ grant, child, routine: order.routine, trace: order.trace })
+      .follow(work)
       .catch((error: unknown) => {
         base.log.error({ err: error, run: record.runId }, "a run could not be followed");
         record.feed.end(error);
@@ -135,11 +163,11 @@ export class SwarmStateMachine {
       .finally(end);
   }
 
-  #join(runId: string): RunRecord {
-    const record = this.#runs.get(runId);
+  async #join(runId: string): Promise<RunRecord> {
+    const record = await this.run(runId);
     if (record) return record;
-    const message = `run ${runId} was started before this daemon was; see it with GetSwarm`;
-    throw new RefusalError({ reason: "STATE_FORBIDS", message });
+    const message = `run ${runId} has ended, and what it was is forgotten by now`;
+    throw new RefusalError({ reason: "NOT_FOUND", message });
   }
 
   #remember(record: RunRecord): void {
@@ -153,7 +181,7 @@ export class SwarmStateMachine {
   }
 
   #wish(order: RunOrder, child: ChildDaemon): OpenWish {
-    const { ids } = this.#parts.base;
+    const { ids, settings } = this.#parts.base;
     const { requestId, swarmId, routine, limits, priority, waitMs } = order;
     return {
       type: "open",
@@ -172,7 +200,7 @@ export class SwarmStateMachine {
       policy: {},
       byHolder: false,
       holder: child.instance,
-      leaseTtlMs: LIMITS.leaseTtlMs,
+      leaseTtlMs: settings.leaseTtlMs,
       waitMs,
       strategy: undefined,
     };
@@ -201,6 +229,16 @@ export class SwarmStateMachine {
     const { ids } = this.#parts.base;
     return errorOfOutcome(outcome, { tier: "coordination", errorId: ids.newId(), onOwn: false });
   }
+}
+
+/** The runs that have not ended, with who holds them. */
+function runsOf(state: BudgetState) {
+  const runs: { readonly runId: string; readonly epoch: number; readonly holder: string }[] = [];
+  for (const { id: runId, kind, side, state: at, epoch, peer: holder } of state.allocations.values()) {
+    if (kind === "run" && side === "delegated" && at !== "closed" && holder !== undefined)
+      runs.push({ runId, epoch, holder });
+  }
+  return runs;
 }
 
 function keyOf(caller: string, requestId: string): string {

@@ -35,7 +35,10 @@ export async function buildExecution(
   return {
     services: [...executionServices(base, executor), preemptionService(base), watchService({ base })],
     beginsWork: [`/${ExecutionService.typeName}/ExecuteStep`],
-    start: above.start,
+    start: (address) => {
+      above.start(address);
+      executor.served();
+    },
     drain: async (graceMs) => {
       await executor.drain(graceMs);
       await above.stop();

@@ -10,9 +10,12 @@ import type { UnifiedExecutor } from "./unified-executor.ts";
 export function executionServices(base: DaemonBase, executor: UnifiedExecutor): ServiceBinding[] {
   const execution = bind(ExecutionService, {
     async *executeStep(request, context) {
-      const { instance, incarnation, ...order } = parseOrThrow(parseExecuteStep, request);
-      checkAddressee(base, { instance, incarnation });
-      const work = await executor.begin({ ...order, trace: context.trace ?? order.trace });
+      const asked = parseOrThrow(parseExecuteStep, request);
+      checkAddressee(base, asked);
+      const work =
+        asked.type === "join"
+          ? await executor.join(asked.allocationId)
+          : await executor.begin({ ...asked, trace: context.trace ?? asked.trace });
       for await (const event of work.feed.follow()) yield { event };
     },
   });

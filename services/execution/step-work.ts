@@ -17,6 +17,12 @@ export interface StepFacts {
   readonly trace: TraceContext | undefined;
 }
 
+export interface StepTelling {
+  readonly clock: Pick<Clock, "wallMs">;
+  /** The number of the next event. */
+  readonly nextNumber: () => bigint;
+}
+
 export class StepWork {
   readonly allocationId: string;
   readonly path: string;
@@ -26,17 +32,16 @@ export class StepWork {
   readonly feed = new EventFeed<RunEvent>();
   executor: Executor | undefined;
   readonly #token: Buffer | undefined;
-  readonly #clock: Pick<Clock, "wallMs">;
-  #sequence = 0n;
+  readonly #telling: StepTelling;
 
-  constructor({ allocationId, path, epoch, token, pooled, trace }: StepFacts, clock: Pick<Clock, "wallMs">) {
+  constructor({ allocationId, path, epoch, token, pooled, trace }: StepFacts, telling: StepTelling) {
     this.allocationId = allocationId;
     this.path = path;
     this.epoch = epoch;
     this.pooled = pooled;
     this.trace = trace;
     this.#token = token === undefined ? undefined : Buffer.from(token);
-    this.#clock = clock;
+    this.#telling = telling;
   }
 
   /** True when `token` is the capability to spend this step; the time it takes says nothing about the right one. */
@@ -50,8 +55,8 @@ export class StepWork {
   }
 
   tell(event: MessageInitShape<typeof RunEventSchema>["event"]): void {
-    this.#sequence += 1n;
-    const wallTimeMs = BigInt(this.#clock.wallMs());
-    this.feed.push(create(RunEventSchema, { sequence: this.#sequence, wallTimeMs, ...(event ? { event } : {}) }));
+    const { clock, nextNumber } = this.#telling;
+    const wallTimeMs = BigInt(clock.wallMs());
+    this.feed.push(create(RunEventSchema, { sequence: nextNumber(), wallTimeMs, ...(event ? { event } : {}) }));
   }
 }

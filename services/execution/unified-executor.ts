@@ -1,97 +1,109 @@
 /**
  * Steps of every kind, the same way: take the grant, do the work by the executor of its kind, close the allocation, and say how it
- * ended once its books are final. A step found in the journal at start has lost its work: it is closed, and its calls may still settle.
+ * ended once its books are final. Both the work and its end are written down beside the grant, so that a later life of the daemon goes on
+ * with a step, or answers how it ended, and never does it a second time.
  */
-import { mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import type { PriceTable, StepSpec } from "#codec";
-import { Closings, type DaemonBase } from "#daemon";
-import { executionError } from "#errors";
-import { WorkOutcome } from "#gen/bursar/v1/run_pb.js";
+import type { StepSpec } from "#codec";
+import { stepEndNote, stepWorkNotes } from "#codec";
+import { Closings, checkGrantor, type DaemonBase, eventNumbers, takeGrant } from "#daemon";
+import { RefusalError } from "#errors";
+import type { StepFinished } from "#gen/bursar/v1/run_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
-import { toExecutionErrorMessage } from "#rpc";
 import { errorOfRefusal, type Uplink } from "#tier";
-import { CodeExecutor } from "./executors/code.ts";
-import type { Executor, StepResult } from "./executors/executor.ts";
+import { ExecutorKinds, type ExecutorKindsOptions } from "./executor-kinds.ts";
+import type { Executor } from "./executors/executor.ts";
 import { WorkerExecutor } from "./executors/worker.ts";
+import { END_NOTE, endOfNode, finishedOf } from "./step-end.ts";
+import { type FoundStep, foundSteps } from "./step-recovery.ts";
 import { StepRegistry } from "./step-registry.ts";
-import { StepWork } from "./step-work.ts";
+import { type StepFacts, StepWork } from "./step-work.ts";
 import { TopUps } from "./top-up.ts";
 
 export interface StepOrder {
   readonly grant: GrantHandover;
+  /** The life of the daemon that grants; empty: any. */
+  readonly grantorIncarnation: string;
   readonly step: StepSpec;
   readonly runId: string;
   readonly trace: TraceContext | undefined;
 }
 
-export interface UnifiedExecutorOptions {
+export interface UnifiedExecutorOptions extends Omit<ExecutorKindsOptions, "topUps"> {
   readonly base: DaemonBase;
   readonly uplink: Uplink;
-  readonly prices: PriceTable | undefined;
-  /** The environment that code steps start from. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Where workers meter, host:port. */
-  readonly address: () => string;
 }
 
-const OUTCOME = {
-  succeeded: WorkOutcome.SUCCEEDED,
-  failed: WorkOutcome.FAILED,
-  stopped: WorkOutcome.STOPPED,
-} as const;
+interface Ready {
+  readonly work: StepWork;
+  readonly token: string;
+  readonly kind: string;
+}
 
 export class UnifiedExecutor {
   readonly steps = new StepRegistry();
   readonly topUps: TopUps;
   readonly #options: UnifiedExecutorOptions;
+  readonly #kinds: ExecutorKinds;
   readonly #closings: Closings;
+  /** Worker steps found at the start, whose workers are called once this daemon can be reached. */
+  #found: Ready[] = [];
+  #lives = 0;
 
   constructor(options: UnifiedExecutorOptions) {
     this.#options = options;
     const { loop, ids, clock } = options.base;
     this.#closings = new Closings(loop, clock);
     this.topUps = new TopUps({ loop, ids, uplink: options.uplink, stepOf: (id) => this.steps.get(id) });
+    this.#kinds = new ExecutorKinds({ ...options, topUps: this.topUps });
     loop.subscribe((message) => {
       if (message.type === "closing" && message.side === "received") this.stop(message.allocationId, message.reason);
+      // Nobody above is there to see what it costs; a worker may wait for a renewal, running code cannot.
+      if (message.type === "lease_ended") this.steps.get(message.allocationId)?.executor?.orphaned?.();
     });
   }
 
-  /** Steps whose work died with the last process: closed, settled from the journal, never spent again. */
+  /** Takes up the steps of the last life: those that can go on do, the others are closed and settled, never spent again. */
   async recover(): Promise<void> {
-    const { base } = this.#options;
-    const found = await base.loop.read((state) => [...state.roots].filter((node) => node.side === "received"));
-    for (const { id: allocationId, path, epoch, token, pooled, state } of found) {
-      if (state === "closed") continue;
-      const work = new StepWork({ allocationId, path, epoch, token, pooled, trace: undefined }, base.clock);
-      this.steps.add(work);
-      const message = "the execution daemon was restarted; the work of this step was lost and is not done again";
-      const error = { type: "DEPENDENCY_UNAVAILABLE", reach: "one", message } as const;
-      void this.#end(work, { outcome: "stopped", error: this.#error(work, error) }, "execution was restarted");
+    const { loop, ids, log } = this.#options.base;
+    const { lives, found } = await loop.read((state) => ({ lives: state.lives, found: foundSteps(state, ids) }));
+    this.#lives = lives;
+    for (const step of found) this.#takeUp(step);
+    if (found.length === 0) return;
+    log.info({ steps: found.length, goOn: this.#found.length }, "steps found in the journal");
+  }
+
+  #takeUp({ facts, next }: FoundStep): void {
+    const work = this.#remember(facts);
+    if (next.type === "end") {
+      this.#guarded(
+        work,
+        this.#end(work, next.finished, next.finished.interrupted ? "execution was restarted" : "ended"),
+      );
+      return;
     }
-    if (found.length > 0) base.log.info({ steps: found.length }, "steps found in the journal");
+    const { attachWithinMs, kind } = next.worker.worker;
+    const { clock, ids } = this.#options.base;
+    this.#found.push({ work, token: facts.token ?? "", kind });
+    this.#guarded(work, this.#work(work, new WorkerExecutor({ path: work.path, attachWithinMs, clock, ids })));
+  }
+
+  /** This daemon can be reached: the workers of steps that go on are called again. */
+  served(): void {
+    for (const ready of this.#found) this.#callWorker(ready);
+    this.#found = [];
   }
 
   /** Takes a step. The same grant again joins the same step. Throws the refusal when the grant cannot be taken. */
   async begin(order: StepOrder): Promise<StepWork> {
-    const { base } = this.#options;
+    const { base, uplink } = this.#options;
     const { grant, trace } = order;
-    const known = this.steps.get(grant.allocationId);
+    const { allocationId, path } = grant;
+    const known = this.steps.get(allocationId);
     if (known) return known;
-    const { allocationId, path, epoch, token, pooled } = grant;
-    const work = new StepWork({ allocationId, path, epoch, token, pooled, trace }, base.clock);
-    this.steps.add(work);
+    checkGrantor(uplink.parent, order.grantorIncarnation);
+    const work = this.#remember({ ...grant, trace });
     const span = base.telemetry.startSpan({ name: "bursar.grant", parent: trace, attributes: { "bursar.path": path } });
-    const { deadlineLeftMs, ...rest } = grant;
-    const leaseEndsAtMs = base.loop.nowMs() + grant.leaseTtlMs;
-    const outcome = await base.loop.ask({
-      type: "receive_grant",
-      ...rest,
-      deadlineLeftMs,
-      leaseEndsAtMs,
-      peer: "parent",
-      notes: [],
-    });
+    const outcome = await takeGrant(base, grant, stepWorkNotes(order));
     if (outcome.type === "refused") {
       this.steps.ended(allocationId);
       const error = errorOfRefusal(outcome.refusal, { tier: "execution", errorId: base.ids.newId(), onOwn: true });
@@ -100,11 +112,25 @@ export class UnifiedExecutor {
       throw error;
     }
     span.end();
-    this.#work(work, order).catch((error: unknown) => {
-      base.log.error({ err: error, path }, "a step failed by a fault of this daemon");
-      work.feed.end(error);
-      void base.loop.ask({ type: "close", allocationId, reason: "the step failed by a fault of its daemon" });
+    // What is known and not here has ended long ago: everything that was open is taken up at the start.
+    if (outcome.type === "opened" && outcome.repeated) await this.#tellEnd(work);
+    else this.#begin(work, order);
+    return work;
+  }
+
+  /** Follows a step that is known here. Throws NOT_FOUND when it is not. */
+  async join(allocationId: string): Promise<StepWork> {
+    const known = this.steps.get(allocationId);
+    if (known) return known;
+    const facts = await this.#options.base.loop.read((state): StepFacts | undefined => {
+      const node = state.allocations.get(allocationId);
+      return node?.side === "received" ? { ...node, allocationId, trace: undefined } : undefined;
     });
+    const meanwhile = this.steps.get(allocationId);
+    if (meanwhile) return meanwhile;
+    if (!facts) throw new RefusalError({ reason: "NOT_FOUND", message: `no step ${allocationId} is known here` });
+    const work = this.#remember(facts);
+    await this.#tellEnd(work);
     return work;
   }
 
@@ -123,106 +149,69 @@ export class UnifiedExecutor {
     );
   }
 
-  async #work(work: StepWork, order: StepOrder): Promise<void> {
-    const executor = this.#executorOf(work, order);
-    work.executor = executor;
-    if (order.step.kind === "worker") {
-      const { allocationId, token = "" } = order.grant;
-      const { kind } = order.step.worker;
-      const address = this.#options.address();
-      work.tell({ case: "workerReady", value: { allocationId, path: work.path, token, address, kind } });
-    }
-    const result = await executor.run();
-    await this.#end(work, result, result.outcome);
+  #remember(facts: StepFacts): StepWork {
+    const work = new StepWork(facts, { clock: this.#options.base.clock, nextNumber: eventNumbers(this.#lives) });
+    this.steps.add(work);
+    return work;
   }
 
-  async #end(work: StepWork, result: StepResult, reason: string): Promise<void> {
-    const { base } = this.#options;
-    const { allocationId, path } = work;
-    await base.loop.ask({ type: "close", allocationId, reason });
-    await this.#closings.of(allocationId);
-    const { outcome, error, exitCode, output } = result;
-    work.tell({
-      case: "stepFinished",
-      value: {
-        allocationId,
-        path,
-        outcome: OUTCOME[outcome],
-        ...(error ? { error: toExecutionErrorMessage(error) } : {}),
-        ...(exitCode === undefined ? {} : { exitCode }),
-        ...(output ? { output } : {}),
-      },
-    });
-    work.feed.end();
-    this.steps.ended(allocationId);
-  }
-
-  #executorOf(work: StepWork, order: StepOrder): Executor {
-    const { base } = this.#options;
-    const { clock, ids } = base;
-    const { step } = order;
+  #begin(work: StepWork, order: StepOrder): void {
+    const { step, grant } = order;
     if (step.kind === "worker") {
-      return new WorkerExecutor({ path: work.path, attachWithinMs: step.worker.attachWithinMs, clock, ids });
+      this.#callWorker({ work, token: grant.token ?? "", kind: step.worker.kind });
     }
-    if (step.kind === "code") return this.#codeExecutor(work, order, step);
-    const message = "a parallel step is split by the process daemon and not sent here";
-    return new RefusedWork({
-      outcome: "failed",
-      error: this.#error(work, { type: "ROUTINE_PARSING_FAILED", reach: "one", message }),
+    this.#guarded(work, this.#work(work, this.#kinds.of(work, order)));
+  }
+
+  #guarded(work: StepWork, doing: Promise<void>): void {
+    const { loop, log } = this.#options.base;
+    const { allocationId, path } = work;
+    doing.catch((error: unknown) => {
+      log.error({ err: error, path }, "a step failed by a fault of this daemon");
+      work.feed.end(error);
+      void loop.ask({ type: "close", allocationId, reason: "the step failed by a fault of its daemon" });
     });
   }
 
-  #codeExecutor(work: StepWork, { grant, runId }: StepOrder, step: Extract<StepSpec, { kind: "code" }>): Executor {
-    const { base, prices, environment, address } = this.#options;
-    const { loop, clock, ids, settings } = base;
-    const folder = join(settings.workDir, runId);
-    mkdirSync(folder, { recursive: true });
-    const own = {
-      PATH: `${dirname(process.execPath)}:${environment.PATH ?? ""}`,
-      BURSAR_WORK_DIR: folder,
-      BURSAR_ALLOCATION_ID: grant.allocationId,
-      BURSAR_ALLOCATION_TOKEN: grant.token ?? "",
-      BURSAR_METER_ADDRESS: address(),
-    };
-    return new CodeExecutor({
-      allocationId: work.allocationId,
-      path: work.path,
-      command: step.code.command,
-      cwd: step.code.cwd,
-      env: { ...environment, ...step.code.env, ...own },
-      stdin: step.code.stdin,
-      wallClockMs: grant.deadlineLeftMs,
-      memoryBytesMax: grant.limits.memoryBytes,
-      price: prices?.code,
-      pooled: work.pooled.includes("credits"),
-      loop,
-      clock,
-      ids,
-      reserve: (reserve, done) => this.topUps.reserve(reserve, work.pooled, done),
+  #callWorker({ work, token, kind }: Ready): void {
+    const { allocationId, path } = work;
+    work.tell({ case: "workerReady", value: { allocationId, path, token, address: this.#options.address(), kind } });
+  }
+
+  async #work(work: StepWork, executor: Executor): Promise<void> {
+    work.executor = executor;
+    const result = await executor.run();
+    await this.#end(work, finishedOf(work, result), result.outcome);
+  }
+
+  async #end(work: StepWork, finished: StepFinished, reason: string): Promise<void> {
+    const { loop, log } = this.#options.base;
+    const { allocationId } = work;
+    // Written before the close: what is closed says how it ended, also after a crash.
+    loop.submit({ type: "attach_note", allocationId, key: END_NOTE, value: stepEndNote(finished) }, (outcome) => {
+      if (outcome.type === "refused")
+        log.warn({ allocationId, refusal: outcome.refusal }, "a step's end was not noted");
     });
+    await loop.ask({ type: "close", allocationId, reason });
+    await this.#closings.of(allocationId);
+    this.#tell(work, finished);
   }
 
-  #error(
-    { path: allocationPath }: StepWork,
-    facts: Pick<Parameters<typeof executionError>[0], "type" | "reach" | "message">,
-  ) {
-    return executionError({ ...facts, id: this.#options.base.ids.newId(), tier: "execution", allocationPath });
-  }
-}
-
-/** Work that cannot be done here: it has failed before it began. */
-class RefusedWork implements Executor {
-  readonly #result: StepResult;
-
-  constructor(result: StepResult) {
-    this.#result = result;
+  /** Tells how a step ended that is closed already. */
+  async #tellEnd(work: StepWork): Promise<void> {
+    const { loop, ids } = this.#options.base;
+    await this.#closings.of(work.allocationId);
+    const finished = await loop.read((state) => {
+      const node = state.allocations.get(work.allocationId);
+      const gone = { id: work.allocationId, path: work.path, notes: new Map(), closingReason: undefined };
+      return endOfNode(node ?? gone, ids);
+    });
+    this.#tell(work, finished);
   }
 
-  run(): Promise<StepResult> {
-    return Promise.resolve(this.#result);
-  }
-
-  stop(): void {
-    // Nothing runs.
+  #tell(work: StepWork, value: StepFinished): void {
+    work.tell({ case: "stepFinished", value: { ...value, path: work.path } });
+    work.feed.end();
+    this.steps.ended(work.allocationId);
   }
 }

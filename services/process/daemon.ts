@@ -18,7 +18,7 @@ import { Runs } from "./runs.ts";
 
 export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
   const { loop, clock, ids, log, instance, incarnation } = base;
-  const peers = new Peers(clock);
+  const peers = new Peers(base);
   const closings = new Closings(loop, clock);
   const downlink: Downlink = new Downlink({
     loop,
@@ -26,6 +26,7 @@ export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
     tier: "process",
     identity: { instance, incarnation },
     kindOfChildren: "step",
+    leaseTtlMs: base.settings.leaseTtlMs,
     telemetry: base.telemetry,
     onChild: ({ instance: child, address: at }, connected) => {
       log.info({ child, address: at }, connected ? "an execution daemon is here" : "an execution daemon is gone");
@@ -34,7 +35,7 @@ export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
   });
   const preempt = new PreemptChildren({ base, downlink, peers });
   const above = connectTierAbove(base, { traceOf: (id) => runs.traceOf(id) });
-  const runs = new Runs({ base, downlink, peers, closings, loads: new ChildLoads() });
+  const runs = new Runs({ base, uplink: above.uplink, downlink, peers, closings, loads: new ChildLoads() });
   await runs.recover();
   return {
     services: [

@@ -12,9 +12,15 @@ class WrittenActs implements RunActs {
   readonly lines: string[] = [];
   readonly #results: Readonly<Record<string, StepResult["outcome"] | "no budget">>;
   onStep: (name: string) => void = () => undefined;
+  /** How places ended in an earlier life. */
+  readonly earlier = new Map<string, StepResult>();
 
   constructor(results: Readonly<Record<string, StepResult["outcome"] | "no budget">> = {}) {
     this.#results = results;
+  }
+
+  ended({ path }: StepPlace) {
+    return this.earlier.get(path);
   }
 
   openNode({ path }: StepPlace, kind: "branch" | "step") {
@@ -47,6 +53,7 @@ const step = (name: string, onFailure: "fail" | "continue" = "fail"): StepSpec =
   limits: {},
   onFailure,
   kind: "worker",
+  onInterruption: "continue",
   worker: { kind: "", attachWithinMs: 1 },
 });
 const branch = (name: string, steps: StepSpec[], onFailure: "fail" | "continue" = "fail"): BranchSpec => ({
@@ -126,5 +133,51 @@ describe("a run", () => {
     const end = await machine.run(routine(step("a", "continue"), step("b")), ROOT);
     expect(end.outcome).toBe("stopped");
     expect(acts.lines.at(-1)).toBe("work/b skipped");
+  });
+});
+
+describe("a run that an earlier life of the daemon began", () => {
+  it("does nothing again that has ended, and tells nothing of it again", async () => {
+    const acts = new WrittenActs();
+    acts.earlier.set("work/a", { outcome: "succeeded" });
+    const end = await new RunStateMachine(acts).run(routine(step("a"), step("b")), ROOT);
+    expect(end.outcome).toBe("succeeded");
+    expect(acts.lines).toEqual(["do work/b under run", "work/b succeeded"]);
+  });
+
+  it("fails with the error of a step that failed then, and skips what was not skipped then", async () => {
+    const acts = new WrittenActs();
+    acts.earlier.set("work/a", { outcome: "failed", error: ERROR });
+    acts.earlier.set("work/b", { outcome: "skipped" });
+    const end = await new RunStateMachine(acts).run(routine(step("a"), step("b"), step("c")), ROOT);
+    expect(end).toEqual({ outcome: "failed", error: ERROR });
+    expect(acts.lines).toEqual(["work/c skipped"]);
+  });
+
+  it("goes on inside the branches that have not ended", async () => {
+    const acts = new WrittenActs();
+    acts.earlier.set("work/all/x", { outcome: "succeeded" });
+    acts.earlier.set("work/all/y/s", { outcome: "succeeded" });
+    const branches = [branch("x", [step("s")]), branch("y", [step("s"), step("t")])];
+    const end = await new RunStateMachine(acts).run(routine(parallel("all", branches)), ROOT);
+    expect(end.outcome).toBe("succeeded");
+    expect(acts.lines).toEqual([
+      "open step work/all",
+      "open branch work/all/y",
+      "do work/all/y/t under id of work/all/y",
+      "work/all/y/t succeeded",
+      "close id of work/all/y succeeded",
+      "work/all/y succeeded",
+      "close id of work/all succeeded",
+      "work/all succeeded",
+    ]);
+  });
+
+  it("keeps a branch that failed then as failed", async () => {
+    const acts = new WrittenActs();
+    acts.earlier.set("work/all/x", { outcome: "failed", error: ERROR });
+    const end = await new RunStateMachine(acts).run(routine(parallel("all", [branch("x", [step("s")])])), ROOT);
+    expect(end).toEqual({ outcome: "failed", error: ERROR });
+    expect(acts.lines).not.toContain("open branch work/all/x");
   });
 });

@@ -7,8 +7,13 @@ import type { BranchSpec, RoutineSpec, StepSpec } from "#codec";
 import type { ExecutionError } from "#errors";
 import type { StepPlace, StepResult } from "./step-result.ts";
 
+/** A step that somebody else does. */
+export type DoableStep = Exclude<StepSpec, { kind: "parallel" }>;
+
 /** What the run needs done; the daemon does it. */
 export interface RunActs {
+  /** How a step or branch ended in an earlier life of the daemon, told and written down then; undefined when it did not. */
+  ended(place: StepPlace): StepResult | undefined;
   /** Carves a node for a branch or a parallel step under `parentId`. Answers its allocation, or why not. */
   openNode(
     place: StepPlace,
@@ -17,8 +22,8 @@ export interface RunActs {
   /** Closes such a node and waits until it is closed. */
   closeNode(allocationId: string, reason: string): Promise<void>;
   /** Carves a step's budget, has an execution daemon do it, and waits until its books are final here. */
-  doStep(place: StepPlace, step: Exclude<StepSpec, { kind: "parallel" }>): Promise<StepResult>;
-  /** Tells the followers of the run how a step or branch ended and what it used. */
+  doStep(place: StepPlace, step: DoableStep): Promise<StepResult>;
+  /** Writes down and tells the followers of the run how a step or branch ended and what it used. */
   finish(place: StepPlace, result: StepResult): Promise<void>;
 }
 
@@ -52,12 +57,14 @@ export class RunStateMachine {
     let failed: StepResult | undefined;
     for (const step of steps) {
       const place = below(parent, step.name, step.limits);
-      if (failed || this.#stopReason !== undefined) {
+      const ended = this.#acts.ended(place);
+      if (!ended && (failed || this.#stopReason !== undefined)) {
         await this.#acts.finish(place, { outcome: "skipped" });
         continue;
       }
-      const result = await this.#step(step, place);
-      if (result.outcome !== "succeeded" && step.onFailure === "fail") failed = result;
+      const result = ended ?? (await this.#step(step, place));
+      if (result.outcome === "succeeded" || result.outcome === "skipped") continue;
+      if (step.onFailure === "fail") failed ??= result;
     }
     if (failed) return failed;
     return { outcome: this.#stopReason === undefined ? "succeeded" : "stopped" };
@@ -82,7 +89,10 @@ export class RunStateMachine {
     branch: BranchSpec,
     parent: StepPlace,
   ): Promise<{ readonly branch: BranchSpec; readonly result: StepResult }> {
-    const node = await this.#open(below(parent, branch.name, branch.limits), "branch");
+    const place = below(parent, branch.name, branch.limits);
+    const ended = this.#acts.ended(place);
+    if (ended) return { branch, result: ended };
+    const node = await this.#open(place, "branch");
     if ("outcome" in node) return { branch, result: node };
     const result = await this.#sequence(branch.steps, node);
     return { branch, result: await this.#close(node, result) };

@@ -1,126 +1,109 @@
-/** A run as this daemon does it: carves its budget step by step, hands steps to execution daemons and tells what happens. */
+/**
+ * A run as this daemon does it: carves its budget step by step, hands steps to execution daemons and tells what happens. In a later life
+ * of the daemon the same run is gone through again: what has ended is answered from the journal, what is open is joined.
+ */
 import { create } from "@bufbuild/protobuf";
-import { amountsOf, type Consumable, type Limits, type OpenWish, type Outcome, usageOf } from "#budget";
-import { limitsToProto, type RoutineSpec, type StepSpec, usageToProto, viewOf } from "#codec";
-import { type ChildLoads, type Closings, type DaemonBase, EventFeed, type Peers } from "#daemon";
-import { type ExecutionError, executionError } from "#errors";
-import { AllocationKind, AllocationState } from "#gen/bursar/v1/allocation_pb.js";
-import {
-  type RunEvent,
-  RunEventSchema,
-  RunStartedSchema,
-  StepFinishedSchema,
-  WorkOutcome,
-} from "#gen/bursar/v1/run_pb.js";
-import type { GrantHandover, TraceContext } from "#ports";
+import { type Outcome, usageOf } from "#budget";
+import { type RoutineSpec, runEndNote, usageToProto, viewOf } from "#codec";
+import { type ChildLoads, pause } from "#daemon";
+import type { ExecutionError } from "#errors";
+import { type RunFinished, RunFinishedSchema, type StepFinished, StepFinishedSchema } from "#gen/bursar/v1/run_pb.js";
+import type { TraceContext } from "#ports";
 import { toExecutionErrorMessage } from "#rpc";
 import { LIMITS } from "#std";
-import { type Downlink, errorOfOutcome, handoverOf } from "#tier";
-import { type RunActs, RunStateMachine } from "./run-state-machine.ts";
-import { asExecutionError, dispatchStep } from "./step-dispatch.ts";
-import type { StepPlace, StepResult } from "./step-result.ts";
+import { errorOfOutcome } from "#tier";
+import { END_NOTE, type RunFacts } from "./run-facts.ts";
+import type { RunMemory } from "./run-memory.ts";
+import { type DoableStep, type RunActs, RunStateMachine } from "./run-state-machine.ts";
+import type { RunTelling } from "./run-telling.ts";
+import {
+  asExecutionError,
+  type DispatchOptions,
+  type DispatchParts,
+  dispatchStep,
+  errorAt,
+  type StepTry,
+} from "./step-dispatch.ts";
+import { OUTCOME, resultOf, type StepPlace, type StepResult } from "./step-result.ts";
+import { wishFor } from "./step-wish.ts";
 
-const OUTCOME = {
-  succeeded: WorkOutcome.SUCCEEDED,
-  failed: WorkOutcome.FAILED,
-  stopped: WorkOutcome.STOPPED,
-  skipped: WorkOutcome.SKIPPED,
-} as const;
-
-export interface RunOrder {
-  readonly grant: GrantHandover;
-  readonly routine: RoutineSpec;
-  readonly trace: TraceContext | undefined;
-}
-
-export interface RunParts {
-  readonly base: DaemonBase;
-  readonly downlink: Downlink;
-  readonly peers: Peers;
-  readonly closings: Closings;
+export interface RunParts extends DispatchParts {
   readonly loads: ChildLoads;
 }
 
+export interface RunWorkOptions {
+  readonly facts: RunFacts;
+  readonly memory: RunMemory;
+  readonly telling: RunTelling;
+}
+
 export class RunWork implements RunActs {
-  readonly runId: string;
-  readonly feed = new EventFeed<RunEvent>();
+  readonly facts: RunFacts;
+  readonly telling: RunTelling;
   /** How the nodes of this run ended, by allocation. */
   readonly outcomes = new Map<string, StepResult["outcome"]>();
   /** Trace under which its work goes on. */
   trace: TraceContext | undefined;
   readonly #parts: RunParts;
-  readonly #order: RunOrder;
+  readonly #memory: RunMemory;
   readonly #machine: RunStateMachine;
-  #sequence = 0n;
-  /** What happened before the start was told. */
-  #early: RunEvent["event"][] | undefined = [];
-  #wishes = 0;
+  #isAbandoned = false;
 
-  constructor(parts: RunParts, order: RunOrder) {
+  constructor(parts: RunParts, { facts, memory, telling }: RunWorkOptions) {
     this.#parts = parts;
-    this.#order = order;
-    this.runId = order.grant.allocationId;
+    this.facts = facts;
+    this.telling = telling;
+    this.trace = facts.trace;
+    this.#memory = memory;
     this.#machine = new RunStateMachine(this);
+  }
+
+  get runId(): string {
+    return this.facts.runId;
   }
 
   /**
    * Does the run to its end; its allocation is closed and its books are final when this resolves. Begun in the same turn as its grant is
    * taken, so that the first step's wish goes into the same batch; what that leads to is told after the start.
    */
-  async run(trace: TraceContext | undefined): Promise<void> {
-    this.trace = trace ?? this.#order.trace;
-    const { grant, routine } = this.#order;
-    const { base, closings } = this.#parts;
-    const root = {
-      allocationId: grant.allocationId,
-      parentId: "",
-      name: grant.name,
-      path: grant.path,
-      limits: grant.limits,
-    };
-    const end = await this.#machine.run(routine, root);
-    await base.loop.ask({ type: "close", allocationId: this.runId, reason: end.outcome });
-    await closings.of(this.runId);
-    const view = await this.#view();
+  async run(routine: RoutineSpec, trace: TraceContext | undefined): Promise<void> {
+    this.trace = trace ?? this.trace;
+    const { runId: allocationId, name, path, limits } = this.facts;
+    const end = await this.#machine.run(routine, { allocationId, parentId: "", name, path, limits });
+    if (this.#isAbandoned) return;
     const error = end.error ? { error: toExecutionErrorMessage(end.error) } : {};
-    this.tell({
-      case: "finished",
-      value: { $typeName: "bursar.v1.RunFinished", outcome: OUTCOME[end.outcome], ...error, ...view },
+    await this.end(create(RunFinishedSchema, { outcome: OUTCOME[end.outcome], ...error }), end.outcome);
+  }
+
+  /** Ends the run: writes down how, closes it and tells it once its books are final. */
+  async end(finished: RunFinished, reason: string): Promise<void> {
+    const { base, closings } = this.#parts;
+    const { runId: allocationId } = this;
+    // Written before the close: what is closed says how it ended, also after a crash.
+    base.loop.submit({ type: "attach_note", allocationId, key: END_NOTE, value: runEndNote(finished) }, (outcome) => {
+      if (outcome.type === "refused") base.log.warn({ run: allocationId, refusal: outcome.refusal }, "not noted");
     });
-    this.feed.end();
+    await base.loop.ask({ type: "close", allocationId, reason });
+    await closings.of(allocationId);
+    this.telling.finish({ case: "finished", value: { ...finished, ...(await this.#view()) } });
+  }
+
+  /** It is not this daemon's to do, as its grant turned out: nothing of it begins and nothing is told or written down. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.hold("not taken");
+    this.telling.silence();
+    this.#memory.silence();
+  }
+
+  /** No further step begins. */
+  hold(reason: string): void {
+    this.#machine.stop(reason);
   }
 
   stop(reason: string): void {
-    this.#machine.stop(reason);
+    this.hold(reason);
     void this.#parts.base.loop.ask({ type: "close", allocationId: this.runId, reason });
-  }
-
-  tell(event: RunEvent["event"]): void {
-    if (this.#early) this.#early.push(event);
-    else this.#push(event);
-  }
-
-  /** The grant is taken: tells the start, and what has happened since. */
-  started(): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    const { allocationId, name, path, limits } = this.#order.grant;
-    const run = {
-      allocationId,
-      name,
-      path,
-      kind: AllocationKind.RUN,
-      state: AllocationState.OPEN,
-      limits: limitsToProto(limits),
-    };
-    this.#push({ case: "started", value: create(RunStartedSchema, { run }) });
-    for (const event of early) this.#push(event);
-  }
-
-  #push(event: RunEvent["event"]): void {
-    this.#sequence += 1n;
-    const wallTimeMs = BigInt(this.#parts.base.clock.wallMs());
-    this.feed.push(create(RunEventSchema, { sequence: this.#sequence, wallTimeMs, event }));
   }
 
   async #view() {
@@ -132,8 +115,18 @@ export class RunWork implements RunActs {
     return run ? { run } : {};
   }
 
+  ended({ path }: StepPlace): StepResult | undefined {
+    const ended = this.#memory.ended(path);
+    if (!ended) return undefined;
+    const result = resultOf(ended);
+    if (result.allocationId !== undefined) this.outcomes.set(result.allocationId, result.outcome);
+    return result;
+  }
+
   async openNode(place: StepPlace, kind: "branch" | "step") {
-    const outcome = await this.#grant(this.#wish(place, kind, undefined));
+    const known = this.#memory.takeNode(place.path);
+    if (known) return { allocationId: known.allocationId };
+    const outcome = await this.#grant(place, kind, undefined);
     if (outcome.type === "opened") return { allocationId: outcome.allocationId };
     return { error: this.#errorOf(outcome, place) };
   }
@@ -143,91 +136,114 @@ export class RunWork implements RunActs {
     await this.#parts.closings.of(allocationId);
   }
 
-  async doStep(place: StepPlace, step: Exclude<StepSpec, { kind: "parallel" }>): Promise<StepResult> {
-    const { base, downlink, closings, peers, loads } = this.#parts;
-    const child = await loads.await(downlink, base.clock);
-    if (!child) return { outcome: "failed", error: this.#noExecution(place) };
-    const { telemetry } = base;
-    const span = telemetry.startSpan({
-      name: "bursar.split",
-      parent: this.trace,
-      attributes: { "bursar.path": place.path },
-    });
-    const outcome = await this.#grant(this.#wish(place, "step", child.instance));
-    if (outcome.type !== "opened") {
-      const error = this.#errorOf(outcome, place);
-      span.end({ error: error.message });
-      return { outcome: "failed", error };
+  async doStep(place: StepPlace, step: DoableStep): Promise<StepResult> {
+    for (;;) {
+      const { result, lost } = await this.#try(place, step);
+      if (!lost) return result;
+      const { allocationId = "" } = result;
+      this.#memory.keepLost(place.path, allocationId);
+      const tries = this.#memory.lostTries(place.path);
+      // What was never begun is begun; what was interrupted is done again only where that is said.
+      const again = (lost === "untaken" || step.onInterruption === "retry") && tries < LIMITS.recoveryAttemptsMax;
+      if (!again) return { ...result, outcome: "failed", error: this.#lostError(place, step, tries, result.error) };
+      await this.#tellEnd(place, { ...result, outcome: "failed" }, { interrupted: true });
     }
-    const { allocationId } = outcome;
-    this.tell({ case: "stepStarted", value: { $typeName: "bursar.v1.StepStarted", allocationId, path: place.path } });
-    const grant = handoverOf(outcome, base.loop.nowMs());
+  }
+
+  /** One try of a step: the one that an earlier life began, or a new one. */
+  async #try(place: StepPlace, step: DoableStep): Promise<StepTry> {
+    const node = this.#memory.takeNode(place.path);
+    if (node)
+      return this.#dispatch(place, { type: "join", node }, this.#parts.loads.begin({ instance: node.holder ?? "" }));
+    const { base, downlink, loads } = this.#parts;
+    const child = await loads.await(downlink, base.clock);
+    if (!child) return { result: { outcome: "failed", error: this.#noExecution(place) } };
+    const outcome = await this.#grant(place, "step", child.instance);
+    if (this.#isAbandoned) return { result: { outcome: "stopped" } };
+    if (outcome.type !== "opened") return { result: { outcome: "failed", error: this.#errorOf(outcome, place) } };
+    const { allocationId, path, epoch } = outcome;
     const end = loads.begin(child);
-    const result = await dispatchStep({
-      base,
-      peers,
-      closings,
-      grant,
-      child,
-      step,
+    if (outcome.repeated) {
+      const isClosed = true;
+      const found = { allocationId, path, epoch, holder: child.instance, isClosed };
+      return this.#dispatch(place, { type: "join", node: found }, end);
+    }
+    this.telling.tell({ case: "stepStarted", value: { $typeName: "bursar.v1.StepStarted", allocationId, path } });
+    const grant = downlink.handoverTo(child.instance, outcome);
+    return this.#dispatch(place, { type: "hand_over", grant, holder: child.instance, step }, end);
+  }
+
+  async #dispatch(place: StepPlace, work: DispatchOptions["work"], end: () => void): Promise<StepTry> {
+    const { telemetry } = this.#parts.base;
+    const { path } = place;
+    const span = telemetry.startSpan({ name: "bursar.split", parent: this.trace, attributes: { "bursar.path": path } });
+    const tried = await dispatchStep(this.#parts, {
+      path,
+      work,
       runId: this.runId,
       trace: span.context,
-      onWorkerReady: (value) => this.tell({ case: "workerReady", value }),
+      onWorkerReady: (value) => this.telling.tell({ case: "workerReady", value }),
     });
     end();
-    span.end(result.error ? { error: result.error.message } : {});
-    return { ...result, allocationId };
+    const { error } = tried.result;
+    span.end(error ? { error: error.message } : {});
+    const { allocationId } = work.type === "join" ? work.node : work.grant;
+    return { ...tried, result: { ...tried.result, allocationId } };
   }
 
-  #grant(wish: OpenWish): Promise<Outcome> {
-    return this.#parts.base.loop.ask({ type: "grant", wish });
+  /** Carves a node. While this daemon's own lease is over the wish is made again: it may have been renewed, or the run has ended. */
+  async #grant(place: StepPlace, kind: "branch" | "step", holder: string | undefined): Promise<Outcome> {
+    const { base } = this.#parts;
+    const attempt = this.#memory.lostTries(place.path) + 1;
+    const wish = wishFor({ base, facts: this.facts, place, kind, holder, attempt });
+    for (;;) {
+      const outcome = await base.loop.ask({ type: "grant", wish });
+      if (outcome.type !== "refused" || outcome.refusal.code !== "lease_ended") return outcome;
+      await pause(base.clock, LIMITS.childLookMs);
+    }
   }
 
-  #wish(place: StepPlace, kind: "branch" | "step", holder: string | undefined): OpenWish {
-    const { ids } = this.#parts.base;
-    const { grant } = this.#order;
-    this.#wishes += 1;
-    return {
-      type: "open",
-      caller: `run:${this.runId}`,
-      requestId: `${this.#wishes}`,
-      allocationId: ids.newId(),
-      token: holder === undefined ? undefined : ids.newToken(),
-      parentId: place.parentId,
-      name: place.name,
-      kind,
-      limits: place.limits,
-      min: amountsOf({ credits: place.limits.credits, toolCalls: place.limits.toolCalls }),
-      pooled: pooledIn(place.limits),
-      priority: grant.priority,
-      weight: 1,
-      policy: {},
-      byHolder: false,
-      holder,
-      leaseTtlMs: LIMITS.leaseTtlMs,
-      // A later answer would find nobody: a step has its budget at once, or it fails.
-      waitMs: 0,
-      strategy: undefined,
-    };
+  async finish(place: StepPlace, result: StepResult): Promise<void> {
+    await this.#tellEnd(place, result, { interrupted: false });
   }
 
-  async finish(place: StepPlace, { outcome, error, exitCode, output, ...result }: StepResult): Promise<void> {
-    const allocationId = result.allocationId ?? place.allocationId;
+  async #tellEnd(
+    place: StepPlace,
+    ended: StepResult,
+    { interrupted }: { readonly interrupted: boolean },
+  ): Promise<void> {
+    const { outcome, error, exitCode, output } = ended;
+    const allocationId = ended.allocationId ?? place.allocationId;
     if (allocationId !== "") this.outcomes.set(allocationId, outcome);
+    const finished = create(StepFinishedSchema, {
+      allocationId,
+      path: place.path,
+      outcome: OUTCOME[outcome],
+      interrupted,
+      ...(error ? { error: toExecutionErrorMessage(error) } : {}),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(output ? { output } : {}),
+    });
+    if (!interrupted) this.#memory.keepEnd(place.path, finished);
+    this.telling.tell({ case: "stepFinished", value: { ...finished, ...(await this.#usageOf(allocationId)) } });
+  }
+
+  async #usageOf(allocationId: string): Promise<Pick<StepFinished, "usage">> {
     const usage = await this.#parts.base.loop.read((state) => {
       const node = state.allocations.get(allocationId);
       return node && usageToProto(usageOf(node));
     });
-    const value = create(StepFinishedSchema, {
-      allocationId,
-      path: place.path,
-      outcome: OUTCOME[outcome],
-      ...(error ? { error: toExecutionErrorMessage(error) } : {}),
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(output ? { output } : {}),
-      ...(usage ? { usage } : {}),
-    });
-    this.tell({ case: "stepFinished", value });
+    return usage ? { usage } : {};
+  }
+
+  #lostError({ path }: StepPlace, { onInterruption }: DoableStep, tries: number, cause: ExecutionError | undefined) {
+    const why = {
+      continue: "it could not be continued there",
+      retry: `it was tried ${tries} times, and no more`,
+      fail: "it is not done again (on_interruption)",
+    }[onInterruption];
+    const message = `the step was interrupted: ${cause?.message ?? "its execution daemon died"}; ${why}`;
+    return errorAt(this.#parts.base, path, { type: "DEPENDENCY_UNAVAILABLE", message });
   }
 
   #errorOf(outcome: Outcome, place: StepPlace): ExecutionError {
@@ -236,23 +252,10 @@ export class RunWork implements RunActs {
     return asExecutionError(base, error, place.path);
   }
 
-  #noExecution({ path: allocationPath }: StepPlace): ExecutionError {
+  #noExecution({ path }: StepPlace): ExecutionError {
     const message =
       "no execution daemon is connected to this process daemon; start one with --parent set to its address";
-    const id = this.#parts.base.ids.newId();
-    return executionError({
-      id,
-      type: "DEPENDENCY_UNAVAILABLE",
-      reach: "one",
-      message,
-      tier: "process",
-      allocationPath,
-      retryAfterMs: LIMITS.retryAfterMs,
-    });
+    const { retryAfterMs } = LIMITS;
+    return errorAt(this.#parts.base, path, { type: "DEPENDENCY_UNAVAILABLE", message, retryAfterMs });
   }
-}
-
-/** What a step or branch does not state it draws from above as it goes. */
-function pooledIn(limits: Limits): Consumable[] {
-  return (["credits", "toolCalls"] as const).filter((resource) => limits[resource] === undefined);
 }

@@ -1,19 +1,39 @@
 /** The runs this daemon knows: running ones, and the latest ended ones for followers who come late. */
 import { create } from "@bufbuild/protobuf";
-import { viewOf } from "#codec";
-import { EventFeed } from "#daemon";
-import { type RunEvent, RunEventSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
-import type { TraceContext } from "#ports";
+import { type RoutineSpec, runEndOf, runWorkNotes, viewOf } from "#codec";
+import { checkGrantor, type EventFeed, takeGrant } from "#daemon";
+import { RefusalError } from "#errors";
+import { type RunEvent, type RunFinished, RunFinishedSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
+import type { GrantHandover, TraceContext } from "#ports";
 import { LIMITS } from "#std";
-import { errorOfRefusal } from "#tier";
-import { type RunOrder, type RunParts, RunWork } from "./run-work.ts";
+import { errorOfRefusal, type Uplink } from "#tier";
+import { END_NOTE, type FoundRun, foundRuns, type RunFacts } from "./run-facts.ts";
+import { type FoundNotes, RunMemory } from "./run-memory.ts";
+import { RunTelling } from "./run-telling.ts";
+import { type RunParts, RunWork } from "./run-work.ts";
+
+export interface RunOrder {
+  readonly grant: GrantHandover;
+  /** The life of the daemon that grants; empty: any. */
+  readonly grantorIncarnation: string;
+  readonly routine: RoutineSpec;
+  readonly trace: TraceContext | undefined;
+}
+
+export interface RunsParts extends RunParts {
+  readonly uplink: Uplink;
+}
+
+/** Nothing is known of how it ended. */
+const STOPPED = create(RunFinishedSchema, { outcome: WorkOutcome.STOPPED });
 
 export class Runs {
-  readonly #parts: RunParts;
+  readonly #parts: RunsParts;
   readonly #feeds = new Map<string, EventFeed<RunEvent>>();
   readonly #running = new Map<string, RunWork>();
+  #lives = 0;
 
-  constructor(parts: RunParts) {
+  constructor(parts: RunsParts) {
     this.#parts = parts;
     parts.base.loop.subscribe((message) => {
       if (message.type === "closing" && message.side === "received")
@@ -37,90 +57,103 @@ export class Runs {
 
   /** Takes a run. The same grant again joins the same run. Throws the refusal when the grant cannot be taken. */
   async begin(order: RunOrder): Promise<EventFeed<RunEvent>> {
-    const { base } = this.#parts;
-    const { allocationId, deadlineLeftMs, leaseTtlMs } = order.grant;
+    const { base, uplink } = this.#parts;
+    const { grant, routine, trace } = order;
+    const { allocationId, name, path, limits, priority } = grant;
     const known = this.#feeds.get(allocationId);
     if (known) return known;
-    const work = new RunWork(this.#parts, order);
-    this.#remember(allocationId, work.feed);
-    const span = base.telemetry.startSpan({
-      name: "bursar.grant",
-      parent: order.trace,
-      attributes: { "bursar.path": order.grant.path },
-    });
-    const leaseEndsAtMs = base.loop.nowMs() + leaseTtlMs;
-    const taken = base.loop.ask({
-      type: "receive_grant",
-      ...order.grant,
-      deadlineLeftMs,
-      leaseEndsAtMs,
-      peer: "parent",
-      notes: [],
-    });
-    this.#start(work, span.context);
+    checkGrantor(uplink.parent, order.grantorIncarnation);
+    const work = this.#remember({ trace, runId: allocationId, name, path, limits, priority });
+    const { telling } = work;
+    const attributes = { "bursar.path": path };
+    const span = base.telemetry.startSpan({ name: "bursar.grant", parent: trace, attributes });
+    const taken = takeGrant(base, grant, runWorkNotes(order));
+    this.#start(work, work.run(routine, span.context));
     const outcome = await taken;
     if (outcome.type === "refused") {
+      work.abandon();
       this.#feeds.delete(allocationId);
       const error = errorOfRefusal(outcome.refusal, { tier: "process", errorId: base.ids.newId(), onOwn: true });
-      work.feed.end(error);
+      telling.feed.end(error);
       span.end({ error: error.message });
       throw error;
     }
     span.end();
-    work.started();
-    return work.feed;
+    // What is known and not here has ended long ago: everything that was open is taken up at the start.
+    if (outcome.type === "opened" && outcome.repeated) {
+      work.abandon();
+      telling.finish({ case: "finished", value: (await this.#endOf(allocationId)) ?? STOPPED });
+    } else telling.started(work.facts);
+    return telling.feed;
   }
 
-  #start(work: RunWork, trace: TraceContext | undefined): void {
-    const { runId, feed } = work;
-    this.#running.set(runId, work);
-    work
-      .run(trace)
-      .catch((error: unknown) => {
-        this.#parts.base.log.error({ err: error, run: runId }, "a run failed by a fault of this daemon");
-        feed.end(error);
-        void this.#parts.base.loop.ask({
-          type: "close",
-          allocationId: runId,
-          reason: "the run failed by a fault of its daemon",
-        });
-      })
-      .finally(() => this.#running.delete(runId));
+  /** Follows a run that is known here. Throws NOT_FOUND when it is not. */
+  async join(allocationId: string): Promise<EventFeed<RunEvent>> {
+    const known = this.#feeds.get(allocationId);
+    if (known) return known;
+    const ended = await this.#endOf(allocationId);
+    const meanwhile = this.#feeds.get(allocationId);
+    if (meanwhile) return meanwhile;
+    if (!ended) throw new RefusalError({ reason: "NOT_FOUND", message: `no run ${allocationId} is known here` });
+    const telling = new RunTelling(this.#parts.base, this.#lives);
+    telling.finish({ case: "finished", value: ended });
+    return telling.feed;
   }
 
-  /** Runs whose work died with the last process: closed, settled from the journal, never spent again. */
-  async recover(): Promise<void> {
-    const { base, closings } = this.#parts;
-    const found = await base.loop.read((state) =>
-      [...state.roots].filter((node) => node.side === "received" && node.state !== "closed"),
-    );
-    for (const { id } of found) {
-      const feed = new EventFeed<RunEvent>();
-      this.#remember(id, feed);
-      await base.loop.ask({ type: "close", allocationId: id, reason: "the process daemon was restarted" });
-      closings
-        .of(id)
-        .then(() => this.#tellLost(id, feed))
-        .catch((error: unknown) => feed.end(error));
-    }
-    if (found.length > 0) base.log.info({ runs: found.length }, "runs found in the journal; they are closed");
-  }
-
-  async #tellLost(id: string, feed: EventFeed<RunEvent>): Promise<void> {
-    const { loop, clock } = this.#parts.base;
-    const run = await loop.read((state, nowMs) => {
-      const node = state.allocations.get(id);
-      return node && viewOf(node, { depth: 0, nowMs });
+  /** How a run ended that is closed, as it was written down. */
+  #endOf(allocationId: string): Promise<RunFinished | undefined> {
+    return this.#parts.base.loop.read((state, nowMs) => {
+      const node = state.allocations.get(allocationId);
+      if (node?.side !== "received" || node.state !== "closed") return undefined;
+      const end = runEndOf(node.notes.get(END_NOTE)) ?? STOPPED;
+      return { ...end, run: viewOf(node, { depth: 0, nowMs }) };
     });
-    const value = { outcome: WorkOutcome.STOPPED, ...(run ? { run } : {}) };
-    feed.push(
-      create(RunEventSchema, { sequence: 1n, wallTimeMs: BigInt(clock.wallMs()), event: { case: "finished", value } }),
-    );
-    feed.end();
   }
 
-  #remember(allocationId: string, feed: EventFeed<RunEvent>): void {
-    this.#feeds.set(allocationId, feed);
+  #start(work: RunWork, doing: Promise<void>): void {
+    const { runId: allocationId, telling } = work;
+    const { log, loop } = this.#parts.base;
+    this.#running.set(allocationId, work);
+    doing
+      .catch((error: unknown) => {
+        log.error({ err: error, run: allocationId }, "a run failed by a fault of this daemon");
+        telling.feed.end(error);
+        void loop.ask({ type: "close", allocationId, reason: "the run failed by a fault of its daemon" });
+      })
+      .finally(() => this.#running.delete(allocationId));
+  }
+
+  /** Takes up the runs of the last life where they were: nothing that has ended is done again, what is open is joined. */
+  async recover(): Promise<void> {
+    const { loop, log } = this.#parts.base;
+    const { lives, found } = await loop.read((state) => ({ lives: state.lives, found: foundRuns(state) }));
+    this.#lives = lives;
+    for (const run of found) this.#takeUp(run);
+    if (found.length > 0) log.info({ runs: found.length }, "runs found in the journal; they go on");
+  }
+
+  #takeUp({ facts, routine, found, closingReason, end }: FoundRun): void {
+    const work = this.#remember(facts, found);
+    work.telling.started(facts);
+    if (end || !routine) {
+      this.#start(work, work.end(end ?? STOPPED, "the process daemon was restarted"));
+      return;
+    }
+    if (closingReason !== undefined) work.hold(closingReason);
+    this.#start(work, work.run(routine, facts.trace));
+  }
+
+  #remember(facts: RunFacts, found?: FoundNotes): RunWork {
+    const { base } = this.#parts;
+    const { runId, path } = facts;
+    const telling = new RunTelling(base, this.#lives);
+    const work = new RunWork(this.#parts, { facts, telling, memory: new RunMemory({ base, runId, path, found }) });
+    this.#feeds.set(runId, telling.feed);
+    this.#forgetOldest();
+    return work;
+  }
+
+  #forgetOldest(): void {
     if (this.#feeds.size <= LIMITS.endedWorkMax) return;
     for (const [id, { ended }] of this.#feeds) {
       if (!ended) continue;

@@ -1,7 +1,8 @@
 /** Where a step stands in its run, and how it ended. */
 import type { Limits } from "#budget";
 import type { ExecutionError } from "#errors";
-import type { StepOutput } from "#gen/bursar/v1/run_pb.js";
+import { type StepFinished, type StepOutput, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
+import { fromExecutionErrorMessage } from "#rpc";
 
 export interface StepPlace {
   /** Empty until it has one. */
@@ -19,4 +20,33 @@ export interface StepResult {
   readonly error?: ExecutionError;
   readonly exitCode?: number;
   readonly output?: StepOutput;
+}
+
+export const OUTCOME = {
+  succeeded: WorkOutcome.SUCCEEDED,
+  failed: WorkOutcome.FAILED,
+  stopped: WorkOutcome.STOPPED,
+  skipped: WorkOutcome.SKIPPED,
+} as const;
+
+const RESULT_OF = new Map<WorkOutcome, StepResult["outcome"]>([
+  [WorkOutcome.SUCCEEDED, "succeeded"],
+  [WorkOutcome.FAILED, "failed"],
+  [WorkOutcome.STOPPED, "stopped"],
+  [WorkOutcome.SKIPPED, "skipped"],
+]);
+
+/** A name that only a newer peer knows reads as failed. */
+export function outcomeOf(outcome: WorkOutcome): StepResult["outcome"] {
+  return RESULT_OF.get(outcome) ?? "failed";
+}
+
+export function resultOf({ allocationId, outcome, error, exitCode, output }: StepFinished): StepResult {
+  return {
+    outcome: outcomeOf(outcome),
+    ...(allocationId === "" ? {} : { allocationId }),
+    ...(error ? { error: fromExecutionErrorMessage(error) } : {}),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(output ? { output } : {}),
+  };
 }

@@ -125,8 +125,12 @@ describe("notes", () => {
 
   test("are bounded in number and length", () => {
     const s = new Scenario();
-    const run = s.account();
-    for (let i = 0; i < LIMITS.notesMax; i += 1) attach(s, run, `k${i}`, "v");
+    const receiving = {
+      ...s.receiving(),
+      notes: Array.from({ length: LIMITS.notesMax }, (_, i) => [`k${i}`, "v"] as const),
+    };
+    s.expect("opened", receiving);
+    const run = receiving.allocationId;
     expect(refusalOf(attach(s, run, "one more", "v"))).toMatchObject({ code: "invalid" });
     expect(attach(s, run, "k0", "changed")).toEqual({ type: "done", changed: true });
     expect(refusalOf(attach(s, run, "k0", "x".repeat(LIMITS.noteCharsMax + 1)))).toMatchObject({ code: "invalid" });

@@ -3,7 +3,7 @@
  * by what holders reported.
  */
 import { assert } from "#std";
-import type { BudgetEvent, HoldPlaced } from "./event.ts";
+import type { BudgetEvent, HoldPlaced, UsageReported } from "./event.ts";
 import { CONSUMABLES, type Consumable } from "./resource.ts";
 
 export type Charge = Readonly<Record<Consumable, number>>;
@@ -19,6 +19,7 @@ export class Auditor {
   readonly #holds = new Map<string, AuditedHold>();
   readonly #parents = new Map<string, string | undefined>();
   readonly #used = new Map<string, Charge>();
+  readonly #corrections = new Map<string, number>();
   /** Engine time at which calls and allocations ended. */
   readonly endedAtMs = new Map<string, number>();
 
@@ -45,15 +46,31 @@ export class Auditor {
         if (event.final) this.#end(event.holdId, event.atMs);
         break;
       }
-      case "usage_reported": {
-        const known = this.usedBy(event.allocationId);
-        for (const r of CONSUMABLES) this.#use(event.allocationId, r, Math.max(0, event[r] - known[r]));
+      case "usage_reported":
+        this.#reported(event);
         break;
-      }
+      case "written_off":
+        for (const r of CONSUMABLES) this.#use(event.allocationId, r, event[r]);
+        break;
+      case "account_corrected":
+        // Also after a close: what it used is now this, whatever was known.
+        for (const r of CONSUMABLES) this.#use(event.allocationId, r, event[r] - this.usedBy(event.allocationId)[r]);
+        break;
       case "allocation_closed":
         this.#closed(event.allocationId, event.atMs);
         break;
       default:
+    }
+  }
+
+  /** Usage grows, but for a report with more corrections, which is the truth from then on. */
+  #reported(event: UsageReported): void {
+    const known = this.usedBy(event.allocationId);
+    const isLater = event.corrections > (this.#corrections.get(event.allocationId) ?? 0);
+    this.#corrections.set(event.allocationId, event.corrections);
+    for (const r of CONSUMABLES) {
+      const more = event[r] - known[r];
+      this.#use(event.allocationId, r, isLater ? more : Math.max(0, more));
     }
   }
 

@@ -69,8 +69,11 @@ function toBeLifted(target: Allocation, node: Allocation, reclaim: Reclaim): Amo
 export function handBack(draft: Draft, node: Allocation, by: Amounts, preemptionId?: string): void {
   if (isNothing(by)) return;
   emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });
-  if (node.side !== "received") return;
-  const { id: allocationId, epoch, returnedTotal } = node;
+  if (node.side === "received") tellReturned(draft, node);
+}
+
+/** Tells the tier above what a received grant has given back in total. */
+export function tellReturned(draft: Draft, { id: allocationId, epoch, returnedTotal }: Allocation): void {
   draft.messages.push({ type: "returned", allocationId, epoch, returnedTotal });
 }
 
@@ -132,9 +135,14 @@ export function closeIfEmpty(draft: Draft, node: Allocation): void {
 export function finish(draft: Draft, node: Allocation): void {
   if (node.reclaims.size > 0) endReclaims(draft, node);
   emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id });
+  tellClosed(draft, node);
+  if (node.parent) freed(draft, node.parent);
+}
+
+/** Tells the final account of a closed node. */
+export function tellClosed(draft: Draft, node: Allocation): void {
   const { id: allocationId, side, epoch, usageSequence: sequence } = node;
   draft.messages.push({ type: "closed", allocationId, side, epoch, sequence, usage: usageOf(node) });
-  if (node.parent) freed(draft, node.parent);
 }
 
 function endReclaims(draft: Draft, { id: allocationId, reclaims }: Allocation): void {
@@ -157,5 +165,7 @@ export function usageOf(node: Allocation): ReportedUsage {
     diskBytes: tally.diskBytes,
     gpuMs: tally.gpuMs,
     callsPerTool: [...tally.callsPerTool],
+    corrections: node.corrections + (node.writtenOff.standing === "corrected" ? 1 : 0),
+    provisional: node.uncorrected > 0,
   };
 }

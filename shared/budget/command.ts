@@ -75,6 +75,11 @@ export interface ReceiveGrant {
 
 export type Command =
   | {
+      /** This daemon has started: the first command of every life. */
+      readonly type: "start";
+      readonly nowMs: number;
+    }
+  | {
       /** An account at the top of the tree. The same account again changes nothing. */
       readonly type: "open_root";
       readonly nowMs: number;
@@ -167,8 +172,8 @@ export type Command =
       readonly usage: ReportedUsage;
       /** Nothing can be spent any more: this is the whole truth. */
       readonly final: boolean;
-      /** New end of the lease by the parent's clock, margin included. */
-      readonly leaseEndsAtMs: number;
+      /** The lease is renewed until then at the latest, by the parent's clock, margin included; default: as long as the node's leases are. */
+      readonly leaseEndsAtMs?: number;
     }
   | {
       /** Child side: the parent renewed; counted from when the renewal was asked for. */
@@ -177,6 +182,22 @@ export type Command =
       readonly allocationId: string;
       readonly epoch: number;
       readonly endsAtMs: number;
+    }
+  | {
+      /** Child side: the parent has taken the final account with this sequence, or wants none; its record may be given up. */
+      readonly type: "acknowledge_final";
+      readonly nowMs: number;
+      readonly allocationId: string;
+      readonly sequence: number;
+    }
+  | {
+      /** A person gives a silent holder up: what is in doubt counts as spent, until a true account comes. */
+      readonly type: "write_off";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly requestId: string;
+      readonly allocationId: string;
+      readonly reason: string;
     }
   | { readonly type: "close"; readonly nowMs: number; readonly allocationId: string; readonly reason: string }
   | { readonly type: "cancel_request"; readonly nowMs: number; readonly caller: string; readonly requestId: string }
@@ -208,7 +229,10 @@ export type Command =
 
 export type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;
 
-/** Cumulative usage of a whole subtree, as it travels up. */
+/**
+ * Cumulative usage of a whole subtree, as it travels up. It never falls but with a correction: of two usages of one allocation that with
+ * more corrections is the later one, and of two with as many the larger one.
+ */
 export interface ReportedUsage {
   readonly credits: Amount;
   readonly toolCalls: Amount;
@@ -220,6 +244,10 @@ export interface ReportedUsage {
   readonly diskBytes: number;
   readonly gpuMs: number;
   readonly callsPerTool: readonly (readonly [string, number])[];
+  /** How often a true account has corrected what was written off in the subtree. */
+  readonly corrections: number;
+  /** Something in the subtree is written off and not corrected yet: the usage may still change after the final account. */
+  readonly provisional: boolean;
 }
 
 /** The usage of what was never used. */
@@ -234,4 +262,6 @@ export const NO_USAGE: ReportedUsage = Object.freeze({
   diskBytes: 0,
   gpuMs: 0,
   callsPerTool: Object.freeze([]),
+  corrections: 0,
+  provisional: false,
 });

@@ -13,7 +13,7 @@ import { strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 
 export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): Outcome {
   const known = draft.state.allocations.get(command.allocationId);
-  if (known) return { ...openedOutcome(known, false), repeated: true };
+  if (known) return { ...openedOutcome(known, false), decidedAtMs: command.nowMs, repeated: true };
   const { nowMs: atMs, allocationId, name, limits, policy } = command;
   if (policy.strategy !== undefined && !strategyNamed(policy.strategy)) {
     return refuse({ code: "unsupported", message: unsupportedStrategy(policy.strategy) });
@@ -24,7 +24,7 @@ export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): O
   const rank = { priority: "NORMAL", weight: 1, policy, deadlineAtMs, effect: undefined } as const;
   emit(draft, { type: "allocation_opened", atMs, allocationId, name, limits, ...place, ...alone, ...rank });
   const node = draft.state.allocations.get(allocationId);
-  return node ? openedOutcome(node, false) : UNCHANGED;
+  return node ? { ...openedOutcome(node, false), decidedAtMs: atMs } : UNCHANGED;
 }
 
 /** Raises and lowers an account to the limits given; refused as a whole when a part cannot be done now. */

@@ -17,8 +17,9 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
   const print = fingerprintOf(command);
   const known = draft.state.effects.get(key);
   if (known) {
-    if (known.fingerprint !== print || !("type" in known.answer)) return refuse({ code: "request_reused", requestId });
-    return { ...known.answer, repeated: true };
+    const { fingerprint: earlier, answer } = known;
+    const isSame = earlier === print && "type" in answer && answer.type === "held";
+    return isSame ? { ...answer, repeated: true } : refuse({ code: "request_reused", requestId });
   }
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });

@@ -40,10 +40,11 @@ function answerAgain(draft: Draft, known: Effect): Outcome {
   if (waiter) return standing(draft, waiter);
   const { answer } = known;
   assert("type" in answer, "an effect is an answer or a waiter");
-  const node = answer.type === "opened" ? draft.state.allocations.get(answer.allocationId) : undefined;
-  if (!node || answer.type !== "opened") return { ...answer, repeated: true };
+  if (answer.type !== "opened") return { ...answer, repeated: true };
   // The holder counts its lease from this request, the parent from the first.
-  return { ...answer, leaseTtlMs: leaseLeft(node, draft.nowMs), repeated: true };
+  const node = draft.state.allocations.get(answer.allocationId);
+  const leaseTtlMs = node ? leaseLeft(node, draft.nowMs) : 0;
+  return { ...answer, leaseTtlMs, decidedAtMs: draft.nowMs, repeated: true };
 }
 
 function fingerprintOf(wish: GrantWish): number {

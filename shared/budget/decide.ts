@@ -9,15 +9,18 @@ import { decideExtend, decideRelease, decideReserve, decideSettle } from "./deci
 import { decideClose } from "./decide-close.ts";
 import { decideCancelRequest, decideGrant } from "./decide-grant.ts";
 import {
+  decideAcknowledgeFinal,
   decideReceiveGrant,
   decideReceiveLimit,
   decideReceiveReturn,
   decideRenewLease,
-  decideReportUsage,
   decideReturnSurplus,
+  decideStart,
 } from "./decide-holder.ts";
 import { decideCancelReclaim, decideReclaim } from "./decide-reclaim.ts";
+import { decideReportUsage } from "./decide-report.ts";
 import { decideTick } from "./decide-time.ts";
+import { decideWriteOff } from "./decide-write-off.ts";
 import { type Draft, UNCHANGED } from "./draft.ts";
 import type { Decision, Outcome } from "./outcome.ts";
 import type { BudgetState } from "./state.ts";
@@ -32,6 +35,8 @@ export function decide(state: BudgetState, command: Command): Decision {
 
 function dispatch(draft: Draft, command: Command): Outcome {
   switch (command.type) {
+    case "start":
+      return decideStart(draft);
     case "open_root":
       return decideOpenRoot(draft, command);
     case "grant":
@@ -58,6 +63,10 @@ function dispatch(draft: Draft, command: Command): Outcome {
       return decideReportUsage(draft, command);
     case "renew_lease":
       return decideRenewLease(draft, command);
+    case "acknowledge_final":
+      return decideAcknowledgeFinal(draft, command);
+    case "write_off":
+      return decideWriteOff(draft, command);
     case "close":
       return decideClose(draft, command.allocationId, command.reason);
     case "cancel_request":

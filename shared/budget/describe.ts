@@ -1,27 +1,63 @@
 /** The whole state as plain, ordered data: two states are the same when their descriptions are. For tests, snapshots and doctors. */
-import type { Allocation, BudgetState } from "./state.ts";
+import type { Allocation, BudgetState, Hold } from "./state.ts";
 
-/** Plain data of everything that the events decide; the due indexes follow from it. */
+/** Plain data of everything that the events decide. */
 export function describeState(state: BudgetState): unknown {
   return {
     engineTimeMs: state.engineTimeMs,
     waiterSequence: state.waiterSequence,
     allocations: [...state.allocations.values()].map(describeAllocation),
-    roots: [...state.roots].map(({ id }) => id),
-    holds: [...state.holds.values()].map(({ allocation, ...hold }) => ({ ...hold, allocationId: allocation.id })),
+    roots: idsOf(state.roots),
+    lives: state.lives,
+    uncorrected: state.uncorrected,
+    unacknowledged: idsOf(state.unacknowledged),
+    acknowledged: idsOf(state.acknowledged),
+    holds: [...state.holds.values()].map((hold) => describeHold(state, hold)),
     effects: [...state.effects],
+    ended: [...state.ended.items()],
+    due: describeDue(state),
+  };
+}
+
+/**
+ * What will become due, as far as something comes of it: looking for what is due takes out of the index the lease of a received grant,
+ * whose holder only learns of its end, and the deadline of a node that is closing already, without an event.
+ */
+function describeDue({ due: { holds, leases, deadlines, waiters } }: BudgetState): unknown {
+  return {
+    holds: idsOf(holds.items()),
+    leases: idsOf([...leases.items()].filter(({ side }) => side === "delegated")),
+    deadlines: idsOf([...deadlines.items()].filter(({ state }) => state === "open")),
+    waiters: [...waiters.items()].map(({ effectKey }) => effectKey),
+  };
+}
+
+function idsOf(items: Iterable<{ readonly id: string }>): string[] {
+  return [...items].map(({ id }) => id);
+}
+
+/** Of an allocation that only its calls still know, with them what is kept for them. */
+function describeHold(state: BudgetState, { allocation, ...hold }: Hold): unknown {
+  const described = { ...hold, allocationId: allocation.id };
+  if (state.allocations.get(allocation.id) === allocation) return described;
+  const { children, closedChildren, effectKeys, notes, reclaims, endedReclaims, waiters, ...kept } = allocation;
+  const { parent, holds, tally, ...facts } = kept;
+  const above = [];
+  for (let at = parent; at; at = at.parent) above.push(at.id);
+  return {
+    ...described,
+    forgotten: { ...facts, holders: [...kept.holders], above, callsPerTool: [...tally.callsPerTool] },
   };
 }
 
 function describeAllocation(node: Allocation): unknown {
-  const ids = (nodes: Iterable<{ readonly id: string }>) => [...nodes].map(({ id }) => id);
   return {
     ...node,
     parent: node.parent?.id,
-    children: ids(node.children),
+    children: idsOf(node.children),
     holders: [...node.holders],
-    closedChildren: ids(node.closedChildren),
-    holds: ids(node.holds),
+    closedChildren: idsOf(node.closedChildren),
+    holds: idsOf(node.holds),
     tally: { ...node.tally, callsPerTool: [...node.tally.callsPerTool] },
     reclaims: [...node.reclaims.values()],
     endedReclaims: [...node.endedReclaims.values()],

@@ -40,6 +40,11 @@ export class DueIndex<T> {
     return due;
   }
 
+  /** Everything that waits: earliest bucket first, in each in the order in which it was added. */
+  *items(): Generator<T, void> {
+    for (const [, items] of [...this.#buckets].sort(([a], [b]) => a - b)) yield* items;
+  }
+
   /** When the earliest bucket that still holds something is due; undefined when nothing waits. */
   nextAtMs(): number | undefined {
     for (let next = this.#order.peek(); next !== undefined; next = this.#order.peek()) {

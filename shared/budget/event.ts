@@ -134,6 +134,44 @@ export interface UsageReported {
   readonly diskBytes: number;
   readonly gpuMs: number;
   readonly callsPerTool: readonly (readonly [string, number])[];
+  /** With more than before, credits and tool calls take the place of what was known, also downwards; see ReportedUsage. */
+  readonly corrections: number;
+  readonly provisional: boolean;
+}
+
+/** The true account of a delegated allocation that closed on another one. Credits and tool calls are what it has used, whatever stood there. */
+export interface AccountCorrected extends Omit<UsageReported, "type"> {
+  readonly type: "account_corrected";
+}
+
+/** A person gave up the holder of a delegated allocation that was in doubt. */
+export interface WrittenOff {
+  readonly type: "written_off";
+  readonly atMs: number;
+  readonly allocationId: string;
+  /** From now on; the one before is fenced. */
+  readonly epoch: number;
+  /** What was in doubt and counts as spent now. */
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+  readonly reason: string;
+  readonly effect: EffectMark;
+}
+
+/** The tier above has the final account of a received grant: its record may be given up. */
+export interface FinalAcknowledged {
+  readonly type: "final_acknowledged";
+  readonly atMs: number;
+  readonly allocationId: string;
+}
+
+/**
+ * The daemon started on this journal again. What it holds it may spend only after a renewal; what it has granted is held for a full lease
+ * from now, for nobody knows when the last renewal left the earlier life.
+ */
+export interface DaemonStarted {
+  readonly type: "daemon_started";
+  readonly atMs: number;
 }
 
 /** The lease now ends later. Ends a doubt. */
@@ -236,4 +274,8 @@ export type BudgetEvent =
   | ReclaimRequested
   | ReclaimEnded
   | NoteAttached
-  | MemoryReleased;
+  | MemoryReleased
+  | DaemonStarted
+  | WrittenOff
+  | AccountCorrected
+  | FinalAcknowledged;

@@ -1,21 +1,15 @@
-/** How allocations open, grow, shrink, close and are forgotten. */
-import { assert, LIMITS } from "#std";
+/** How allocations open, grow, shrink and close. */
+import { assert } from "#std";
 import { add, subtract, ZERO } from "./amount.ts";
 import { addUsage, assertBook, doubtShare, give, grantedShare, lowerLimit, raiseLimit } from "./book.ts";
 import { NO_ENTRIES, NO_ITEMS, withEntry, withItem, withoutEntry, withoutItem } from "./collections.ts";
-import type {
-  AllocationClosed,
-  AllocationClosing,
-  AllocationOpened,
-  LimitLowered,
-  LimitRaised,
-  MemoryReleased,
-} from "./event.ts";
+import type { AllocationClosed, AllocationClosing, AllocationOpened, LimitLowered, LimitRaised } from "./event.ts";
 import { endHold } from "./evolve-call.ts";
 import { changeHeldLimits, freeHeld, takeHeld } from "./held.ts";
 import { leaseLeft } from "./lease.ts";
-import type { OutcomeOf } from "./outcome.ts";
+import type { KeptOpening } from "./outcome.ts";
 import { addAmounts, amountsOf, CONSUMABLES, type Consumable, HELD_RESOURCES, type Limits } from "./resource.ts";
+import { keepEnded } from "./retention.ts";
 import { type Allocation, type BudgetState, createAllocation, heldShare } from "./state.ts";
 
 export function evolveAllocationOpened(state: BudgetState, event: AllocationOpened): void {
@@ -51,7 +45,7 @@ function countHolding(node: Allocation, by: 1 | -1): void {
 }
 
 /** The answer to the request that opened `node`. */
-export function openedOutcome(node: Allocation, partial: boolean): OutcomeOf<"opened"> {
+export function openedOutcome(node: Allocation, partial: boolean): KeptOpening {
   return {
     type: "opened",
     allocationId: node.id,
@@ -128,7 +122,6 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
     for (const resource of CONSUMABLES) leaveParent(node, parent, resource);
     for (const resource of HELD_RESOURCES) freeHeld(parent, resource, heldShare(node, resource));
     parent.children = withoutItem(parent.children, node);
-    keepClosed(state, parent, node);
   }
   node.state = "closed";
   node.closedAtMs = event.atMs;
@@ -137,8 +130,7 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
   node.reclaims = NO_ENTRIES;
   dropIndexes(state, node);
   countHolding(node, -1);
-  const { id, effectKeys } = node;
-  state.ended.push({ id, effectKeys, forgetAtMs: event.atMs + LIMITS.effectMemoryMs });
+  keepEnded(state, node);
 }
 
 function confirmAll(node: Allocation, resource: Consumable): void {
@@ -162,34 +154,7 @@ function leaveParent(node: Allocation, parent: Allocation, resource: Consumable)
   assertBook(parent, resource);
 }
 
-function keepClosed(state: BudgetState, parent: Allocation, node: Allocation): void {
-  parent.closedChildren.push(node);
-  if (parent.closedChildren.length <= LIMITS.closedChildrenMax) return;
-  const oldest = parent.closedChildren.shift();
-  if (oldest) forget(state, oldest);
-}
-
-/** What closed below it cannot be reached any more either. */
-function forget(state: BudgetState, node: Allocation): void {
-  state.allocations.delete(node.id);
-  for (const child of node.closedChildren) forget(state, child);
-}
-
 function dropIndexes(state: BudgetState, node: Allocation): void {
   if (node.deadlineAtMs !== undefined) state.due.deadlines.remove(node, node.deadlineAtMs);
   if (node.leaseEndsAtMs !== undefined) state.due.leases.remove(node, node.leaseEndsAtMs);
-}
-
-export function evolveMemoryReleased(state: BudgetState, event: MemoryReleased): void {
-  for (const { id, effectKeys } of state.ended.takeUpTo(event.upToMs)) {
-    for (const key of effectKeys) state.effects.delete(key);
-    if (state.holds.delete(id)) continue;
-    const node = state.allocations.get(id);
-    if (node?.state !== "closed") continue;
-    state.allocations.delete(id);
-    state.roots.delete(node);
-    const siblings = node.parent?.closedChildren;
-    const at = siblings?.indexOf(node) ?? -1;
-    if (siblings && at >= 0) siblings.splice(at, 1);
-  }
 }

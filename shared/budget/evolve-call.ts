@@ -1,13 +1,13 @@
-/** How calls are held, charged and lapse, and how usage reported by a holder is booked. */
+/** How calls are held, charged and lapse. */
 import { assert, LIMITS } from "#std";
-import { type Amount, add, least, monus, most, subtract, ZERO } from "./amount.ts";
+import { type Amount, add, least, monus, subtract, ZERO } from "./amount.ts";
 import { addOverrun, addUsage, assertBook, give, takeOrOwe } from "./book.ts";
 import { withItem, withoutItem } from "./collections.ts";
-import type { HoldCharged, HoldExtended, HoldLapsed, HoldPlaced, LateSettleRecorded, UsageReported } from "./event.ts";
+import type { HoldCharged, HoldExtended, HoldLapsed, HoldPlaced, LateSettleRecorded } from "./event.ts";
 import { freeHeld, takeHeld } from "./held.ts";
 import { CONSUMABLES, type Consumable, HELD_RESOURCES } from "./resource.ts";
 import { type Allocation, type BudgetState, createHold, type Hold } from "./state.ts";
-import { countCall, reportTally } from "./tally.ts";
+import { countCall } from "./tally.ts";
 
 /** The hold an event speaks of; it must exist. */
 export function holdOf(state: BudgetState, holdId: string): Hold {
@@ -134,21 +134,4 @@ export function evolveLateSettleRecorded(state: BudgetState, { holdId, credits, 
   const hold = holdOf(state, holdId);
   assert(hold.allocation.state === "closed", `hold ${holdId} can still be charged at ${hold.allocation.path}`);
   hold.charged = { credits, toolCalls };
-}
-
-/** Books the growth since the last report, at the delegated node and up its ancestors here. */
-export function evolveUsageReported(event: UsageReported, node: Allocation): void {
-  node.usageSequence = Math.max(node.usageSequence, event.sequence);
-  for (const resource of CONSUMABLES) {
-    const book = node.books[resource];
-    const grown = monus(event[resource], book.usage);
-    takeOrOwe(node, resource, grown);
-    book.spent = add(book.spent, grown);
-    const overrun = resource === "credits" ? event.overrunCredits : event.overrunToolCalls;
-    addOverrun(node, resource, monus(overrun, book.overrun));
-    addUsage(node, resource, grown);
-    assertBook(node, resource);
-  }
-  node.held.branches.peak = most(node.held.branches.peak, event.branchesPeak);
-  reportTally(node, event);
 }

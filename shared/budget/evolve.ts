@@ -5,14 +5,14 @@
 import { assert, unreachable } from "#std";
 import { shareChanged, shareOf } from "./book.ts";
 import { withEntry } from "./collections.ts";
-import type { BudgetEvent, NoteAttached } from "./event.ts";
+import type { BudgetEvent, DaemonStarted, NoteAttached } from "./event.ts";
+import { evolveAccountCorrected, evolveUsageReported, evolveWrittenOff } from "./evolve-account.ts";
 import {
   evolveAllocationClosed,
   evolveAllocationClosing,
   evolveAllocationOpened,
   evolveLimitLowered,
   evolveLimitRaised,
-  evolveMemoryReleased,
 } from "./evolve-allocation.ts";
 import {
   evolveHoldCharged,
@@ -20,7 +20,6 @@ import {
   evolveHoldLapsed,
   evolveHoldPlaced,
   evolveLateSettleRecorded,
-  evolveUsageReported,
 } from "./evolve-call.ts";
 import {
   evolveReclaimEnded,
@@ -28,7 +27,9 @@ import {
   evolveRequestDequeued,
   evolveRequestQueued,
 } from "./evolve-queue.ts";
+import { leaseEnd } from "./lease.ts";
 import { CONSUMABLES } from "./resource.ts";
+import { evolveFinalAcknowledged, evolveMemoryReleased } from "./retention.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
 /** The allocation an event speaks of; it must exist. */
@@ -69,15 +70,6 @@ export function evolve(state: BudgetState, event: BudgetEvent): void {
     case "late_settle_recorded":
       evolveLateSettleRecorded(state, event);
       break;
-    case "usage_reported":
-      evolveUsageReported(event, allocationOf(state, event.allocationId));
-      break;
-    case "lease_renewed":
-      setLease(state, allocationOf(state, event.allocationId), event.endsAtMs);
-      break;
-    case "lease_ended":
-      setDoubtful(state, allocationOf(state, event.allocationId), true);
-      break;
     case "allocation_closing":
       evolveAllocationClosing(event, allocationOf(state, event.allocationId));
       break;
@@ -103,12 +95,65 @@ export function evolve(state: BudgetState, event: BudgetEvent): void {
       evolveMemoryReleased(state, event);
       break;
     default:
+      evolveAcross(state, event);
+  }
+}
+
+type EventAcross = Extract<
+  BudgetEvent,
+  {
+    readonly type:
+      | "usage_reported"
+      | "lease_renewed"
+      | "lease_ended"
+      | "daemon_started"
+      | "written_off"
+      | "account_corrected"
+      | "final_acknowledged";
+  }
+>;
+
+/** What concerns grants between daemons. */
+function evolveAcross(state: BudgetState, event: EventAcross): void {
+  switch (event.type) {
+    case "usage_reported":
+      evolveUsageReported(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "lease_renewed":
+      setLease(state, allocationOf(state, event.allocationId), event.endsAtMs);
+      break;
+    case "lease_ended":
+      setDoubtful(state, allocationOf(state, event.allocationId), true);
+      break;
+    case "daemon_started":
+      startAgain(state, event);
+      break;
+    case "written_off":
+      evolveWrittenOff(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "account_corrected":
+      evolveAccountCorrected(state, event, allocationOf(state, event.allocationId));
+      break;
+    case "final_acknowledged":
+      evolveFinalAcknowledged(state, event, allocationOf(state, event.allocationId));
+      break;
+    default:
       unreachable(event);
   }
 }
 
 function attachNote(node: Allocation, { key, value }: NoteAttached): void {
   node.notes = withEntry(node.notes, key, value);
+}
+
+/** What this daemon holds it may spend only once renewed; what it has granted runs for a whole lease, as if renewed a moment ago. */
+function startAgain(state: BudgetState, { atMs }: DaemonStarted): void {
+  state.lives += 1;
+  for (const node of state.allocations.values()) {
+    if (node.state === "closed" || node.leaseEndsAtMs === undefined) continue;
+    if (node.side === "received") setLease(state, node, atMs);
+    else if (node.side === "delegated" && !node.doubtful) setLease(state, node, leaseEnd(atMs, node.leaseTtlMs));
+  }
 }
 
 function setLease(state: BudgetState, node: Allocation, endsAtMs: number): void {

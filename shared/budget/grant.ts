@@ -32,8 +32,9 @@ export function grant(
   if (wish.type === "open") open(draft, { parent, wish, amounts, effect });
   else emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: wish.allocationId, by: amounts, effect });
   const answer = draft.state.effects.get(key)?.answer;
-  assert(answer !== undefined && "type" in answer && answer.type !== "held", "a grant keeps its answer");
-  return answer;
+  assert(answer !== undefined && "type" in answer, "a grant keeps its answer");
+  assert(answer.type === "opened" || answer.type === "raised", "the answer of a grant is what it gave");
+  return answer.type === "opened" ? { ...answer, decidedAtMs: draft.nowMs } : answer;
 }
 
 /** What was wanted, or as much of it as can be had. */

@@ -133,8 +133,13 @@ describe("usage reports", () => {
     const { s, account, run } = withRun();
     expect(refusalOf(s.report(run, 1, usage(), { caller: "stranger" }))).toMatchObject({ code: "not_permitted" });
     expect(refusalOf(s.report("nothing", 1, usage()))).toMatchObject({ code: "not_found" });
-    expect(refusalOf(s.report(run, 1, usage({ credits: 9 }), { epoch: 9 }))).toMatchObject({ code: "stale_epoch" });
-    expect(s.report(run, 1, usage({ credits: 9 }), { epoch: 9, final: true })).toMatchObject({ state: "closed" });
+    for (const epoch of [0, 2]) {
+      expect(refusalOf(s.report(run, 1, usage({ credits: 9 }), { epoch }))).toMatchObject({ code: "stale_epoch" });
+    }
+    // Nobody can have an epoch that never was.
+    const unheard = s.report(run, 1, usage({ credits: 9 }), { epoch: 2, final: true });
+    expect(refusalOf(unheard)).toMatchObject({ code: "stale_epoch", currentEpoch: 1 });
+    expect(s.report(run, 1, usage({ credits: 9 }), { epoch: 0, final: true })).toMatchObject({ state: "closed" });
     expect(s.credits(account)).toEqual({ limit: 1_000, available: 991, spent: 9, usage: 9 });
   });
 
@@ -204,7 +209,7 @@ describe("leases", () => {
     s.wait(60_000);
     s.close(run);
     expect(s.credits(account)).toMatchObject({ inDoubt: 400 });
-    s.report(run, 1, usage({ credits: 430, overrunCredits: 30 }), { epoch: 9, final: true });
+    s.report(run, 1, usage({ credits: 430, overrunCredits: 30 }), { final: true });
     expect(s.credits(account)).toEqual({ limit: 1_000, available: 570, spent: 430, usage: 430, overrun: 30 });
   });
 

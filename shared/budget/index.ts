@@ -8,11 +8,14 @@ export { decide } from "./decide.ts";
 export { DEADLINE_PASSED, nextDueMs } from "./decide-time.ts";
 export { describeState } from "./describe.ts";
 export type {
+  AccountCorrected,
   AllocationClosed,
   AllocationClosing,
   AllocationOpened,
   BudgetEvent,
+  DaemonStarted,
   EffectMark,
+  FinalAcknowledged,
   HoldCharged,
   HoldExtended,
   HoldLapsed,
@@ -30,10 +33,12 @@ export type {
   RequestDequeued,
   RequestQueued,
   UsageReported,
+  WrittenOff,
 } from "./event.ts";
 export { evolve } from "./evolve.ts";
 export { limitsOf } from "./evolve-allocation.ts";
-export { assertInvariants } from "./invariants.ts";
+export { assertInvariants, invariantFaults } from "./invariants.ts";
+export { leaseLeft } from "./lease.ts";
 export type { Conflict, Decision, Message, Outcome, OutcomeOf, Refusal, Violation } from "./outcome.ts";
 export type {
   AllocationKind,
@@ -59,6 +64,35 @@ export {
   NOTHING,
   RESOURCES,
 } from "./resource.ts";
+export { snapshotParts } from "./snapshot.ts";
+export { SnapshotError } from "./snapshot-error.ts";
+export type {
+  AllocationPart,
+  AnswerEffect,
+  CallEffect,
+  ClosedChildrenPart,
+  DueName,
+  DuePart,
+  EffectKeysPart,
+  EffectPart,
+  EndedPart,
+  EndPart,
+  FinalAccountPart,
+  HeaderPart,
+  HoldPart,
+  KeyPlace,
+  NotePart,
+  OpeningEffect,
+  PartType,
+  Place,
+  RaisingEffect,
+  ReclaimPart,
+  SnapshotPart,
+  WaiterPart,
+  WaitingEffect,
+} from "./snapshot-part.ts";
+export { PART_TYPES } from "./snapshot-part.ts";
+export { restoreState } from "./snapshot-restore.ts";
 export type {
   Allocation,
   Book,
@@ -68,5 +102,6 @@ export type {
   Reclaim,
   Tally,
   Waiter,
+  WriteOff,
 } from "./state.ts";
-export { createState, rootOf } from "./state.ts";
+export { createState, NO_WRITE_OFF, rootOf } from "./state.ts";

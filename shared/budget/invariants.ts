@@ -5,14 +5,16 @@
  *   I2  no term is negative or fractional; available · debt = 0; an unlimited book has neither
  *   I3  granted and inDoubt are the sums of the open children's shares; reserved and unconfirmed those of the holds
  *   I4  held: in use = Σ(children's shares + live holds) ≤ limit, peak ≥ in use
- *   I5  a closed node stands empty: nothing reserved, unconfirmed, granted or in doubt, no children, no holds
- *   I6  only a delegated node can be in doubt
+ *   I5  a closed node stands empty: nothing reserved, unconfirmed, granted or in doubt, no children, no holds; and nothing available, but
+ *       for an account at the top and for a delegated node
+ *   I6  only a delegated node can be in doubt or written off; what is written off is spent, and uncorrected
  *   I7  usage = spent + Σ(open children's usage); overrun ≤ usage
  *   I8  a child's deadline is never later than its parent's
  *   I9  limit = granted_total − returned_total, for every limited resource of an open node
- *   I10 every hold, effect and waiter that is indexed stands where the index says; live holds and holders are counted
+ *   I10 every hold, effect and waiter that is indexed stands where the index says; live holds, holders and missing true accounts are
+ *       counted; a closed received grant is either acknowledged or not
  */
-import { assert } from "#std";
+import { assert, InvariantError } from "#std";
 import { CONSUMABLES, type Consumable, HELD_RESOURCES, type HeldResource } from "./resource.ts";
 import type { Allocation, BudgetState, Hold } from "./state.ts";
 
@@ -24,6 +26,35 @@ export function assertInvariants(state: BudgetState): void {
     checkNode(state, node);
   }
   for (const hold of state.holds.values()) checkHold(hold);
+  checkAccounts(state);
+}
+
+/** What is broken, each with the invariant and the node, at most `max`; empty when all is well. For the examination of a journal. */
+export function invariantFaults(state: BudgetState, max: number): string[] {
+  const faults: string[] = [];
+  const attempt = (check: () => void): void => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error;
+      if (faults.length < max) faults.push(error.message);
+    }
+  };
+  for (const node of state.allocations.values()) {
+    for (const resource of CONSUMABLES) attempt(() => checkBook(node, resource));
+    for (const resource of HELD_RESOURCES) attempt(() => checkHeld(node, resource));
+    attempt(() => checkNode(state, node));
+  }
+  for (const hold of state.holds.values()) attempt(() => checkHold(hold));
+  attempt(() => checkAccounts(state));
+  return faults;
+}
+
+function checkAccounts(state: BudgetState): void {
+  assert(state.uncorrected === sum(state.roots, (root) => root.uncorrected), "I10 true accounts that are missing");
+  for (const root of [...state.unacknowledged, ...state.acknowledged]) {
+    assert(state.roots.has(root) && root.state === "closed" && root.side === "received", `I10 account of ${root.path}`);
+  }
 }
 
 function sum<T>(items: Iterable<T>, value: (item: T) => number): number {
@@ -97,12 +128,18 @@ function checkHeld(node: Allocation, resource: HeldResource): void {
 function checkNode(state: BudgetState, node: Allocation): void {
   const { parent } = node;
   assert(!node.doubtful || node.side === "delegated", `I6 at ${node.path}`);
+  checkUncorrected(node);
   if (node.state === "closed") {
     assert(node.children.size === 0 && node.holds.size === 0, `I5 at ${node.path}`);
-    for (const { reserved, unconfirmed, granted, inDoubt } of Object.values(node.books)) {
+    const keeps = node.side === "delegated" || (node.side === "local" && !parent);
+    for (const { available, reserved, unconfirmed, granted, inDoubt } of Object.values(node.books)) {
       assert(reserved + unconfirmed + granted + inDoubt === 0, `I5 at ${node.path}`);
+      assert(available === 0 || keeps, `I5 ${node.path} keeps ${available}`);
     }
     assert(!parent?.children.has(node), `I5 ${node.path} still stands among the open`);
+    const told = Number(state.acknowledged.has(node)) + Number(state.unacknowledged.has(node));
+    assert(told === (node.side === "received" ? 1 : 0), `I10 account of ${node.path}`);
+    assert(node.uncorrected === 0 || !state.acknowledged.has(node), `I10 account of ${node.path}`);
   } else if (parent) {
     assert(parent.children.has(node) && parent.state !== "closed", `I5 ${node.path} is open below a closed parent`);
     const latest = parent.deadlineAtMs;
@@ -117,6 +154,21 @@ function checkNode(state: BudgetState, node: Allocation): void {
   assert(sum(node.holders.values(), (count) => count) === held, `I10 holders at ${node.path}`);
   for (const waiter of node.waiters)
     assert(state.effects.get(waiter.effectKey)?.answer === waiter, `I10 waiter at ${node.path}`);
+}
+
+function checkUncorrected(node: Allocation): void {
+  const { standing, credits, toolCalls } = node.writtenOff;
+  const at = `at ${node.path}: ${JSON.stringify(node.writtenOff)}, ${node.uncorrected} uncorrected`;
+  if (node.side === "delegated") {
+    const own = standing === "awaiting" ? 1 : 0;
+    assert(node.uncorrected === own || node.uncorrected === own + 1, `I10 ${at}`);
+    assert(own === 1 || credits + toolCalls === 0, `I6 ${at}`);
+    assert(credits <= node.books.credits.spent && toolCalls <= node.books.toolCalls.spent, `I6 ${at}`);
+    return;
+  }
+  assert(standing === "none", `I6 ${at}`);
+  const below = sum([...node.children, ...node.closedChildren], ({ uncorrected }) => uncorrected);
+  assert(node.uncorrected === below, `I10 ${at}, ${below} below`);
 }
 
 function checkHold(hold: Hold): void {

@@ -14,8 +14,12 @@ export function leaseEnd(nowMs: number, ttlMs: number): number {
   return nowMs + ttlMs + LIMITS.leaseMarginMs;
 }
 
-/** What is left of a delegated lease for a holder that counts from now. */
+/**
+ * What is left of a delegated lease for a holder that counts from now; nothing when the lease of this daemon itself is over, although after
+ * a restart it gives the holder up much later.
+ */
 export function leaseLeft(node: Allocation, nowMs: number): number {
   if (node.side !== "delegated" || node.leaseEndsAtMs === undefined) return node.leaseTtlMs;
-  return Math.max(0, Math.min(node.leaseTtlMs, node.leaseEndsAtMs - LIMITS.leaseMarginMs - nowMs));
+  const left = node.leaseEndsAtMs - LIMITS.leaseMarginMs - nowMs;
+  return Math.max(0, Math.min(left, leaseUnder(node, nowMs, node.leaseTtlMs)));
 }

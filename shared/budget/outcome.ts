@@ -52,6 +52,8 @@ export type Refusal =
   | { readonly code: "request_reused"; readonly requestId: string }
   | { readonly code: "closing"; readonly allocationId: string; readonly path: string; readonly reason: string }
   | { readonly code: "lease_ended"; readonly allocationId: string; readonly path: string }
+  /** Only what is in doubt can be written off. */
+  | { readonly code: "not_in_doubt"; readonly allocationId: string; readonly message: string }
   | { readonly code: "unsupported"; readonly message: string }
   | { readonly code: "too_many"; readonly message: string; readonly retryAfterMs: number }
   | { readonly code: "conflict"; readonly conflict: Conflict };
@@ -76,6 +78,8 @@ export type Outcome =
       readonly leaseTtlMs: number;
       readonly token: string | undefined;
       readonly deadlineAtMs: number | undefined;
+      /** Engine time from which `leaseTtlMs` counts here. */
+      readonly decidedAtMs: number;
       readonly partial: boolean;
       /** The answer of an earlier, equal request. */
       readonly repeated: boolean;
@@ -128,8 +132,18 @@ export type Outcome =
       /** Delegated allocations that were asked and have not given everything yet. */
       readonly waitingOn: readonly string[];
     }
+  | {
+      readonly type: "written_off";
+      readonly allocationId: string;
+      /** What was in doubt and now counts as spent. */
+      readonly amounts: Amounts;
+      readonly repeated: boolean;
+    }
   | { readonly type: "done"; readonly changed: boolean }
   | { readonly type: "refused"; readonly refusal: Refusal };
+
+/** An opening as it is kept for an equal request, which counts the lease anew. */
+export type KeptOpening = Omit<OutcomeOf<"opened">, "decidedAtMs">;
 
 export type OutcomeOf<T extends Outcome["type"]> = Extract<Outcome, { readonly type: T }>;
 
@@ -179,6 +193,7 @@ export type Message =
       readonly holder: string | undefined;
       readonly reason: string;
     }
+  /** It has its final books. Comes again, with a higher sequence, for a received grant whose books were corrected after that. */
   | {
       readonly type: "closed";
       readonly allocationId: string;

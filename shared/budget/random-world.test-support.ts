@@ -3,86 +3,14 @@
  * then is, so that most commands make sense and every sequence can be shrunk.
  */
 import { amount } from "./amount.ts";
-import { Auditor, type Charge, NO_CHARGE } from "./auditor.test-support.ts";
 import { freeAt } from "./nothing-stuck.test-support.ts";
-import type { Decision } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
+import { acknowledge, lateAccount, report, returned, writeOff, writeOffBelow } from "./random-holders.test-support.ts";
 import { type Consumable, RESOURCES, type Resource } from "./resource.ts";
-import { limits, Scenario, some, type Untimed, usage } from "./scenario.test-support.ts";
-import type { Allocation } from "./state.ts";
+import { limits, some } from "./scenario.test-support.ts";
+import { type Op, part, pick, type World } from "./world.test-support.ts";
 
-/** A request that had an effect: what was asked, and what ends it. */
-export interface PastEffect {
-  readonly command: Untimed;
-  readonly subject: string;
-}
-
-export class World {
-  readonly s = new Scenario();
-  readonly auditor = new Auditor();
-  readonly effects: PastEffect[] = [];
-  readonly queued = new Map<string, Untimed>();
-  /** What holders of delegated allocations have truly used; they may report less, or late. */
-  readonly truth = new Map<string, Charge & { readonly sequence: number }>();
-  readonly preemptions: { readonly preemptionId: string; readonly allocationId: string }[] = [];
-
-  run(command: Untimed): Decision {
-    const decision = this.s.run(command);
-    for (const event of decision.events) this.auditor.read(event);
-    const { outcome } = decision;
-    if ("repeated" in outcome && !outcome.repeated) {
-      this.#effect(command, outcome.type === "held" ? outcome.holdId : outcome.allocationId);
-    }
-    if (outcome.type === "queued" && command.type === "grant") this.queued.set(command.wish.requestId, command);
-    for (const message of decision.messages) {
-      if (message.type !== "decided") continue;
-      const waiting = this.queued.get(message.requestId);
-      this.queued.delete(message.requestId);
-      const answer = message.outcome;
-      if (waiting && (answer.type === "opened" || answer.type === "raised")) this.#effect(waiting, answer.allocationId);
-    }
-    return decision;
-  }
-
-  #effect(command: Untimed, subject: string): void {
-    if (command.type === "grant" || command.type === "reserve") this.effects.push({ command, subject });
-  }
-
-  /** An allocation of that kind, seldom another or a closed one. */
-  one(kind: Kind, n: number): Allocation | undefined {
-    const all = [...this.s.state.allocations.values()];
-    const found = all.filter((node) => (IS[kind](node) || n % 23 === 0) && (node.state !== "closed" || n % 11 === 0));
-    return pick(found, n);
-  }
-
-  holdId(n: number): string | undefined {
-    const found = [...this.s.state.holds.values()].filter((hold) => hold.state !== "ended" || n % 5 === 0);
-    return pick(found, n)?.id;
-  }
-
-  trulyUsed(allocationId: string): Charge & { readonly sequence: number } {
-    return this.truth.get(allocationId) ?? { ...NO_CHARGE, sequence: 0 };
-  }
-}
-
-type Kind = "any" | "keeper" | "child" | Allocation["side"];
-
-const IS: { readonly [K in Kind]: (node: Allocation) => boolean } = {
-  any: () => true,
-  keeper: (node) => node.side !== "delegated",
-  child: (node) => node.parent !== undefined,
-  local: (node) => node.side === "local",
-  received: (node) => node.side === "received",
-  delegated: (node) => node.side === "delegated",
-};
-
-function pick<T>(from: readonly T[], n: number): T | undefined {
-  return from[n % Math.max(1, from.length)];
-}
-
-function part(n: number, shift: number, of: number): number {
-  return Math.floor(n / shift) % of;
-}
+export { World } from "./world.test-support.ts";
 
 const POLICIES: readonly Policy[] = [
   {},
@@ -109,8 +37,6 @@ function someLimits(a: number, b: number, times = 1): Partial<Record<Resource | 
 function atLeast(numbers: { readonly [R in Resource]?: number }, c: number) {
   return { credits: Math.floor(((numbers.credits ?? 0) * (c % 4)) / 3), toolCalls: numbers.toolCalls ?? 0 };
 }
-
-type Op = (w: World, a: number, b: number, c: number) => void;
 
 const account: Op = (w, a, b, c) => {
   if (w.s.state.roots.size >= 3) return;
@@ -226,62 +152,6 @@ const release: Op = (w, a) => {
   if (hold) w.run({ type: "release", allocationId: hold.allocation.id, holdId: hold.id });
 };
 
-function sendReport(w: World, node: Allocation, { final, stale }: { final: boolean; stale: boolean }): void {
-  const { sequence, ...used } = w.trulyUsed(node.id);
-  const seen = stale
-    ? { sequence: Math.max(0, sequence - 2), credits: Math.floor(used.credits / 2), toolCalls: 0 }
-    : { sequence, ...used };
-  const calls = [[`tool${sequence % 3}`, sequence]] as const;
-  const told = usage({
-    credits: seen.credits,
-    toolCalls: seen.toolCalls,
-    branchesPeak: sequence % 4,
-    callsPerTool: calls,
-  });
-  const report = {
-    type: "report_usage",
-    caller: "holder",
-    allocationId: node.id,
-    epoch: 1,
-    sequence: seen.sequence,
-  } as const;
-  w.run({ ...report, usage: told, final, leaseEndsAtMs: w.s.nowMs + 30_000 });
-}
-
-/** The holder of a grant uses some of it, seldom more than it has, and reports: in order, late, twice, or for the last time. */
-const report: Op = (w, a, b, c) => {
-  const node = w.one("delegated", a);
-  if (!node) return;
-  const before = w.trulyUsed(node.id);
-  const left = Math.max(0, node.books.credits.limit - before.credits);
-  const more = b % 13 === 0 ? left + 30 : Math.min(left, b % 50);
-  if (node.state !== "closed") {
-    const toolCalls = before.toolCalls + (c % 4 === 0 ? 1 : 0);
-    w.truth.set(node.id, { credits: before.credits + more, toolCalls, sequence: before.sequence + 1 });
-  }
-  sendReport(w, node, { final: c % 17 === 0, stale: c % 5 === 0 });
-  if (c % 7 === 0) sendReport(w, node, { final: false, stale: false });
-};
-
-const returned: Op = (w, a, b, c) => {
-  const node = w.one("delegated", a);
-  if (!node) return;
-  const { grantedTotal, returnedTotal } = node;
-  const used = w.trulyUsed(node.id);
-  const give = (r: Resource, n: number) => {
-    const spent = r === "credits" || r === "toolCalls" ? used[r] : 0;
-    const free = Math.max(0, grantedTotal[r] - returnedTotal[r] - spent);
-    return c % 6 === 0 ? Math.max(0, returnedTotal[r] - 1) : returnedTotal[r] + (free === 0 ? 0 : n % (free + 1));
-  };
-  const total = {
-    credits: give("credits", b),
-    toolCalls: give("toolCalls", b),
-    branches: give("branches", c),
-    memoryBytes: give("memoryBytes", c),
-  };
-  w.run({ type: "receive_return", caller: "holder", allocationId: node.id, epoch: 1, returnedTotal: some(total) });
-};
-
 const receiveLimit: Op = (w, a, b, c) => {
   const node = w.one("received", a);
   if (!node) return;
@@ -328,7 +198,10 @@ const wait: Op = (w, a) => {
   if (a % 5 > 0) w.run({ type: "tick" });
 };
 
-const restart: Op = (w) => w.s.restart();
+const restart: Op = (w, a) => {
+  w.s.restart();
+  if (a % 3 > 0) w.run({ type: "start" });
+};
 
 /** Each operation as often as it should come. */
 export const OPS: readonly (readonly [Op, number])[] = [
@@ -344,7 +217,11 @@ export const OPS: readonly (readonly [Op, number])[] = [
   [extend, 1],
   [settle, 8],
   [release, 1],
-  [report, 6],
+  [report, 7],
+  [writeOffBelow, 3],
+  [writeOff, 5],
+  [lateAccount, 4],
+  [acknowledge, 2],
   [returned, 3],
   [receiveLimit, 1],
   [returnSurplus, 1],

@@ -5,6 +5,7 @@
  */
 import { assert } from "#std";
 import { type Amount, amount } from "./amount.ts";
+import { usageOf } from "./cascade.ts";
 import type { Command, GrantWish, OpenWish, RaiseWish, ReportedUsage } from "./command.ts";
 import { decide } from "./decide.ts";
 import { describeState } from "./describe.ts";
@@ -23,7 +24,7 @@ type WithoutTime<T> = T extends { readonly nowMs: number } ? Omit<T, "nowMs"> : 
 export type Untimed = WithoutTime<Command>;
 
 type CommandFor<T extends Untimed["type"]> = Extract<Untimed, { readonly type: T }>;
-type LimitNumbers = { readonly [L in keyof Limits]?: number };
+export type LimitNumbers = { readonly [L in keyof Limits]?: number };
 
 /** How long the lease of a received grant is, and the policy below it. */
 export interface Receiving {
@@ -43,7 +44,9 @@ export function limits(numbers: LimitNumbers = {}): Limits {
 }
 
 /** A usage report in which only what is named is not zero. */
-export function usage(numbers: { readonly [U in keyof ReportedUsage]?: number | ReportedUsage["callsPerTool"] } = {}) {
+export function usage(
+  numbers: Partial<Record<keyof ReportedUsage, number | boolean | ReportedUsage["callsPerTool"]>> = {},
+) {
   const zero = {
     credits: 0,
     toolCalls: 0,
@@ -52,7 +55,8 @@ export function usage(numbers: { readonly [U in keyof ReportedUsage]?: number | 
     branchesPeak: 0,
     memoryPeakBytes: 0,
   };
-  return { ...zero, networkBytes: 0, diskBytes: 0, gpuMs: 0, callsPerTool: [], ...numbers } as ReportedUsage;
+  const plain = { networkBytes: 0, diskBytes: 0, gpuMs: 0, callsPerTool: [], corrections: 0, provisional: false };
+  return { ...zero, ...plain, ...numbers } as ReportedUsage;
 }
 
 /** Everything but the limits has a default: a NORMAL step of this daemon that may be granted nothing less and does not wait. */
@@ -154,7 +158,7 @@ export class Scenario {
     return outcome as OutcomeOf<T>;
   }
 
-  /** What a crash and a restart do: the state is made anew from the events. */
+  /** What a crash does: the state is made anew from the events. A daemon would then be told to start. */
   restart(): void {
     this.state = createState();
     for (const event of this.events) evolve(this.state, event);
@@ -291,6 +295,11 @@ export class Scenario {
     return this.ask({ type: "settle", allocationId, holdId, ...cost, ...facts });
   }
 
+  /** A person's write-off of a grant. */
+  writeOff(allocationId: string, requestId = this.id("write-off"), reason = "gone"): Outcome {
+    return this.ask({ type: "write_off", caller: "person", requestId, allocationId, reason });
+  }
+
   close(allocationId: string): Outcome {
     return this.ask({ type: "close", allocationId, reason: "finished" });
   }
@@ -318,7 +327,7 @@ export class Scenario {
     return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== 0));
   }
 
-  /** Spent, usage, overrun and the two counters of a grant never fall. */
+  /** The two counters of a grant and overrun never fall; spent and usage only with a correction. */
   #assertNothingFell(): void {
     for (const node of this.#shadow.allocations.values()) {
       for (const resource of RESOURCES) {
@@ -327,8 +336,9 @@ export class Scenario {
       }
       for (const resource of CONSUMABLES) {
         const { spent, usage: used, overrun } = node.books[resource];
-        this.#assertNoFall(`${node.id} spent ${resource}`, spent);
-        this.#assertNoFall(`${node.id} usage ${resource}`, used);
+        const since = `after ${usageOf(node).corrections} corrections`;
+        this.#assertNoFall(`${node.id} spent ${resource} ${since}`, spent);
+        this.#assertNoFall(`${node.id} usage ${resource} ${since}`, used);
         this.#assertNoFall(`${node.id} overrun ${resource}`, overrun);
       }
     }

@@ -8,7 +8,7 @@ import { NO_ENTRIES, NO_ITEMS } from "./collections.ts";
 import type { GrantWish } from "./command.ts";
 import { DueIndex } from "./due-index.ts";
 import type { AllocationOpened, HoldPlaced } from "./event.ts";
-import type { OutcomeOf } from "./outcome.ts";
+import type { KeptOpening, OutcomeOf } from "./outcome.ts";
 import type { AllocationKind, AllocationState, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
 import { type Amounts, type Consumable, type Demand, type HeldResource, NOTHING } from "./resource.ts";
 
@@ -71,6 +71,17 @@ export interface Waiter {
   readonly sequence: number;
 }
 
+/** What a person wrote off at a delegated allocation. */
+export interface WriteOff {
+  /** Counted as spent here, and not corrected by a true account. */
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
+  /** Awaiting: the true account may still come. Corrected: it came, and nothing is written off here any more. */
+  readonly standing: "none" | "awaiting" | "corrected";
+}
+
+export const NO_WRITE_OFF: WriteOff = Object.freeze({ credits: ZERO, toolCalls: ZERO, standing: "none" });
+
 export interface Allocation {
   readonly id: string;
   readonly parent: Allocation | undefined;
@@ -104,8 +115,16 @@ export interface Allocation {
   /** Counters of the grant across daemons; see budgets.md "two counters, two writers". */
   grantedTotal: Amounts;
   returnedTotal: Amounts;
-  /** Delegated: sequence of the latest report. Here: grows with every change of the usage, and is the sequence of the next report. */
+  /** Delegated: sequence of the latest report. Here: how often the usage has changed; a report of it has the next number. */
   usageSequence: number;
+  /** Corrections in the usage: of a delegated node those that its holder reported, else those that came up from below. */
+  corrections: number;
+  writtenOff: WriteOff;
+  /**
+   * True accounts that are still missing in this subtree: one for each delegated node that is written off, one for each whose holder says
+   * that its usage is provisional. While there is one, the record of a closed node is kept.
+   */
+  uncorrected: number;
   readonly books: { readonly [C in Consumable]: Book };
   readonly held: { readonly [H in HeldResource]: HeldBook };
   readonly tally: Tally;
@@ -146,7 +165,7 @@ export interface Hold {
 /** The kept answer of a request that had an effect, as a copy: what it speaks of may be gone. */
 export interface Effect {
   readonly fingerprint: number;
-  readonly answer: OutcomeOf<"opened"> | OutcomeOf<"raised"> | OutcomeOf<"held"> | Waiter;
+  readonly answer: KeptOpening | OutcomeOf<"raised" | "held" | "written_off"> | Waiter;
 }
 
 export interface BudgetState {
@@ -154,6 +173,14 @@ export interface BudgetState {
   engineTimeMs: number;
   readonly allocations: Map<string, Allocation>;
   readonly roots: Set<Allocation>;
+  /** How often the daemon has started on this journal. */
+  lives: number;
+  /** Sum of `uncorrected` over the roots. */
+  uncorrected: number;
+  /** Closed received grants whose final account the tier above has not acknowledged, or that may still be corrected; in that order. */
+  readonly unacknowledged: Set<Allocation>;
+  /** Closed received grants that may be given up, in the order of their acknowledgement; at most LIMITS.closedRootsMax. */
+  readonly acknowledged: Set<Allocation>;
   readonly holds: Map<string, Hold>;
   readonly effects: Map<string, Effect>;
   /** Ended subjects in order of their end: what may be forgotten, and when. */
@@ -187,6 +214,11 @@ export class EndedQueue {
     return this.#items[this.#head]?.forgetAtMs;
   }
 
+  /** What waits to be forgotten, in that order. */
+  *items(): Generator<EndedSubject, void> {
+    for (let at = this.#head; at < this.#items.length; at += 1) yield this.#items[at] as EndedSubject;
+  }
+
   takeUpTo(timeMs: number): EndedSubject[] {
     const taken: EndedSubject[] = [];
     for (let item = this.#items[this.#head]; item && item.forgetAtMs <= timeMs; item = this.#items[this.#head]) {
@@ -206,6 +238,10 @@ export function createState(): BudgetState {
     engineTimeMs: 0,
     allocations: new Map(),
     roots: new Set(),
+    lives: 0,
+    uncorrected: 0,
+    unacknowledged: new Set(),
+    acknowledged: new Set(),
     holds: new Map(),
     effects: new Map(),
     ended: new EndedQueue(),
@@ -270,6 +306,9 @@ export function createAllocation(event: AllocationOpened, parent: Allocation | u
     grantedTotal: NOTHING,
     returnedTotal: NOTHING,
     usageSequence: 0,
+    corrections: 0,
+    writtenOff: NO_WRITE_OFF,
+    uncorrected: 0,
     books: { credits: createBook(limits.credits), toolCalls: createBook(limits.toolCalls) },
     held: { branches: createHeldBook(limits.branches), memoryBytes: createHeldBook(limits.memoryBytes) },
     tally: { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0, callsPerTool: NO_ENTRIES },

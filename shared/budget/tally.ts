@@ -2,7 +2,7 @@
 import { LIMITS } from "#std";
 import { noteChange } from "./book.ts";
 import { withEntry } from "./collections.ts";
-import type { HoldCharged, UsageReported } from "./event.ts";
+import type { AccountCorrected, HoldCharged, UsageReported } from "./event.ts";
 import type { Allocation, Tally } from "./state.ts";
 
 /** Counts stop at the largest number that is still exact. */
@@ -52,7 +52,7 @@ export function grownCalls(tally: Tally, reported: Calls): Calls {
 }
 
 /** Takes over what a holder reported, as far as it has grown, at the granted node and all above it. */
-export function reportTally(node: Allocation, event: UsageReported): void {
+export function reportTally(node: Allocation, event: UsageReported | AccountCorrected): void {
   const { tally } = node;
   const network = Math.max(0, event.networkBytes - tally.networkBytes);
   const disk = Math.max(0, event.diskBytes - tally.diskBytes);

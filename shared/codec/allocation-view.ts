@@ -65,8 +65,14 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
     openChildren: node.children.size,
     waiting: node.waiters.length,
     reclaimPendingCredits: pendingCredits(node),
+    writtenOffCredits: BigInt(node.writtenOff.credits),
+    writtenOffToolCalls: BigInt(node.writtenOff.toolCalls),
   };
-  if (deadlineAtMs !== undefined) view.deadlineLeftMs = BigInt(Math.max(0, deadlineAtMs - options.nowMs));
+  const { leaseEndsAtMs } = node;
+  if (leaseEndsAtMs !== undefined && state !== "closed") {
+    view.leaseLeftMs = BigInt(Math.max(0, Math.floor(leaseEndsAtMs - options.nowMs)));
+  }
+  if (deadlineAtMs !== undefined) view.deadlineLeftMs = BigInt(Math.max(0, Math.floor(deadlineAtMs - options.nowMs)));
   return view;
 }
 

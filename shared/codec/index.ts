@@ -11,6 +11,7 @@ export type {
   DocumentResult,
   ModelPrice,
   OnFailure,
+  OnInterruption,
   Price,
   PriceTable,
   QueueSpec,
@@ -76,6 +77,7 @@ export { FieldCheck } from "./parse/field-check.ts";
 export { type Parsed, parseOrThrow } from "./parse/parsed.ts";
 export { COMMIT_FORMAT_VERSION, decodeCommit, encodeCommit } from "./record/commit-codec.ts";
 export { CommitFormatError, type CommitFormatFault } from "./record/commit-format-error.ts";
+export { decodeSnapshot, encodeSnapshot, SNAPSHOT_FORMAT_VERSION } from "./record/snapshot-codec.ts";
 export {
   type CreateSwarmSpec,
   type GetSwarmSpec,
@@ -87,18 +89,35 @@ export {
   parseListSwarms,
   parsePreemptRun,
   parseRunRoutine,
+  parseStopRun,
   parseStopSwarm,
   parseWatchRun,
   parseWatchUsage,
+  parseWriteOff,
   type RunRoutineSpec,
   type StopSwarmSpec,
   type WatchUsageSpec,
+  type WriteOffSpec,
 } from "./requests.ts";
 export { routineFromProto, routineToProto, stepFromProto, stepToProto } from "./routine.ts";
 export {
+  type Notes,
+  type RunAssignment,
+  runEndNote,
+  runEndOf,
+  runWorkNotes,
+  runWorkOf,
+  type StepAssignment,
+  stepEndNote,
+  stepEndOf,
+  stepWorkNotes,
+  stepWorkOf,
+} from "./work-notes.ts";
+export {
   type Addressee,
-  type ExecuteRoutineSpec,
-  type ExecuteStepSpec,
+  type BeginRoutineSpec,
+  type BeginStepSpec,
+  type JoinSpec,
   type PreemptItemSpec,
   type PreemptSpec,
   parseAmounts,

@@ -8,8 +8,10 @@ import {
   ListSwarmsRequestSchema,
   PreemptRunRequestSchema,
   RunRoutineRequestSchema,
+  StopRunRequestSchema,
   StopSwarmRequestSchema,
   WatchRunRequestSchema,
+  WriteOffRequestSchema,
 } from "#gen/bursar/v1/coordination_service_pb.js";
 import { ExecuteStepRequestSchema } from "#gen/bursar/v1/execution_service_pb.js";
 import { PreemptRequestSchema } from "#gen/bursar/v1/preemption_service_pb.js";
@@ -25,9 +27,11 @@ import {
   parseListSwarms,
   parsePreemptRun,
   parseRunRoutine,
+  parseStopRun,
   parseStopSwarm,
   parseWatchRun,
   parseWatchUsage,
+  parseWriteOff,
 } from "./requests.ts";
 import { parseAmounts, parseExecuteRoutine, parseExecuteStep, parsePreempt } from "./work-requests.ts";
 
@@ -150,6 +154,25 @@ describe("requests of clients", () => {
     expect(fieldsOf(parseStopSwarm(create(StopSwarmRequestSchema, wrong)))).toEqual(["reason", "swarm", "wait_ms"]);
   });
 
+  test("StopRun", () => {
+    expect(parseStopRun(create(StopRunRequestSchema, { run: "a/b" }))).toEqual({
+      ok: true,
+      value: { run: "a/b", reason: "", waitMs: 10_000 },
+    });
+    const wrong = { reason: "x".repeat(1_025), waitMs: LIMITS.stopWaitMsMax + 1 };
+    expect(fieldsOf(parseStopRun(create(StopRunRequestSchema, wrong)))).toEqual(["reason", "run", "wait_ms"]);
+  });
+
+  test("WriteOff wants to know who decided, and why", () => {
+    const request = { requestId: "r", allocationId: "a/b", reason: "host 7 is gone" };
+    expect(parseWriteOff(create(WriteOffRequestSchema, request))).toEqual({
+      ok: true,
+      value: { requestId: "r", allocation: "a/b", reason: "host 7 is gone" },
+    });
+    const wrong = create(WriteOffRequestSchema, { reason: " " });
+    expect(fieldsOf(parseWriteOff(wrong))).toEqual(["allocation_id", "reason", "request_id"]);
+  });
+
   test("WatchUsage has a shortest interval and a usual one", () => {
     const parse = (request: object) => parseWatchUsage(create(WatchUsageRequestSchema, request));
     expect(parse({})).toEqual({ ok: true, value: { allocationId: "", intervalMs: 250, depth: 0 } });
@@ -212,11 +235,24 @@ describe("requests between daemons", () => {
         trace: { traceparent },
       },
     });
-    expect(fieldsOf(parseExecuteRoutine(create(ExecuteRoutineRequestSchema)))).toEqual([
+    const empty = create(ExecuteRoutineRequestSchema, { routine: {}, grantorIncarnation: "é" });
+    expect(fieldsOf(parseExecuteRoutine(empty))).toEqual([
       "grant",
+      "grantor_incarnation",
       "instance",
-      "routine",
+      "routine.name",
+      "routine.steps",
     ]);
+  });
+
+  test("ExecuteRoutine and ExecuteStep without work only join, and need no more of the grant than its id", () => {
+    const request = { instance: "process-1", grant: { allocationId: "run-1" } };
+    const join = { type: "join", instance: "process-1", incarnation: "", allocationId: "run-1" };
+    expect(parseExecuteRoutine(create(ExecuteRoutineRequestSchema, request))).toEqual({ ok: true, value: join });
+    expect(parseExecuteStep(create(ExecuteStepRequestSchema, request))).toEqual({ ok: true, value: join });
+    expect(fieldsOf(parseExecuteStep(create(ExecuteStepRequestSchema)))).toEqual(["grant", "instance"]);
+    const nameless = create(ExecuteStepRequestSchema, { ...request, grant: {} });
+    expect(fieldsOf(parseExecuteStep(nameless))).toEqual(["grant.allocation_id"]);
   });
 
   test("ExecuteStep: the run's id becomes a folder and must be a plain name", () => {

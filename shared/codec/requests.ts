@@ -7,9 +7,12 @@ import type {
   ListSwarmsRequest,
   PreemptRunRequest,
   RunRoutineRequest,
+  StopRunRequest,
   StopSwarmRequest,
   WatchRunRequest,
+  WriteOffRequest,
 } from "#gen/bursar/v1/coordination_service_pb.js";
+import type { WriteOffStepRequest } from "#gen/bursar/v1/process_service_pb.js";
 import type { WatchUsageRequest } from "#gen/bursar/v1/watch_service_pb.js";
 import { LIMITS } from "#std";
 import type { RoutineSpec } from "./document/swarm-document.ts";
@@ -147,6 +150,41 @@ export function parseStopSwarm({ swarm, reason, waitMs }: StopSwarmRequest): Par
     swarm: check.idOrPath("swarm", swarm),
     reason: check.text("reason", reason, LIMITS.reasonCharsMax),
     waitMs: waitMs === 0 ? LIMITS.stopWaitMs : check.whole("wait_ms", waitMs, { max: LIMITS.stopWaitMsMax }),
+  };
+  return check.finish(spec);
+}
+
+export interface StopRunSpec {
+  /** Id or path. */
+  readonly run: string;
+  readonly reason: string;
+  /** How long to wait for it to end. */
+  readonly waitMs: number;
+}
+
+export function parseStopRun({ run, reason, waitMs }: StopRunRequest): Parsed<StopRunSpec> {
+  const check = new FieldCheck();
+  const spec: StopRunSpec = {
+    run: check.idOrPath("run", run),
+    reason: check.text("reason", reason, LIMITS.reasonCharsMax),
+    waitMs: waitMs === 0 ? LIMITS.stopWaitMs : check.whole("wait_ms", waitMs, { max: LIMITS.stopWaitMsMax }),
+  };
+  return check.finish(spec);
+}
+
+export interface WriteOffSpec {
+  readonly requestId: string;
+  /** The allocation whose holder is silent: id or path. */
+  readonly allocation: string;
+  readonly reason: string;
+}
+
+export function parseWriteOff(message: WriteOffRequest | WriteOffStepRequest): Parsed<WriteOffSpec> {
+  const check = new FieldCheck();
+  const spec: WriteOffSpec = {
+    requestId: check.id("request_id", message.requestId),
+    allocation: check.idOrPath("allocation_id", message.allocationId),
+    reason: check.reason("reason", message.reason),
   };
   return check.finish(spec);
 }

@@ -19,6 +19,7 @@ const common = { name, limits: wantedLimits, onFailure };
 const code: fc.Arbitrary<StepSpec> = fc.record({
   ...common,
   kind: fc.constant("code" as const),
+  onInterruption: fc.constantFrom("retry", "fail"),
   code: fc.record({
     command: fc.array(word, { minLength: 1, maxLength: 4 }),
     env: fc.dictionary(variable, word, { maxKeys: 3, noNullPrototype: true }),
@@ -28,6 +29,7 @@ const code: fc.Arbitrary<StepSpec> = fc.record({
 const worker: fc.Arbitrary<StepSpec> = fc.record({
   ...common,
   kind: fc.constant("worker" as const),
+  onInterruption: fc.constantFrom("continue", "retry", "fail"),
   worker: fc.record({ kind: name, attachWithinMs: fc.integer({ min: 1, max: 100_000 }) }),
 });
 
@@ -99,8 +101,11 @@ describe("a routine", () => {
             onFailure: "fail",
             limits: { branches: 4 },
             parallel: [
-              { limits: { branches: 1 }, steps: [{ worker: { attachWithinMs: LIMITS.workerAttachMs } }, {}] },
-              { steps: [{ code: { command: ["true"], env: {}, cwd: "." } }] },
+              {
+                limits: { branches: 1 },
+                steps: [{ onInterruption: "continue", worker: { attachWithinMs: LIMITS.workerAttachMs } }, {}],
+              },
+              { steps: [{ onInterruption: "fail", code: { command: ["true"], env: {}, cwd: "." } }] },
             ],
           },
         ],
@@ -171,6 +176,18 @@ describe("a routine", () => {
       "a policy that only a newer peer knows",
       { name: "m", steps: [{ name: "a", work, onFailure: 9 as never }] },
       ["routine.steps[0].on_failure"],
+    ],
+    [
+      "an interruption that cannot be: code that continues, a parallel step that says anything, a policy of a newer peer",
+      {
+        name: "m",
+        steps: [
+          { name: "a", work: codeWork({ command: ["x"] }), onInterruption: 1 },
+          { name: "b", work: parallel([{ name: "x", steps: nested(1) }]), onInterruption: 2 },
+          { name: "c", work, onInterruption: 9 as never },
+        ],
+      },
+      ["routine.steps[0].on_interruption", "routine.steps[1].on_interruption", "routine.steps[2].on_interruption"],
     ],
     [
       "bad limits at every level",

@@ -3,15 +3,24 @@
  * unique among siblings, exactly one kind of work per step, defaults and the slots of branches filled in.
  */
 import type { Limits } from "#budget";
-import { type Branch, FailurePolicy, type Routine, type Step } from "#gen/bursar/v1/routine_pb.js";
+import { type Branch, FailurePolicy, InterruptionPolicy, type Routine, type Step } from "#gen/bursar/v1/routine_pb.js";
 import { LIMITS } from "#std";
 import { slotsOfBranches, slotsOfSteps } from "./document/swarm-check.ts";
-import type { BranchSpec, CodeSpec, OnFailure, RoutineSpec, StepSpec, WorkerSpec } from "./document/swarm-document.ts";
+import type {
+  BranchSpec,
+  CodeSpec,
+  OnFailure,
+  OnInterruption,
+  RoutineSpec,
+  StepSpec,
+  WorkerSpec,
+} from "./document/swarm-document.ts";
 import { enumNames } from "./enum-names.ts";
 import { limitsToProto, wantedLimitsFromProto } from "./messages/amounts.ts";
 import type { FieldCheck } from "./parse/field-check.ts";
 
 const failurePolicies = enumNames<OnFailure>(FailurePolicy, ["fail", "continue"]);
+const interruptionPolicies = enumNames<OnInterruption>(InterruptionPolicy, ["continue", "retry", "fail"]);
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OUR_VARIABLES = "BURSAR_";
 
@@ -25,6 +34,8 @@ export function stepToProto(step: StepSpec): Step {
     name: step.name,
     limits: limitsToProto(step.limits),
     onFailure: failurePolicies.numberOf[step.onFailure],
+    onInterruption:
+      step.kind === "parallel" ? InterruptionPolicy.UNSPECIFIED : interruptionPolicies.numberOf[step.onInterruption],
     work: workToProto(step),
   };
 }
@@ -122,12 +133,20 @@ function stepOf(lies: Lies, message: Step): StepSpec | undefined {
     limits,
     onFailure: check.choice("on_failure", message.onFailure, failurePolicies, "fail"),
   };
+  const interruption = (unset: OnInterruption) =>
+    check.choice("on_interruption", message.onInterruption, interruptionPolicies, unset);
   switch (work.case) {
-    case "code":
-      return { ...common, kind: "code", code: codeFromProto(check.inside("code"), work.value) };
-    case "worker":
-      return { ...common, kind: "worker", worker: workerFromProto(check.inside("worker"), work.value) };
+    case "code": {
+      const code = codeFromProto(check.inside("code"), work.value);
+      return { ...common, kind: "code", onInterruption: ofCode(check, interruption("fail")), code };
+    }
+    case "worker": {
+      const worker = workerFromProto(check.inside("worker"), work.value);
+      return { ...common, kind: "worker", onInterruption: interruption("continue"), worker };
+    }
     case "parallel": {
+      if (message.onInterruption !== InterruptionPolicy.UNSPECIFIED)
+        check.refuse("on_interruption", "is not for a parallel step; set it at the steps of its branches");
       const parallel = branchesFromProto({ ...lies, check: check.inside("parallel") }, work.value.branches);
       return { ...common, limits: { branches: slotsOfBranches(parallel), ...limits }, kind: "parallel", parallel };
     }
@@ -135,6 +154,13 @@ function stepOf(lies: Lies, message: Step): StepSpec | undefined {
       check.refuse("work", "is missing; set code, worker or parallel");
       return undefined;
   }
+}
+
+/** The processes of code die with their daemon: nothing of them can go on. */
+function ofCode(check: FieldCheck, policy: OnInterruption): "retry" | "fail" {
+  if (policy !== "continue") return policy;
+  check.refuse("on_interruption", "CONTINUE is for worker steps; code dies with its daemon: set RETRY or FAIL");
+  return "fail";
 }
 
 function branchesFromProto(lies: Lies, messages: readonly Branch[]): BranchSpec[] {

@@ -21,38 +21,66 @@ export interface Addressee {
   readonly incarnation: string;
 }
 
-export interface ExecuteRoutineSpec extends Addressee {
+/** Follows work that is known where it is asked for, and begins none. */
+export interface JoinSpec extends Addressee {
+  readonly type: "join";
+  readonly allocationId: string;
+}
+
+interface BeginSpec extends Addressee {
+  readonly type: "begin";
   readonly grant: GrantHandover;
-  readonly routine: RoutineSpec;
+  /** The life of the daemon that grants; empty: any. */
+  readonly grantorIncarnation: string;
   readonly trace: TraceContext | undefined;
 }
 
-export function parseExecuteRoutine(message: ExecuteRoutineRequest): Parsed<ExecuteRoutineSpec> {
-  const check = new FieldCheck();
-  return check.finishWith<ExecuteRoutineSpec, "grant" | "routine">({
-    ...addresseeOf(check, message),
-    grant: check.present("grant", message.grant, grantFromProto),
-    routine: check.present("routine", message.routine, routineFromProto),
-    trace: traceFromProto(message.trace),
-  });
+export interface BeginRoutineSpec extends BeginSpec {
+  readonly routine: RoutineSpec;
 }
 
-export interface ExecuteStepSpec extends Addressee {
-  readonly grant: GrantHandover;
+export interface BeginStepSpec extends BeginSpec {
   readonly step: StepSpec;
   readonly runId: string;
-  readonly trace: TraceContext | undefined;
 }
 
-export function parseExecuteStep(message: ExecuteStepRequest): Parsed<ExecuteStepSpec> {
+export function parseExecuteRoutine(message: ExecuteRoutineRequest): Parsed<BeginRoutineSpec | JoinSpec> {
   const check = new FieldCheck();
-  return check.finishWith<ExecuteStepSpec, "grant" | "step">({
-    ...addresseeOf(check, message),
-    grant: check.present("grant", message.grant, grantFromProto),
-    step: check.present("step", message.step, stepFromProto),
-    runId: check.fileName("run_id", message.runId),
-    trace: traceFromProto(message.trace),
+  if (!message.routine) return joinOf(check, message);
+  return check.finishWith<BeginRoutineSpec, "grant">({
+    ...beginOf(check, message),
+    routine: routineFromProto(check.inside("routine"), message.routine),
   });
+}
+
+export function parseExecuteStep(message: ExecuteStepRequest): Parsed<BeginStepSpec | JoinSpec> {
+  const check = new FieldCheck();
+  if (!message.step) return joinOf(check, message);
+  return check.finishWith<BeginStepSpec, "grant" | "step">({
+    ...beginOf(check, message),
+    step: stepFromProto(check.inside("step"), message.step),
+    runId: check.fileName("run_id", message.runId),
+  });
+}
+
+type Handover = ExecuteRoutineRequest | ExecuteStepRequest;
+
+function beginOf(check: FieldCheck, message: Handover) {
+  return {
+    ...addresseeOf(check, message),
+    type: "begin",
+    grant: check.present("grant", message.grant, grantFromProto),
+    grantorIncarnation: check.optionalId("grantor_incarnation", message.grantorIncarnation) ?? "",
+    trace: traceFromProto(message.trace),
+  } as const;
+}
+
+function joinOf(check: FieldCheck, message: Handover): Parsed<JoinSpec> {
+  const addressee = addresseeOf(check, message);
+  const allocationId = check.present("grant", message.grant, (inside, grant) =>
+    inside.id("allocation_id", grant.allocationId),
+  );
+  return check.finishWith<JoinSpec, "allocationId">({ ...addressee, type: "join", allocationId });
 }
 
 export interface PreemptItemSpec {

@@ -1,11 +1,14 @@
 /** What every daemon stands on: its journal and loop, clock and ids, log and traces, and its name in the mesh. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { SnapshotError } from "#budget";
 import { decodeCommit, encodeCommit } from "#codec";
-import { openSqliteJournal } from "#journal";
+import { JournalError, openSqliteJournal } from "#journal";
 import type { Clock, IdSource, Telemetry } from "#ports";
+import { type Connection, connect } from "#rpc";
+import { InvariantError } from "#std";
 import { createTelemetry } from "#telemetry";
-import { systemClock, systemIds, TierResourceManager } from "#tier";
+import { systemClock, systemIds, type TierOptions, TierResourceManager } from "#tier";
 import { type DaemonSettings, journalPagesMax } from "./settings.ts";
 
 /** The part of a logger that daemons use; pino's shape. */
@@ -22,6 +25,8 @@ export interface DaemonBase {
   readonly ids: IdSource;
   readonly telemetry: Telemetry;
   readonly loop: TierResourceManager;
+  /** A connection to the daemon at `host:port`, dialled when it is first used. */
+  readonly connect: (address: string) => Connection;
   /** Stable over restarts, because the journal is: another journal is another holder. */
   readonly instance: string;
   /** New at each start. */
@@ -48,9 +53,14 @@ export async function openBase({ settings, log, environment, onFatal }: BaseOpti
     tier,
     journalId: ids.newId(),
     ...(pagesMax === undefined ? {} : { pagesMax }),
+    clock,
+    onCompaction: (report) => {
+      if (report.ok) log.info(report, "the journal was compacted");
+      else log.warn({ err: report.error }, "the journal could not be compacted; it goes on as it is");
+    },
   });
   const { checkInvariants } = settings;
-  const loop = new TierResourceManager({ opened, clock, onFatal, checkInvariants });
+  const loop = rebuild({ opened, clock, onFatal, checkInvariants }, settings.journal);
   const telemetry = await createTelemetry({
     serviceName: `bursar-${tier}`,
     environment,
@@ -58,5 +68,26 @@ export async function openBase({ settings, log, environment, onFatal }: BaseOpti
     onExportError: (error, lostSpans) => log.warn({ err: error, lostSpans }, "spans could not be exported"),
   });
   const instance = `${tier}-${loop.journalId}`;
-  return { settings, log, clock, ids, telemetry, loop, instance, incarnation: ids.newId() };
+  return {
+    settings,
+    log,
+    clock,
+    ids,
+    telemetry,
+    loop,
+    connect: (address) => connect({ address, clock }),
+    instance,
+    incarnation: ids.newId(),
+  };
+}
+
+/** A journal whose rows are whole and yet make no books is refused like a damaged one. */
+function rebuild(options: TierOptions, path: string): TierResourceManager {
+  try {
+    return new TierResourceManager(options);
+  } catch (cause) {
+    if (!(cause instanceof InvariantError || cause instanceof SnapshotError)) throw cause;
+    const what = `its rows are whole, but make no books (${cause.message}); bursar doctor says more`;
+    throw new JournalError("corrupt", { path, what, cause });
+  }
 }

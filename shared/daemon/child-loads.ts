@@ -29,7 +29,7 @@ export class ChildLoads {
   }
 
   /** Counts one piece of work until the returned function is called. */
-  begin({ instance }: ChildDaemon): () => void {
+  begin({ instance }: Pick<ChildDaemon, "instance">): () => void {
     this.#add(instance, 1);
     return () => this.#add(instance, -1);
   }

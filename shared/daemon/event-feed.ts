@@ -5,6 +5,15 @@
 import { Feed } from "#rpc";
 import { LIMITS } from "#std";
 
+/** Numbers of the events of one piece of work in one life of its daemon: above all that an earlier life gave. */
+export function eventNumbers(lives: number): () => bigint {
+  let last = BigInt(lives) << 32n;
+  return () => {
+    last += 1n;
+    return last;
+  };
+}
+
 export class EventFeed<T> {
   readonly #events: T[] = [];
   readonly #followers = new Set<Feed<T>>();

@@ -1,15 +1,14 @@
 /** Connections to the daemons of the tier below, one per address, dialled when first used. */
-
-import type { Clock } from "#ports";
-import { type Connection, connect } from "#rpc";
+import type { Connection } from "#rpc";
 import { LIMITS } from "#std";
+import type { DaemonBase } from "./base.ts";
 
 export class Peers {
-  readonly #clock: Pick<Clock, "wallMs">;
+  readonly #connect: DaemonBase["connect"];
   readonly #connections = new Map<string, Connection>();
 
-  constructor(clock: Pick<Clock, "wallMs">) {
-    this.#clock = clock;
+  constructor({ connect }: Pick<DaemonBase, "connect">) {
+    this.#connect = connect;
   }
 
   at(address: string): Connection {
@@ -17,7 +16,7 @@ export class Peers {
     if (known) return known;
     const oldest = this.#connections.keys().next();
     if (this.#connections.size >= LIMITS.childDaemonsMax && !oldest.done) this.forget(oldest.value);
-    const connection = connect({ address, clock: this.#clock });
+    const connection = this.#connect(address);
     this.#connections.set(address, connection);
     return connection;
   }

@@ -9,6 +9,7 @@ import { JournalError } from "#journal";
 import { type CallContext, type GrpcServer, ListenError, type ServiceBinding, startGrpcServer } from "#rpc";
 import { LIMITS } from "#std";
 import { type DaemonBase, type Log, openBase } from "./base.ts";
+import { plainLog } from "./plain-log.ts";
 import { parseDaemonSettings, usageText } from "./settings.ts";
 
 export const EXIT = Object.freeze({ ok: 0, usage: 2, listen: 3, journal: 4, fatal: 5 });
@@ -51,11 +52,16 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     writeSync(2, `${parsed.problems.map((problem) => `${tier}: ${problem}`).join("\n")}\n\n${usageText(tier)}`);
     return exit(EXIT.usage);
   }
-  const log = options.createLog(parsed.settings.logLevel);
+  const log = plainLog(options.createLog(parsed.settings.logLevel));
   const onFatal = (error: Error) => {
     log.error({ err: error }, "the daemon cannot go on; what was acknowledged is safe in the journal");
     exit(EXIT.fatal);
   };
+  // A fault that nobody caught ends the daemon as the table of exit codes says.
+  process.once("uncaughtException", (error) => {
+    writeSync(2, `${tier}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    exit(EXIT.fatal);
+  });
   try {
     const base = await openBase({ settings: parsed.settings, log, environment: options.environment, onFatal });
     await serve(options, base);
@@ -88,9 +94,6 @@ async function serve({ tier, exit, build }: RunOptions, base: DaemonBase): Promi
     admit,
     onError: ({ method, error }) => log.error({ err: error, method }, "a call failed by a fault of this daemon"),
   });
-  parts.start(settings.advertise ?? server.address);
-  announce({ tier, address: server.address, instance: base.instance });
-  log.info({ address: server.address, instance: base.instance, journal: settings.journal }, "serving");
   const stop = async (signal: string) => {
     if (draining) return;
     draining = true;
@@ -107,6 +110,10 @@ async function serve({ tier, exit, build }: RunOptions, base: DaemonBase): Promi
       });
     });
   }
+  parts.start(settings.advertise ?? server.address);
+  // Last, so that whoever reads the line may send a signal at once.
+  announce({ tier, address: server.address, instance: base.instance });
+  log.info({ address: server.address, instance: base.instance, journal: settings.journal }, "serving");
 }
 
 function announce(facts: { readonly tier: Tier; readonly address: string; readonly instance: string }): void {

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import type { Tier } from "#errors";
+import { LIMITS } from "#std";
 
 export interface DaemonSettings {
   readonly tier: Tier;
@@ -28,6 +29,8 @@ export interface DaemonSettings {
   readonly logLevel: string;
   /** Check every invariant after every command; slow. */
   readonly checkInvariants: boolean;
+  /** Time to live of the leases that this daemon gives, in milliseconds. */
+  readonly leaseTtlMs: number;
   /** Bytes that the journal's file may have; undefined: as much as the disk. */
   readonly journalBytesMax: number | undefined;
 }
@@ -58,6 +61,7 @@ const OPTIONS = {
   "log-level": { type: "string" },
   "check-invariants": { type: "boolean" },
   "journal-bytes-max": { type: "string" },
+  "lease-ttl-ms": { type: "string" },
   help: { type: "boolean" },
 } as const;
 
@@ -67,6 +71,7 @@ const ONLY_FOR: { readonly [option: string]: readonly Tier[] } = {
   prices: ["execution"],
   "work-dir": ["execution"],
   capacity: ["process", "execution"],
+  "lease-ttl-ms": ["coordination", "process"],
 };
 
 /** How to start a daemon of this tier. */
@@ -86,6 +91,9 @@ export function usageText(tier: Tier): string {
         ]
       : []),
     ...(parent ? ["  --capacity N             work taken at the same time (0: no bound)"] : []),
+    ...(tier === "execution"
+      ? []
+      : [`  --lease-ttl-ms N         lease of what it grants, renewed in time (${LIMITS.leaseTtlMs})`]),
     "  --allow-insecure         listen beyond loopback, without certificates",
     `  --log-level LEVEL        ${LOG_LEVELS.join(", ")} (info)`,
     "  --journal-bytes-max N    refuse to let the journal grow beyond N bytes",
@@ -118,11 +126,12 @@ export function parseDaemonSettings(tier: Tier, argv: readonly string[]): Parsed
       problems.push(`--${option} must be HOST:PORT, got ${JSON.stringify(text)}`);
     return text;
   };
-  const whole = (option: "capacity" | "journal-bytes-max", min: number) => {
+  const whole = (option: "capacity" | "journal-bytes-max" | "lease-ttl-ms", min: number, max?: number) => {
     const text = values[option];
     if (text === undefined) return undefined;
-    if (!/^\d{1,15}$/.test(text) || Number(text) < min)
-      problems.push(`--${option} must be a whole number, ${min} or more, got ${JSON.stringify(text)}`);
+    const range = max === undefined ? `${min} or more` : `${min} to ${max}`;
+    if (!/^\d{1,15}$/.test(text) || Number(text) < min || Number(text) > (max ?? Number.POSITIVE_INFINITY))
+      problems.push(`--${option} must be a whole number, ${range}, got ${JSON.stringify(text)}`);
     return Number(text);
   };
   const level = values["log-level"] ?? "info";
@@ -142,6 +151,7 @@ export function parseDaemonSettings(tier: Tier, argv: readonly string[]): Parsed
     allowInsecure: values["allow-insecure"] ?? false,
     logLevel: level,
     checkInvariants: values["check-invariants"] ?? false,
+    leaseTtlMs: whole("lease-ttl-ms", LIMITS.leaseTtlMsMin, LIMITS.leaseTtlMsMax) ?? LIMITS.leaseTtlMs,
     journalBytesMax: whole("journal-bytes-max", 16 * PAGE_BYTES),
   });
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };

@@ -1,6 +1,6 @@
 /** A daemon's connection to the tier above: dialled once it serves, kept up until it ends. */
 import type { TraceContext } from "#ports";
-import { connect, dialBudgetService } from "#rpc";
+import { dialBudgetService } from "#rpc";
 import { Uplink } from "#tier";
 import type { DaemonBase } from "./base.ts";
 
@@ -23,7 +23,7 @@ export function connectTierAbove(base: DaemonBase, { traceOf }: TierAboveOptions
   const { settings, loop, clock, ids, log, instance, incarnation, telemetry } = base;
   const { parent = "", tier, capacity } = settings;
   let address = "";
-  const connection = connect({ address: parent, clock });
+  const connection = base.connect(parent);
   const uplink = new Uplink({
     loop,
     clock,

@@ -55,6 +55,21 @@ const ROWS = {
     "The daemon is shutting down and takes no new work.",
     "Retry after the stated time, or at another daemon.",
   ),
+  NOT_WELCOMED: row(
+    "UNAVAILABLE",
+    "The daemon that grants has not welcomed this one in the life it is in, so that this one takes no new grant of it.",
+    "Retry after the stated time with the same grant.",
+  ),
+  LEASE_ENDED: row(
+    "UNAVAILABLE",
+    "The tier above has not renewed the lease of this allocation, so that nothing new is spent; what is in flight may be settled.",
+    "Retry after the stated time with the same request_id: it goes on once the tier above answers.",
+  ),
+  JOURNAL_BEHIND: row(
+    "FAILED_PRECONDITION",
+    "The daemon's journal is older than what it has told the tier above: a copy was put back.",
+    "Put the latest journal back; or start the daemon on a new one, and write off what the old one held.",
+  ),
   QUEUE_FULL: row(
     "RESOURCE_EXHAUSTED",
     "More requests wait than the daemon may hold.",

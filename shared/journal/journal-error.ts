@@ -16,6 +16,7 @@ export type JournalErrorReason =
   | "io-error"
   | "row-too-large"
   | "unencodable"
+  | "not-compacted"
   | "stopped";
 
 const ADVICE: Readonly<Record<JournalErrorReason, string>> = Object.freeze({
@@ -32,6 +33,9 @@ const ADVICE: Readonly<Record<JournalErrorReason, string>> = Object.freeze({
   "io-error": "check the disk and start again; every acknowledged commit is kept",
   "row-too-large": "split the batch before it is appended",
   unencodable: "this is a defect of the program; every acknowledged commit is kept",
+  "not-compacted":
+    "nothing was lost and commits go on; it is tried again when as much has come again, and if it keeps failing, " +
+    "examine a copy of the journal",
   stopped: "start again; the journal is read back from what is durable",
 });
 
@@ -42,6 +46,8 @@ export interface JournalErrorOptions {
   readonly path: string;
   /** The row (commit number) at fault, when one can be named. */
   readonly row?: number;
+  /** The part of the snapshot at fault (from 1), when one can be named. */
+  readonly part?: number;
   readonly cause?: unknown;
 }
 
@@ -52,9 +58,12 @@ export class JournalError extends Error {
   readonly path: string;
   /** The row (commit number) at fault, or undefined when the fault is not in one row. */
   readonly row: number | undefined;
+  /** The part of the snapshot at fault, or undefined when the fault is not in one. */
+  readonly part: number | undefined;
 
   constructor(reason: JournalErrorReason, options: JournalErrorOptions) {
-    const where = options.row === undefined ? "" : `row ${options.row}: `;
+    const ofPart = options.part === undefined ? "" : `snapshot part ${options.part}: `;
+    const where = options.row === undefined ? ofPart : `row ${options.row}: `;
     super(
       `journal ${options.path}: ${where}${options.what} (${reason}); ${ADVICE[reason]}`,
       options.cause === undefined ? undefined : { cause: options.cause },
@@ -62,6 +71,7 @@ export class JournalError extends Error {
     this.reason = reason;
     this.path = options.path;
     this.row = options.row;
+    this.part = options.part;
   }
 }
 
@@ -86,10 +96,18 @@ const REASON_BY_FS_CODE: ReadonlyMap<unknown, JournalErrorReason> = new Map([
   ["ENOSPC", "disk-full"],
 ]);
 
-/** Names an error of node:sqlite or node:fs. `doing` says what was tried. A JournalError passes through unchanged. */
-export function journalErrorOf(error: unknown, options: { path: string; doing: string }): JournalError {
+interface Circumstances {
+  readonly path: string;
+  /** What was tried. */
+  readonly doing: string;
+  /** What an error is that comes neither from SQLite nor from the file system. Default: `io-error`. */
+  readonly otherwise?: JournalErrorReason;
+}
+
+/** Names an error of node:sqlite or node:fs. A JournalError passes through unchanged. */
+export function journalErrorOf(error: unknown, options: Circumstances): JournalError {
   if (error instanceof JournalError) return error;
-  const reason = reasonOf(error) ?? "io-error";
+  const reason = reasonOf(error) ?? options.otherwise ?? "io-error";
   const detail = error instanceof Error ? error.message : String(error);
   return new JournalError(reason, { path: options.path, what: `${options.doing}: ${detail}`, cause: error });
 }
@@ -97,6 +115,8 @@ export function journalErrorOf(error: unknown, options: { path: string; doing: s
 function reasonOf(error: unknown): JournalErrorReason | undefined {
   if (!(error instanceof Error)) return undefined;
   // The low byte is SQLite's primary result code; the rest says more about it.
-  if ("errcode" in error && typeof error.errcode === "number") return REASON_BY_RESULT_CODE.get(error.errcode & 0xff);
+  if ("errcode" in error && typeof error.errcode === "number") {
+    return REASON_BY_RESULT_CODE.get(error.errcode & 0xff) ?? "io-error";
+  }
   return "code" in error ? REASON_BY_FS_CODE.get(error.code) : undefined;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { describeState } from "#budget";
 import type { Commit, Journal } from "#ports";
 import { jsonCodec, numberedCommit, numberedCommits } from "./json-codec.fixture.ts";
+import { Ledger, ledgerCommits, realCodec, stateOf } from "./ledger.fixture.ts";
 import { MemoryDisk } from "./memory-journal.ts";
 
 /** Appends commits `from … to` and notes each answer by number: "durable" or the reason. */
@@ -122,5 +124,116 @@ describe("MemoryDisk", () => {
     journal.append(commit, () => {});
     commit.engineTimeMs = 77;
     expect(disk.durable()).toEqual(numberedCommits(1));
+  });
+});
+
+describe("MemoryDisk with true events", () => {
+  const COMMITS = 40;
+
+  function disk(syncs: "at-once" | "when-told" = "at-once") {
+    return new MemoryDisk({ journalId: "journal-1", codec: realCodec, syncs });
+  }
+
+  /** Appends the next commits of the ledger, whatever comes of them. */
+  function appendNext(journal: Journal, ledger: Ledger, count: number): void {
+    for (let n = 0; n < count; n++) journal.append(ledger.next(), () => {});
+  }
+
+  test("a compaction leaves the same state in a snapshot, and commits after it", () => {
+    const ledger = new Ledger();
+    const memory = disk();
+    const { journal } = memory.open();
+    appendNext(journal, ledger, COMMITS);
+    memory.compact();
+    expect(memory.durable()).toEqual([]);
+    appendNext(journal, ledger, 3);
+    memory.compact();
+    appendNext(journal, ledger, 2);
+    journal.close();
+    const reopened = memory.open();
+    expect([...reopened.commits]).toHaveLength(2);
+    expect(describeState(stateOf(reopened))).toEqual(describeState(ledger.state));
+    expect([...(memory.durableSnapshot() ?? [])].at(-1)).toMatchObject({ type: "end" });
+  });
+
+  test("one that was begun leaves the commits that came meanwhile, and waits for nothing that is not synced", () => {
+    const ledger = new Ledger();
+    const memory = disk("when-told");
+    const { journal } = memory.open();
+    appendNext(journal, ledger, COMMITS);
+    memory.sync(COMMITS - 2);
+    const finish = memory.startCompaction();
+    memory.sync(1);
+    expect(finish()).toBe(true);
+    expect(memory.durable()).toHaveLength(1);
+    memory.sync();
+    memory.crash();
+    expect(describeState(stateOf(memory.open()))).toEqual(describeState(ledger.state));
+  });
+
+  test("one that a crash overtook, or another, did not happen", () => {
+    const ledger = new Ledger();
+    const memory = disk();
+    appendNext(memory.open().journal, ledger, COMMITS);
+    const finish = memory.startCompaction();
+    memory.crash();
+    expect(finish()).toBe(false);
+    const { journal, snapshot, commits } = memory.open();
+    expect(snapshot).toBeUndefined();
+    expect([...commits]).toHaveLength(COMMITS);
+    const [first, second] = [memory.startCompaction(), memory.startCompaction()];
+    appendNext(journal, ledger, 1);
+    expect([first(), second()]).toEqual([true, false]);
+    journal.close();
+    expect(describeState(stateOf(memory.open()))).toEqual(describeState(ledger.state));
+  });
+
+  test("engine time may not fall below that of the snapshot", () => {
+    const memory = disk();
+    const { journal } = memory.open();
+    appendNext(journal, new Ledger(), COMMITS);
+    memory.compact();
+    journal.close();
+    const reopened = memory.open().journal;
+    expect(() => appendNext(reopened, new Ledger(), 1)).toThrow("engine time fell");
+  });
+
+  test("a torn commit is not there, those before it are; a whole one is", () => {
+    for (const bytes of [0, 1, 20, 1_000_000]) {
+      const ledger = new Ledger();
+      const memory = disk("when-told");
+      appendNext(memory.open().journal, ledger, COMMITS);
+      memory.sync(COMMITS - 5);
+      memory.tear(bytes);
+      const whole = COMMITS - (bytes === 1_000_000 ? 0 : 1);
+      expect(memory.durable(), `${bytes} bytes`).toHaveLength(whole);
+      const { journal, commits } = memory.open();
+      expect([...commits]).toEqual(ledgerCommits(whole));
+      const goesOn = new Ledger();
+      while (goesOn.count < whole) goesOn.next();
+      appendNext(journal, goesOn, 1);
+      memory.sync();
+      expect(memory.durable()).toEqual(ledgerCommits(whole + 1));
+    }
+  });
+
+  test("a tear with nothing waiting is a crash", () => {
+    const memory = disk("when-told");
+    appendNext(memory.open().journal, new Ledger(), 2);
+    memory.sync();
+    memory.tear(3);
+    expect([...memory.open().commits]).toEqual(ledgerCommits(2));
+  });
+
+  test("told to fail to be read, it fails so often, and keeps what is on it", () => {
+    const memory = disk();
+    const { journal } = memory.open();
+    appendNext(journal, new Ledger(), 2);
+    journal.close();
+    memory.readFails(2);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      expect(() => memory.open()).toThrow(expect.objectContaining({ reason: "io-error" }));
+    }
+    expect([...memory.open().commits]).toEqual(ledgerCommits(2));
   });
 });

@@ -1,12 +1,16 @@
 /**
  * The Journal port in memory. MemoryDisk plays the disk: it outlives the journals that are opened on it one after another,
- * as a file outlives processes. It can hold syncs back, fail, and lose at a crash what was not synced.
+ * as a file outlives processes. It can hold syncs back, fail, refuse to be read, lose or tear at a crash what was not synced, and fold
+ * what is durable into a snapshot.
  * Like a disk it keeps order: what is durable is always a prefix of what was appended.
  */
+import { type BudgetState, createState, evolve, restoreState, type SnapshotPart, snapshotParts } from "#budget";
+import { decodeSnapshot, encodeSnapshot } from "#codec";
 import type { Commit, Journal, OpenedJournal } from "#ports";
 import { assert } from "#std";
 import type { CommitCodec } from "./commit-codec.ts";
 import { JournalError } from "./journal-error.ts";
+import { MemoryRecords } from "./memory-records.ts";
 
 export interface MemoryDiskOptions {
   readonly journalId: string;
@@ -20,7 +24,7 @@ export interface MemoryDiskOptions {
 }
 
 interface Pending {
-  readonly kept: Commit | Uint8Array;
+  readonly commit: Commit | Uint8Array;
   readonly done: (error?: Error) => void;
 }
 
@@ -30,37 +34,56 @@ export class MemoryDisk {
   readonly #journalId: string;
   readonly #syncs: "at-once" | "when-told";
   readonly #codec: CommitCodec | undefined;
-  readonly #durable: (Commit | Uint8Array)[] = [];
+  readonly #records: MemoryRecords;
+  /** The state that the commits before the records led to, as bytes; undefined while nothing was folded. */
+  #snapshot: readonly Uint8Array[] | undefined;
+  /** Engine time of the last commit that was folded. */
+  #baseMs = 0;
   #pending: Pending[] = [];
   #lastMs = 0;
   /** What the next append is answered with. */
   #fault: "disk-full" | "io-error" | "stopped" | undefined;
+  #readsToFail = 0;
   /** The journal now open on this disk; what an earlier one still says is no longer heard. */
   #current: Journal | undefined;
+  /** Counts crashes and compactions: what was begun before one of them has no effect after it. */
+  #era = 0;
 
   constructor(options: MemoryDiskOptions) {
     this.#journalId = options.journalId;
     this.#syncs = options.syncs ?? "at-once";
     this.#codec = options.codec;
+    this.#records = new MemoryRecords(options.codec);
   }
 
-  /** Opens the disk's one journal. Throws JournalError `in-use` while another is open on it. */
+  /** Opens the disk's one journal. Throws JournalError: `in-use` while another is open on it, `io-error` when told to. */
   open(): OpenedJournal {
     if (this.#current) throw new JournalError("in-use", { path: PATH, what: "already open" });
+    if (this.#readsToFail > 0) {
+      this.#readsToFail -= 1;
+      throw new JournalError("io-error", { path: PATH, what: "told to fail" });
+    }
     const journal: Journal = {
       journalId: this.#journalId,
       append: (commit, done) => this.#append(journal, commit, done),
       close: () => this.#close(journal),
     };
     this.#current = journal;
+    this.#records.dropTorn();
     const commits = this.durable();
-    this.#lastMs = commits.at(-1)?.engineTimeMs ?? 0;
-    return { journal, commits };
+    this.#lastMs = commits.at(-1)?.engineTimeMs ?? this.#baseMs;
+    return { journal, snapshot: this.durableSnapshot(), commits };
   }
 
-  /** What a crash now would leave behind, oldest first. */
+  /** The commits that a crash now would leave behind, oldest first; those that were folded are in the snapshot. */
   durable(): readonly Commit[] {
-    return this.#durable.map((kept) => this.#commitOf(kept));
+    return this.#records.read();
+  }
+
+  /** The snapshot that a crash now would leave behind; can be read again. */
+  durableSnapshot(): Iterable<SnapshotPart> | undefined {
+    const chunks = this.#snapshot;
+    return chunks && { [Symbol.iterator]: () => decodeSnapshot(chunks)[Symbol.iterator]() };
   }
 
   /** Commits appended and not yet synced. */
@@ -70,10 +93,36 @@ export class MemoryDisk {
 
   /** Makes the oldest `count` waiting commits durable (default all), calling each `done` in order. */
   sync(count = this.#pending.length): void {
-    for (const { kept, done } of this.#pending.splice(0, count)) {
-      this.#durable.push(kept);
+    for (const { commit, done } of this.#pending.splice(0, count)) {
+      this.#records.push(commit);
       done();
     }
+  }
+
+  /** Folds what is durable into a snapshot, at once and as a whole. */
+  compact(): void {
+    this.startCompaction()();
+  }
+
+  /**
+   * Begins to fold what is durable now; commits go on meanwhile and stay beside the snapshot. The returned function makes it take effect, and
+   * says whether it did: after a crash, or when another was finished before it, it changes nothing.
+   */
+  startCompaction(): () => boolean {
+    const era = this.#era;
+    const [commits, before] = [this.durable(), this.durableSnapshot()];
+    return () => {
+      if (era !== this.#era) return false;
+      const last = commits.at(-1);
+      if (last === undefined) return true;
+      const state: BudgetState = before === undefined ? createState() : restoreState(before);
+      for (const commit of commits) for (const event of commit.events) evolve(state, event);
+      this.#snapshot = Array.from(encodeSnapshot(snapshotParts(state)), (chunk) => chunk.slice());
+      this.#baseMs = last.engineTimeMs;
+      this.#records.dropFirst(commits.length);
+      this.#era += 1;
+      return true;
+    };
   }
 
   /**
@@ -85,8 +134,13 @@ export class MemoryDisk {
     const waiting = this.#pending;
     this.#pending = [];
     this.#fault = waiting.length > 0 ? "stopped" : reason;
-    for (const { kept } of waiting.slice(0, keeping)) this.#durable.push(kept);
+    for (const { commit } of waiting.slice(0, keeping)) this.#records.push(commit);
     for (const { done } of waiting) done(new JournalError(reason, { path: PATH, what: "told to fail" }));
+  }
+
+  /** The next `times` (default 1) attempts to open the disk fail with `io-error`; what is on it stays. */
+  readFails(times = 1): void {
+    this.#readsToFail = times;
   }
 
   /**
@@ -94,7 +148,20 @@ export class MemoryDisk {
    * the disk unacknowledged. Their `done` is never called. The disk can be opened again.
    */
   crash(keeping = 0): void {
-    for (const { kept } of this.#pending.slice(0, keeping)) this.#durable.push(kept);
+    for (const { commit } of this.#pending.slice(0, keeping)) this.#records.push(commit);
+    this.#release();
+  }
+
+  /**
+   * The process dies in the middle of a write: of the commits that wait, the last reaches the disk with its first `bytes` bytes only,
+   * those before it as a whole. When the disk is opened, the torn one is found by its checksum and is not there; one that is not longer
+   * than `bytes` is whole. Nothing waiting: as `crash()`. Needs a codec.
+   */
+  tear(bytes: number): void {
+    assert(this.#codec !== undefined, "only bytes can be torn: give the disk a codec");
+    const torn = this.#pending.pop();
+    for (const { commit } of this.#pending) this.#records.push(commit);
+    if (torn) this.#records.push(torn.commit, bytes);
     this.#release();
   }
 
@@ -110,7 +177,7 @@ export class MemoryDisk {
     assert(Number.isSafeInteger(engineTimeMs), `engine time ${engineTimeMs} is not a whole number of milliseconds`);
     assert(engineTimeMs >= this.#lastMs, `engine time fell from ${this.#lastMs} to ${engineTimeMs}`);
     this.#lastMs = engineTimeMs;
-    this.#pending.push({ kept: this.#codec ? this.#codec.encode(commit) : commit, done });
+    this.#pending.push({ commit: this.#codec ? this.#codec.encode(commit) : commit, done });
     if (this.#syncs === "at-once") this.sync();
   }
 
@@ -121,15 +188,11 @@ export class MemoryDisk {
     this.#release();
   }
 
+  /** Without a journal on it nothing is under way. */
   #release(): void {
     this.#pending = [];
     this.#fault = undefined;
     this.#current = undefined;
-  }
-
-  #commitOf(kept: Commit | Uint8Array): Commit {
-    if (!(kept instanceof Uint8Array)) return kept;
-    assert(this.#codec !== undefined, "bytes are only kept when there is a codec");
-    return this.#codec.decode(kept);
+    this.#era += 1;
   }
 }

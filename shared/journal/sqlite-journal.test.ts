@@ -232,19 +232,19 @@ describe("files that are refused", () => {
   test("a journal of a newer format, whatever its other tables are", () => {
     open().journal.close();
     const database = new DatabaseSync(path);
-    database.exec("DROP TABLE chain; UPDATE meta SET value = '2' WHERE key = 'format'");
-    // The checksum of {format: 2, journal_id: journal-1, tier: coordination}, which the newer release would write.
-    database.exec(`UPDATE meta SET value = '2932517367' WHERE key = 'checksum'`);
+    database.exec("DROP TABLE chain; UPDATE meta SET value = '3' WHERE key = 'format'");
+    // The checksum of {format: 3, journal_id: journal-1, tier: coordination}, which the newer release would write.
+    database.exec(`UPDATE meta SET value = '2361989863' WHERE key = 'checksum'`);
     database.close();
     const error = refusal(() => open());
     expectReason(error, "newer-version");
-    expect(error.message).toContain("format 2, this release reads up to 1");
+    expect(error.message).toContain("format 3, this release reads up to 2");
   });
 
   test.each([
     { key: "journal_id", value: "journal-2" },
     { key: "tier", value: "process" },
-    { key: "format", value: "2" },
+    { key: "format", value: "3" },
   ])("a changed $key", ({ key, value }) => {
     open().journal.close();
     const database = new DatabaseSync(path);

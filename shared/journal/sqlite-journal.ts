@@ -2,19 +2,23 @@
  * The Journal port on `node:sqlite`: one row per commit, synced before it is acknowledged, one writer per file.
  *
  * J1 A commit is acknowledged only after SQLite has synced it (WAL, synchronous=FULL).
- * J2 What is read back is exactly a prefix of what was appended, at least all that was acknowledged; or opening or
- *    reading throws a JournalError that names what differs. No row is ever skipped.
+ * J2 What is read back is exactly a prefix of what was appended, at least all that was acknowledged, its oldest part folded into a snapshot of
+ *    the state that it led to; or opening or reading throws a JournalError that names what differs. No row is ever skipped.
  * J3 After a failed append nothing more is written: the memory of the process is ahead of the disk and must end.
- * J4 Nothing is appended before the stored rows have been read to their end, so no chain grows on an unproven one.
+ * J4 Nothing is appended, upgraded or compacted before all that is stored has been read to its end, so no chain grows on an unproven one.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Commit, Journal, OpenedJournal } from "#ports";
+import type { SnapshotPart } from "#budget";
+import type { Clock, Commit, Journal, OpenedJournal } from "#ports";
 import { assert, LIMITS } from "#std";
 import type { CommitCodec } from "./commit-codec.ts";
+import { type CompactionReport, Compactor, compactAfterBytes } from "./compaction.ts";
 import { JournalError, journalErrorOf } from "./journal-error.ts";
 import { type ChainMark, chainChecksum } from "./row-chain.ts";
-import { openSqliteFile } from "./sqlite-file.ts";
+import { readSnapshot } from "./snapshot-rows.ts";
+import { openSqliteFile, type SqliteFile } from "./sqlite-file.ts";
 import { readCommits } from "./sqlite-recovery.ts";
+import { JOURNAL_FORMAT, type SnapshotMark, upgradeTables } from "./sqlite-tables.ts";
 
 export interface SqliteJournalOptions {
   /** The file; made when absent, in a folder that must exist. SQLite keeps its log beside it in `path-wal`. */
@@ -26,85 +30,168 @@ export interface SqliteJournalOptions {
   readonly journalId: string;
   /** Pages the file may have (4,096 bytes each); beyond it commits fail as on a full disk. Default: no bound. */
   readonly pagesMax?: number;
+  /** Paces compaction. Default: the journal is never compacted. Compaction reads commits with the codec of the room #codec. */
+  readonly clock?: Pick<Clock, "after">;
+  /** Told after each compaction, whoever asked for it. A failed one is no reason to end: the journal goes on without it. */
+  readonly onCompaction?: (report: CompactionReport) => void;
+  /** Bytes of commits after which it compacts by itself. Default: LIMITS.compactAfterBytes, or less when `pagesMax` is small. */
+  readonly compactAfterBytes?: number;
+}
+
+export interface OpenedSqliteJournal extends OpenedJournal {
+  readonly journal: SqliteJournal;
 }
 
 /**
- * Opens the journal at `path`, or makes it. `commits` reads from the file as it is iterated; read it to its end
- * before the first append. Throws JournalError; then nothing was changed.
+ * Opens the journal at `path`, or makes it. `snapshot` and `commits` read from the file as they are iterated; read both to
+ * their ends before the first append. Throws JournalError; then nothing was changed.
  */
-export function openSqliteJournal(options: SqliteJournalOptions): OpenedJournal {
-  const { path, codec } = options;
-  const { database, journalId, base, head } = openSqliteFile(options);
-  const journal = new SqliteJournal({ path, codec, database, journalId, head });
-  const commits: Iterable<Commit> = {
-    *[Symbol.iterator]() {
-      yield* readCommits({ path, codec, database, base, head: journal.head });
-      journal.readyToAppend();
-    },
-  };
-  return { journal, commits };
+export function openSqliteJournal(options: SqliteJournalOptions): OpenedSqliteJournal {
+  const file = openSqliteFile(options);
+  const journal = new SqliteJournal(options, file);
+  return { journal, snapshot: journal.readSnapshot(), commits: journal.readCommits() };
 }
 
-interface SqliteJournalParts {
-  readonly path: string;
-  readonly codec: CommitCodec;
-  readonly database: DatabaseSync;
-  readonly journalId: string;
-  readonly head: ChainMark;
-}
+/** What of the stored content is still to be read. */
+type Unread = "snapshot" | "commits";
 
-class SqliteJournal implements Journal {
+export class SqliteJournal implements Journal {
   readonly journalId: string;
-  readonly #path: string;
-  readonly #codec: CommitCodec;
+  readonly #options: SqliteJournalOptions;
+  readonly #file: SqliteFile;
   readonly #database: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #insertRow: StatementSync;
   readonly #moveHead: StatementSync;
   readonly #commit: StatementSync;
+  readonly #unread: Set<Unread>;
   #head: ChainMark;
   #state: "unread" | "ready" | "failed" | "closed" = "unread";
+  #compactor: Compactor | undefined;
 
-  constructor(parts: SqliteJournalParts) {
-    this.journalId = parts.journalId;
-    this.#path = parts.path;
-    this.#codec = parts.codec;
-    this.#database = parts.database;
-    this.#head = parts.head;
-    this.#begin = parts.database.prepare("BEGIN IMMEDIATE");
-    this.#insertRow = parts.database.prepare(
-      "INSERT INTO commits (seq, engine_time, checksum, body) VALUES (?, ?, ?, ?)",
-    );
-    this.#moveHead = parts.database.prepare(
-      "UPDATE chain SET seq = ?, engine_time = ?, checksum = ? WHERE mark = 'head'",
-    );
-    this.#commit = parts.database.prepare("COMMIT");
+  constructor(options: SqliteJournalOptions, file: SqliteFile) {
+    const { database, identity, marks } = file;
+    this.journalId = identity.journalId;
+    this.#options = options;
+    this.#file = file;
+    this.#database = database;
+    this.#head = marks.head;
+    this.#unread = new Set<Unread>(marks.snapshot ? ["snapshot", "commits"] : ["commits"]);
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#insertRow = database.prepare("INSERT INTO commits (seq, engine_time, checksum, body) VALUES (?, ?, ?, ?)");
+    this.#moveHead = database.prepare("UPDATE chain SET seq = ?, engine_time = ?, checksum = ? WHERE mark = 'head'");
+    this.#commit = database.prepare("COMMIT");
   }
 
-  /** The last durable row. */
-  get head(): ChainMark {
-    return this.#head;
+  /** The stored snapshot, read and proven as it is iterated; undefined when there is none. */
+  readSnapshot(): Iterable<SnapshotPart> | undefined {
+    const { path } = this.#options;
+    const place = () => ({ path, database: this.#database, journalId: this.journalId, base: this.#base() });
+    const iterate = function* (journal: SqliteJournal) {
+      const snapshot = journal.#snapshot();
+      assert(snapshot !== undefined, "a snapshot is only ever replaced");
+      yield* readSnapshot({ ...place(), snapshot });
+      journal.#wasRead("snapshot", 0);
+    };
+    return this.#snapshot() && { [Symbol.iterator]: () => iterate(this) };
   }
 
-  /** Called when the stored rows have been read to their end (J4). */
-  readyToAppend(): void {
-    if (this.#state === "unread") this.#state = "ready";
+  /** The stored commits after the snapshot, read and proven as they are iterated. */
+  readCommits(): Iterable<Commit> {
+    const { path, codec } = this.#options;
+    const iterate = function* (journal: SqliteJournal) {
+      let total = 0;
+      const [base, head] = [journal.#base(), journal.#head];
+      for (const { commit, bytes } of readCommits({ path, codec, database: journal.#database, base, head })) {
+        total += bytes;
+        yield commit;
+      }
+      journal.#wasRead("commits", total);
+    };
+    return { [Symbol.iterator]: () => iterate(this) };
   }
 
   append(commit: Commit, done: (error?: Error) => void): void {
     assert(this.#state !== "closed", "append to a closed journal");
-    assert(this.#state !== "unread", "read the journal's commits to their end before the first append");
+    assert(this.#state !== "unread", "read the journal's snapshot and commits to their end before the first append");
     // `done` stands outside of every try: what it throws is its caller's fault, not the journal's.
     const error = this.#state === "failed" ? this.#stopped() : this.#write(commit);
     if (error) {
-      this.#state = "failed";
+      this.#fail();
       done(error);
     } else {
       done();
     }
   }
 
-  /** Writes one row and syncs it. On failure the open transaction is left to `close`, which rolls it back. */
+  /**
+   * Folds everything that is durable now into a snapshot, without holding up commits; `done` is called when that is durable and
+   * what it replaces is dropped, or with why not, which is no reason to end. After one that is under way. Needs a clock.
+   */
+  compact(done: (error?: Error) => void): void {
+    assert(this.#state !== "closed" && this.#state !== "unread", `a journal that is ${this.#state} is not compacted`);
+    if (this.#state === "failed") {
+      done(this.#stopped());
+      return;
+    }
+    assert(this.#compactor !== undefined, "a journal without a clock is not compacted");
+    this.#compactor.compact(done);
+  }
+
+  /** Folds the log into the file and releases the lock; a compaction under way is given up. Harmless when repeated. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#compactor?.stop();
+    this.#database.close();
+  }
+
+  #base(): ChainMark {
+    return this.#compactor?.base ?? this.#file.marks.base;
+  }
+
+  #snapshot(): SnapshotMark | undefined {
+    return this.#compactor === undefined ? this.#file.marks.snapshot : this.#compactor.snapshot;
+  }
+
+  /** When all is read and proven, the file is brought up to date, and appends are taken (J4). */
+  #wasRead(what: Unread, commitBytes: number): void {
+    this.#unread.delete(what);
+    if (this.#state !== "unread" || this.#unread.size > 0) return;
+    const { identity, marks, path } = this.#file;
+    if (identity.format < JOURNAL_FORMAT) this.#upgrade();
+    this.#state = "ready";
+    const { clock, onCompaction = () => {}, pagesMax } = this.#options;
+    if (clock === undefined) return;
+    this.#compactor = new Compactor({
+      path,
+      database: this.#database,
+      journalId: this.journalId,
+      clock,
+      ...marks,
+      head: () => this.#head,
+      commitBytes,
+      afterBytes: this.#options.compactAfterBytes ?? compactAfterBytes(pagesMax),
+      onCompaction,
+    });
+  }
+
+  #upgrade(): void {
+    const { identity, marks, path } = this.#file;
+    try {
+      this.#begin.run();
+      upgradeTables(this.#database, identity, marks);
+      this.#commit.run();
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw journalErrorOf(error, {
+        path,
+        doing: `cannot bring it from format ${identity.format} to ${JOURNAL_FORMAT}`,
+      });
+    }
+  }
+
+  /** Writes one row and syncs it. */
   #write(commit: Commit): JournalError | undefined {
     const { engineTimeMs } = commit;
     assert(Number.isSafeInteger(engineTimeMs), `engine time ${engineTimeMs} is not a whole number of milliseconds`);
@@ -112,10 +199,10 @@ class SqliteJournal implements Journal {
       engineTimeMs >= this.#head.engineTimeMs,
       `engine time fell from ${this.#head.engineTimeMs} to ${engineTimeMs}`,
     );
-    const path = this.#path;
+    const { path, codec } = this.#options;
     let body: Uint8Array;
     try {
-      body = this.#codec.encode(commit);
+      body = codec.encode(commit);
     } catch (cause) {
       return new JournalError("unencodable", { path, what: "a commit cannot be encoded", cause });
     }
@@ -124,27 +211,47 @@ class SqliteJournal implements Journal {
       return new JournalError("row-too-large", { path, what });
     }
     const seq = this.#head.seq + 1;
-    const checksum = chainChecksum(this.#head.checksum, { seq, engineTimeMs, body });
+    const row = { seq, engineTimeMs, checksum: chainChecksum(this.#head.checksum, { seq, engineTimeMs, body }) };
+    const error = this.#insert(row, body);
+    // An unfinished snapshot must never be what a commit fails for.
+    if (error && !(error.reason === "disk-full" && this.#insertInRoomOfSnapshot(row, body))) return error;
+    this.#head = row;
+    this.#compactor?.noteCommit(body.byteLength);
+    return undefined;
+  }
+
+  /** On failure the transaction that is still open is left to `close`, which rolls it back. */
+  #insert(row: ChainMark, body: Uint8Array): JournalError | undefined {
+    const { seq, engineTimeMs, checksum } = row;
     try {
       this.#begin.run();
       this.#insertRow.run(seq, engineTimeMs, checksum, body);
       this.#moveHead.run(seq, engineTimeMs, checksum);
       this.#commit.run();
+      return undefined;
     } catch (error) {
-      return journalErrorOf(error, { path, doing: `cannot write commit ${seq}` });
+      return journalErrorOf(error, { path: this.#options.path, doing: `cannot write commit ${seq}` });
     }
-    this.#head = { seq, engineTimeMs, checksum };
-    return undefined;
+  }
+
+  #insertInRoomOfSnapshot(row: ChainMark, body: Uint8Array): boolean {
+    if (this.#compactor === undefined) return false;
+    try {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      if (!this.#compactor.makeRoom()) return false;
+    } catch {
+      return false; // the commit's own error says what is wrong
+    }
+    return this.#insert(row, body) === undefined;
+  }
+
+  #fail(): void {
+    if (this.#state === "failed") return;
+    this.#state = "failed";
+    this.#compactor?.stop();
   }
 
   #stopped(): JournalError {
-    return new JournalError("stopped", { path: this.#path, what: "an earlier commit failed" });
-  }
-
-  /** Folds the log into the file and releases the lock. Harmless when repeated. */
-  close(): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.#database.close();
+    return new JournalError("stopped", { path: this.#options.path, what: "an earlier commit failed" });
   }
 }

@@ -3,12 +3,13 @@
  * types, its checksum in the chain, its engine time, its body. The first row that does not fit ends the reading by name.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { CommitFormatError } from "#codec";
 import type { Commit } from "#ports";
 import { LIMITS } from "#std";
 import type { CommitCodec } from "./commit-codec.ts";
-import { JournalError } from "./journal-error.ts";
+import { JournalError, type JournalErrorReason } from "./journal-error.ts";
 import { type ChainMark, chainChecksum } from "./row-chain.ts";
-import { isCount } from "./sqlite-file.ts";
+import { isCount } from "./sqlite-tables.ts";
 
 export interface ReadCommitsOptions {
   readonly path: string;
@@ -20,40 +21,48 @@ export interface ReadCommitsOptions {
   readonly head: ChainMark;
 }
 
-interface ProvenRow extends ChainMark {
+export interface StoredCommit {
+  /** Its number in the journal, from 1. */
+  readonly seq: number;
+  readonly commit: Commit;
+  /** Bytes of its row's body. */
+  readonly bytes: number;
+}
+
+/** A row whose content fits its place in the chain. */
+export interface ProvenRow extends ChainMark {
   readonly body: Uint8Array;
 }
 
 /** Makes the error for a row: what is wrong with it, and what caused it when something threw. */
-type Corrupt = (seq: number, what: string, cause?: unknown) => JournalError;
+export type Refuse = (seq: number, what: string, cause?: unknown) => JournalError;
 
-/** Yields every commit after `base` up to `head`. Throws JournalError `corrupt` with the row at fault. */
-export function* readCommits(options: ReadCommitsOptions): Generator<Commit, void> {
+export type StoredRow = Readonly<Record<string, unknown>>;
+
+/** The columns that `proveRow` wants, in the order of the chain. */
+const ROWS_AFTER = "SELECT seq, engine_time, checksum, body FROM commits WHERE seq > ? ORDER BY seq";
+
+/** Yields every commit after `base` up to `head`. Throws JournalError with the row at fault. */
+export function* readCommits(options: ReadCommitsOptions): Generator<StoredCommit, void> {
   const { path, codec, head } = options;
-  const corrupt: Corrupt = (row, what, cause) => new JournalError("corrupt", { path, row, what, cause });
+  const corrupt: Refuse = (row, what, cause) => new JournalError(faultOf(cause), { path, row, what, cause });
   let last = options.base;
-  const rows = options.database.prepare("SELECT seq, engine_time, checksum, body FROM commits ORDER BY seq").iterate();
+  const rows = options.database.prepare(ROWS_AFTER).iterate(last.seq);
   try {
     for (let stored = step(rows, last, corrupt); stored; stored = step(rows, last, corrupt)) {
-      const row = prove(stored, last, corrupt);
+      const row = proveRow(stored, last, corrupt);
       if (row.seq > head.seq) throw corrupt(row.seq, `it stands after the journal's head, row ${head.seq}`);
-      yield decode(row, codec, corrupt);
+      yield { seq: row.seq, commit: decode(row, codec, corrupt), bytes: row.body.byteLength };
       last = row;
     }
   } finally {
     rows.return?.();
   }
-  if (last.seq < head.seq) throw corrupt(last.seq + 1, `it is missing; the journal's head is row ${head.seq}`);
-  if (last.checksum !== head.checksum || last.engineTimeMs !== head.engineTimeMs) {
-    const what = `checksum ${last.checksum} and engine time ${last.engineTimeMs} ms differ from the journal's head:`;
-    throw corrupt(last.seq, `${what} ${head.checksum} and ${head.engineTimeMs} ms`);
-  }
+  proveEnd(last, head, corrupt);
 }
 
-type StoredRow = Readonly<Record<string, unknown>>;
-
 /** The next row as it is stored; undefined after the last. What SQLite cannot read is the row after `last`. */
-function step(rows: Iterator<StoredRow>, last: ChainMark, corrupt: Corrupt): StoredRow | undefined {
+function step(rows: Iterator<StoredRow>, last: ChainMark, corrupt: Refuse): StoredRow | undefined {
   try {
     const next = rows.next();
     return next.done ? undefined : next.value;
@@ -62,7 +71,8 @@ function step(rows: Iterator<StoredRow>, last: ChainMark, corrupt: Corrupt): Sto
   }
 }
 
-function prove(stored: StoredRow, last: ChainMark, corrupt: Corrupt): ProvenRow {
+/** The row after `last`, when what is stored is it. */
+export function proveRow(stored: StoredRow, last: ChainMark, corrupt: Refuse): ProvenRow {
   const { seq, engine_time: engineTimeMs, checksum, body } = stored;
   const expected = last.seq + 1;
   if (seq !== expected) throw corrupt(expected, `it is missing; the row after ${last.seq} is ${String(seq)}`);
@@ -81,7 +91,16 @@ function prove(stored: StoredRow, last: ChainMark, corrupt: Corrupt): ProvenRow 
   return { seq, engineTimeMs, checksum, body };
 }
 
-function decode(row: ProvenRow, codec: CommitCodec, corrupt: Corrupt): Commit {
+/** Holds the last row that was read to where the rows are said to end. */
+export function proveEnd(last: ChainMark, head: ChainMark, corrupt: Refuse): void {
+  if (last.seq < head.seq) throw corrupt(last.seq + 1, `it is missing; the journal's head is row ${head.seq}`);
+  if (last.checksum !== head.checksum || last.engineTimeMs !== head.engineTimeMs) {
+    const what = `checksum ${last.checksum} and engine time ${last.engineTimeMs} ms differ from the journal's head:`;
+    throw corrupt(last.seq, `${what} ${head.checksum} and ${head.engineTimeMs} ms`);
+  }
+}
+
+function decode(row: ProvenRow, codec: CommitCodec, corrupt: Refuse): Commit {
   let commit: Commit;
   try {
     commit = codec.decode(row.body);
@@ -94,6 +113,11 @@ function decode(row: ProvenRow, codec: CommitCodec, corrupt: Corrupt): Commit {
   return commit;
 }
 
-function messageOf(error: unknown): string {
+/** Bytes that fit their checksum and say that they are of a newer format were not damaged: a later release wrote them. */
+export function faultOf(cause: unknown): JournalErrorReason {
+  return cause instanceof CommitFormatError && cause.fault === "newer-format" ? "newer-version" : "corrupt";
+}
+
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

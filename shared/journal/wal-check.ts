@@ -33,54 +33,69 @@ interface LogShape {
   readonly sums: Sums;
 }
 
+export interface WalFindings {
+  /** What is damaged; undefined when the log is absent, whole, or torn only at its end. */
+  readonly damage: string | undefined;
+  /** Whether SQLite would find at least one whole transaction in it. */
+  readonly hasCommits: boolean;
+}
+
 /**
- * Says what is damaged in the log at `walPath`, or returns undefined when it is absent, whole, or torn only at its end.
+ * Looks through the log at `walPath`, which may be absent.
  * Reads the file without locking it: an answer counts only while no other process has the database open.
  */
-export function findWalDamage(walPath: string): string | undefined {
+export function inspectWal(walPath: string): WalFindings {
   let file: number;
   try {
     file = openSync(walPath, "r");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return NOTHING_FOUND;
     throw error;
   }
   try {
-    return damageOf(file);
+    return findingsOf(file);
   } finally {
     closeSync(file);
   }
 }
 
-function damageOf(file: number): string | undefined {
+const NOTHING_FOUND: WalFindings = Object.freeze({ damage: undefined, hasCommits: false });
+
+function findingsOf(file: number): WalFindings {
   const sizeBytes = fstatSync(file).size;
-  if (sizeBytes <= LOG_HEADER_BYTES) return undefined; // the header is synced before the first frame is written
+  if (sizeBytes <= LOG_HEADER_BYTES) return NOTHING_FOUND; // the header is synced before the first frame is written
   const header = Buffer.alloc(LOG_HEADER_BYTES);
   readSync(file, header, 0, LOG_HEADER_BYTES, 0);
   const shape = shapeOf(header);
-  if (!shape) return `the header of the -wal file does not fit its checksum, but ${sizeBytes} bytes follow`;
+  if (!shape) {
+    const damage = `the header of the -wal file does not fit its checksum, but ${sizeBytes} bytes follow`;
+    return { damage, hasCommits: false };
+  }
   const frameBytes = FRAME_HEADER_BYTES + shape.pageBytes;
   const frames = Math.floor((sizeBytes - LOG_HEADER_BYTES) / frameBytes);
   const frame = Buffer.alloc(frameBytes);
   let sums = shape.sums;
   let brokenAt: number | undefined;
   let commitSeenAt: number | undefined;
+  let hasCommits = false;
   for (let index = 0; index < frames; index++) {
     readSync(file, frame, 0, frameBytes, LOG_HEADER_BYTES + index * frameBytes);
     const ofThisLog = frame.readUInt32BE(8) === shape.saltA && frame.readUInt32BE(12) === shape.saltB;
     const computed = frameSums(frame, shape, sums);
     const fits = ofThisLog && computed.a === frame.readUInt32BE(16) && computed.b === frame.readUInt32BE(20);
     if (brokenAt === undefined && !fits) brokenAt = index;
-    else if (brokenAt !== undefined && ofThisLog) {
+    else if (brokenAt === undefined) hasCommits ||= frame.readUInt32BE(4) !== 0;
+    else if (ofThisLog) {
       if (commitSeenAt !== undefined) {
-        return `frame ${brokenAt + 1} of the -wal file does not fit its checksum, but later commits follow it`;
+        const damage = `frame ${brokenAt + 1} of the -wal file does not fit its checksum, but later commits follow it`;
+        return { damage, hasCommits };
       }
       if (fits && frame.readUInt32BE(4) !== 0) commitSeenAt = index;
     }
     // After a break the chain goes on from what the frame says of itself; it was right when only its page is damaged.
     sums = fits ? computed : { a: frame.readUInt32BE(16), b: frame.readUInt32BE(20) };
   }
-  return undefined;
+  return { damage: undefined, hasCommits };
 }
 
 /** The log's shape, or undefined when the header is not one. */

@@ -14,6 +14,7 @@ export type {
   HeldAllocation,
   Hello,
   ItemError,
+  LeaseTerms,
   Link,
   ParentLink,
   UpItem,

@@ -1,5 +1,8 @@
-/** The journal as the loop sees it: an append-only list of commits, each durable as a whole or not at all. */
-import type { BudgetEvent } from "#budget";
+/**
+ * The journal as the loop sees it: a list of commits that only grows, each durable as a whole or not at all. The oldest may be folded
+ * into a snapshot of the state that they lead to; nothing is ever dropped that a snapshot does not stand for.
+ */
+import type { BudgetEvent, SnapshotPart } from "#budget";
 
 /** One commit: what a batch of commands changed, in order. */
 export interface Commit {
@@ -20,8 +23,14 @@ export interface Journal {
   close(): void;
 }
 
-/** What opening a journal gives: the writer, and everything that was durable before, oldest first. */
+/**
+ * What opening a journal gives: the writer, and everything that was durable before. The state is that of the snapshot (without one, the
+ * empty state), evolved by the commits, oldest first. Read both to their end, the snapshot first, before the first append.
+ */
 export interface OpenedJournal {
   readonly journal: Journal;
+  /** The state that all older commits led to; undefined while no commit was folded yet. */
+  readonly snapshot: Iterable<SnapshotPart> | undefined;
+  /** The commits after the snapshot. */
   readonly commits: Iterable<Commit>;
 }

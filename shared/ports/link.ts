@@ -36,6 +36,11 @@ export interface GrantHandover {
   readonly token: string | undefined;
   readonly epoch: number;
   readonly leaseTtlMs: number;
+  /**
+   * The holder's own clock at the latest at which the grant was written down: the lease counts from it. Undefined: nothing may be spent
+   * before a renewal.
+   */
+  readonly holderMarkMs: number | undefined;
   readonly deadlineLeftMs: number | undefined;
 }
 
@@ -93,6 +98,10 @@ export interface Hello {
   readonly tier: string;
   /** Work taken at the same time at most; 0 means no bound of its own. */
   readonly capacity: number;
+  /** Number of the child's life, by its journal; each start has a larger one. 0: not said. */
+  readonly life: number;
+  /** The child's own clock when it said this, in milliseconds from a start of its own. Undefined: not said. */
+  readonly clockMarkMs: number | undefined;
   readonly allocations: readonly HeldAllocation[];
 }
 
@@ -118,7 +127,20 @@ export type UpItem =
       readonly returnedTotal: Amounts;
     }
   | { readonly type: "cancel"; readonly requestId: string }
-  | { readonly type: "usage"; readonly report: UsageItem };
+  | { readonly type: "usage"; readonly report: UsageItem }
+  | {
+      /** The child's own clock, so that leases can be counted by it; the first one answers the welcome. */
+      readonly type: "mark";
+      readonly clockMarkMs: number | undefined;
+      /** The welcome that it answers. */
+      readonly welcomeId: string | undefined;
+    };
+
+/** Only a time to live travels; each side counts from a moment of its own. */
+export interface LeaseTerms {
+  readonly epoch: number;
+  readonly ttlMs: number;
+}
 
 export interface AllocationStanding {
   readonly allocationId: string;
@@ -126,9 +148,13 @@ export interface AllocationStanding {
   readonly epoch: number;
   readonly state: AllocationState | undefined;
   readonly grantedTotal: Amounts;
+  /** The lease in force, counted by the child from when it sent hello. Undefined: nothing may be spent under one. */
+  readonly lease: LeaseTerms | undefined;
 }
 
 export interface Welcome {
+  /** Names this welcome; the child's first mark answers it. */
+  readonly welcomeId: string;
   readonly instance: string;
   readonly incarnation: string;
   readonly allocations: readonly AllocationStanding[];
@@ -140,7 +166,7 @@ export interface UsageAck {
   readonly allocationId: string;
   readonly sequence: number;
   /** Present when the lease was renewed; counted by the child from when it sent the report. */
-  readonly lease: { readonly epoch: number; readonly ttlMs: number } | undefined;
+  readonly lease: LeaseTerms | undefined;
   readonly directive: Directive | undefined;
   readonly reason: string;
   readonly final: boolean;
@@ -170,7 +196,8 @@ export interface Link<Out, In> {
   onItems(handler: (items: readonly In[]) => void): void;
   /** Called once when the link is over, with the reason when it was not ended in peace. */
   onClose(handler: (error?: Error) => void): void;
-  close(): void;
+  /** Ends the link, in peace or with a refusal that the other side is told. */
+  close(refusal?: RefusalError): void;
 }
 
 export type ChildLink = Link<UpItem, DownItem>;

@@ -6,7 +6,7 @@ import type { GrantAsk, HeldAllocation, ItemError, UpItem, UsageAck, UsageItem, 
 import { LIMITS } from "#std";
 import { dial, fail, hello, startParent } from "./testing/link-mesh.ts";
 
-const welcome: Welcome = { instance: "process-1", incarnation: "life-9", allocations: [] };
+const welcome: Welcome = { welcomeId: "welcome-1", instance: "process-1", incarnation: "life-9", allocations: [] };
 
 const usage = {
   credits: 7 as Amount,
@@ -19,6 +19,8 @@ const usage = {
   diskBytes: 0,
   gpuMs: 0,
   callsPerTool: [["search", 1]],
+  corrections: 0,
+  provisional: false,
 } as const;
 
 function ask(number: number): GrantAsk {
@@ -130,7 +132,7 @@ describe("a link over two streams", () => {
     const up = await vi.waitFor(() => parent.links[0] ?? fail("no link yet"), { timeout: 10_000 });
     expect(up.items).toEqual([{ type: "hello", hello: { ...hello, allocations } }]);
     const standings = allocations.map(({ allocationId, epoch, grantedTotal }) => {
-      return { allocationId, epoch, state: "open" as const, grantedTotal };
+      return { allocationId, epoch, state: "open" as const, grantedTotal, lease: { epoch, ttlMs: 15_000 } };
     });
     up.link.send([{ type: "welcome", welcome: { ...welcome, allocations: standings } }]);
     await vi.waitFor(() => expect(child.items.length).toBe(1), { timeout: 10_000 });

@@ -71,7 +71,7 @@ class StreamedChildLink implements ChildLink {
     }
     for (const item of items) {
       if (item.type === "hello") this.#sendHello(item.hello);
-      else if (item.type === "usage") this.#usageOut.push(item);
+      else if (item.type === "usage" || item.type === "mark") this.#usageOut.push(item);
       else this.#grantsOut.push(item);
     }
     return true;

@@ -64,6 +64,11 @@ const CHANNEL_OPTIONS = Object.freeze({
 /** A connection that dials when it is first used and, after a loss, again by itself. */
 export function connect({ address, clock }: ConnectOptions): Connection {
   const channel = new GrpcJsClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  return connectOver(channel, { address, clock });
+}
+
+/** A connection over a channel that is there already: a simulation brings its own. */
+export function connectOver(channel: GrpcJsClient, { address, clock }: ConnectOptions): Connection {
   const runtime: ClientRuntime = { channel, clock, calls: new OpenCalls(), closed: false };
   return {
     address,

@@ -70,6 +70,8 @@ export function upItemBytes(item: Exclude<UpItem, { type: "hello" }>): number {
       const { allocationId, usage, trace } = item.report;
       return FIELDS_BYTES + textBytes(allocationId) + traceBytes(trace) + toolBytes(usage.callsPerTool);
     }
+    case "mark":
+      return FIELDS_BYTES + textBytes(item.welcomeId);
   }
 }
 

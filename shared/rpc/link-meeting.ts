@@ -148,7 +148,12 @@ export class Arrival<In, Out> {
 
   #hear({ hello, more }: HelloPart): void {
     const { stream, meeting } = this.#options;
-    this.#held.push(...hello.allocations);
+    const { helloAllocationsMax: max } = LIMITS;
+    if (this.#held.length + hello.allocations.length > max) {
+      this.#refuse(invalidArgument([{ field: "hello.allocations", description: `are at most ${max} in one hello` }]));
+      return;
+    }
+    for (const held of hello.allocations) this.#held.push(held);
     if (more) return;
     const join = (handlers: HalfHandlers): void => {
       this.#joined = handlers;

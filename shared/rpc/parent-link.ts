@@ -94,8 +94,8 @@ class StreamedParentLink implements ParentLink {
     this.#ends.setClose(handler);
   }
 
-  close(): void {
-    this.#end(undefined);
+  close(refusal?: RefusalError): void {
+    this.#end(refusal);
   }
 
   #sendWelcome(welcome: Welcome): void {

@@ -12,12 +12,19 @@ export const LIMITS = Object.freeze({
   commitEventsMax: 8_192,
   /** Bytes of one journal row; a larger batch is split before it is written. */
   commitRowBytesMax: 16 * 1024 * 1024,
+  /** Bytes of one chunk of a snapshot: what is aimed at, and what it may have where one thing is large (a note). */
+  snapshotChunkBytes: 256 * 1024,
+  snapshotChunkBytesMax: 4 * 1024 * 1024,
   /** Engine time for which an ended request's answer is kept: ten minutes. */
   effectMemoryMs: 600_000,
   /** Requests whose answers are kept at a time; beyond it new ones are refused until old ones are forgotten. */
   effectsMax: 4_000_000,
   /** Closed children that a node remembers for reports; the oldest goes first. */
   closedChildrenMax: 1_000,
+  /** Allocations written off and not corrected yet that one daemon remembers; beyond it nothing is written off. */
+  writtenOffMax: 10_000,
+  /** Closed received grants that are remembered: acknowledged ones, of which the oldest goes first; and others, beyond which no grant is taken. */
+  closedRootsMax: 100_000,
   /** Slack of the queue of ended requests before it is compacted. */
   endedQueueSlackMax: 4_096,
   /** Granularity of everything that becomes due; an expiry is noticed at most this late. */
@@ -36,12 +43,16 @@ export const LIMITS = Object.freeze({
   /** Ended preemptions remembered per allocation, and pending ones at a time. */
   endedReclaimsMax: 256,
   pendingReclaimsMax: 256,
-  /** Time to live of a lease, and of the parent's patience above it. */
+  /** Time to live of a lease: where nothing is said, and the bounds of what may be said. */
   leaseTtlMs: 15_000,
+  leaseTtlMsMin: 1_000,
+  leaseTtlMsMax: 600_000,
   /** Shortest time between two usage reports of one allocation. */
   usageReportIntervalMs: 50,
   /** Grant requests that may wait for an answer on one uplink. */
   asksInFlightMax: 65_536,
+  /** Allocations that one hello may name, in all its messages. */
+  helloAllocationsMax: 1_000_000,
   /** What of one hello is booked in one batch: returns and reports. */
   helloPartMax: 512,
   /** Children (daemons of the tier below) that may be connected at a time. */
@@ -70,7 +81,9 @@ export const LIMITS = Object.freeze({
   /** Calls that may wait for a top-up of one allocation. */
   topUpsWaitingMax: 4_096,
   /** After an allocation is closed: how long its last event may take to come. */
-  lastEventWaitMs: 2_000,
+  lastEventWaitMs: 5_000,
+  /** The same for what was closed before this daemon was started again: its holder may be starting, too. */
+  foundEndWaitMs: 60_000,
   /** How long a preemption's caller is told of progress: one who does not say for how long, and at most. */
   preemptWaitMs: 5_000,
   preemptWaitMsMax: 600_000,
@@ -96,6 +109,8 @@ export const LIMITS = Object.freeze({
   leaseMarginMs: 2_000,
   /** A lease is renewed once less than this part of its time is left: three chances within one. */
   leaseRenewParts: 3,
+  /** Once no more than one such part is left, it is asked for this many times as often. */
+  leaseRenewHaste: 4,
   /** Holders named in a refusal, and children looked at to find them. */
   conflictHoldersMax: 5,
   conflictHoldersScanMax: 1_000,
@@ -104,9 +119,9 @@ export const LIMITS = Object.freeze({
   /** Time to live of a hold: what a caller gets that names none, and the most. */
   holdTtlMs: 60_000,
   holdTtlMsMax: 3_600_000,
-  /** A service's record about an allocation, and how many of them. */
+  /** A service's record about an allocation, and how many of them: a run keeps how each of its steps and branches ended. */
   noteCharsMax: 1_000_000,
-  notesMax: 16,
+  notesMax: 65_536,
   /** Characters of a name, and of an id or request_id. */
   nameCharsMax: 63,
   idCharsMax: 128,
@@ -123,6 +138,16 @@ export const LIMITS = Object.freeze({
   weightMax: 1_000_000,
   /** Pages (4,096 bytes) of the journal's write-ahead log before it is folded into the file, a stall of a few milliseconds. */
   journalLogPagesMax: 1_000,
+  /**
+   * The journal folds its commits into a snapshot once they are this many bytes and as many as the snapshot that it has; a journal with a
+   * bound of its own earlier, at a quarter of it, but not below the second figure.
+   */
+  compactAfterBytes: 32 * 1024 * 1024,
+  compactAfterBytesMin: 1024 * 1024,
+  /** What the main thread reads or drops for it at a time, and the pause between two such slices. */
+  compactSliceBytes: 256 * 1024,
+  compactSliceRows: 256,
+  compactPauseMs: 2,
   /** Bytes of one gRPC message, in either direction. */
   messageBytesMax: 4 * 1024 * 1024,
   /** Items in one message of a batched stream. */
@@ -137,9 +162,9 @@ export const LIMITS = Object.freeze({
   callsPerConnectionMax: 16_384,
   /** Deadline of a unary call that names none. */
   unaryDeadlineMs: 10_000,
-  /** A quiet connection is probed this often, and given up when a probe is not answered in time. */
-  keepaliveIntervalMs: 10_000,
-  keepaliveTimeoutMs: 5_000,
+  /** A quiet connection is probed this often, and given up when a probe is not answered in time: while its leases can still be renewed. */
+  keepaliveIntervalMs: 4_000,
+  keepaliveTimeoutMs: 3_000,
   /** First and longest pause between attempts to dial a peer. */
   redialDelayFirstMs: 100,
   redialDelayMaxMs: 2_000,
@@ -183,6 +208,9 @@ export const LIMITS = Object.freeze({
   documentAliasesMax: 100,
   /** Problems of one document that are listed; the rest are counted. */
   documentProblemsMax: 100,
+  /** Faults of one journal that are listed, and nodes at the top whose books are shown. */
+  doctorProblemsMax: 100,
+  doctorRootsMax: 1_000,
   /** Characters of one text in a document. */
   documentTextCharsMax: 4_096,
   /** Longest duration a document may ask for: ten years. */
@@ -228,8 +256,9 @@ export const LIMITS = Object.freeze({
   replayGeneratedTokensMax: 2_048,
   /** Time to live of a replayed call's hold: after it a call of a replay that died is taken to have happened. */
   replayHoldTtlMs: 10_000,
-  /** How long a replayed branch waits for its worker to attach. */
+  /** How long a replayed branch waits for its worker to attach, and a worker for an execution daemon that was lost to take it again. */
   replayAttachWithinMs: 60_000,
+  replayPatienceMs: 30_000,
   /** Closed children of one node that a drawn tree shows, and lines of a step's output that a run shows. */
   shownClosedMax: 10,
   /** Branches of one parallel step that a drawn tree shows. */
@@ -243,10 +272,21 @@ export const LIMITS = Object.freeze({
 });
 
 assert(LIMITS.pathCharsMax >= (LIMITS.nameCharsMax + 1) * (LIMITS.treeDepthMax + 1), "the longest path must fit");
+assert(LIMITS.snapshotChunkBytesMax <= LIMITS.commitRowBytesMax, "a chunk of a snapshot must fit into a row");
+assert(
+  LIMITS.snapshotChunkBytes + 3 * LIMITS.noteCharsMax + 64 * 1024 <= LIMITS.snapshotChunkBytesMax,
+  "the largest note must fit into a chunk that is nearly full",
+);
 assert(LIMITS.streamItemsMax <= LIMITS.streamBacklogItemsMax, "one message must fit into the backlog");
 assert(LIMITS.commitEventsMax <= LIMITS.commandQueueMax, "a batch cannot hold more than can wait");
 assert(LIMITS.messageBytesMax <= LIMITS.streamBacklogBytesMax, "the largest message must fit into the backlog");
 assert(LIMITS.streamInFlightBytesMax <= LIMITS.streamBacklogBytesMax, "what is in flight is part of what may be held");
 assert(LIMITS.traceBatchSpansMax <= LIMITS.traceQueueSpansMax, "a batch of spans cannot hold more than can wait");
+assert(LIMITS.routineStepsMax * 4 < LIMITS.notesMax, "how each step and branch of a run ended must fit into its notes");
 assert(LIMITS.routineDepthMax * 6 < LIMITS.documentDepthMax, "the deepest routine must fit into a document");
+assert(
+  LIMITS.keepaliveIntervalMs + LIMITS.keepaliveTimeoutMs < LIMITS.leaseTtlMs / 2,
+  "a link that carries nothing must be noticed while there is time to renew a lease over another",
+);
+assert(LIMITS.replayPatienceMs < LIMITS.replayAttachWithinMs, "a worker must not be waited for when it has given up");
 assert(LIMITS.replayBranches <= LIMITS.replayBranchesMax, "the default number of branches is an allowed one");

@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
-import type { ChildLink, DownItem, ParentLink } from "#ports";
+import type { ChildLink, DownItem, Hello, ParentLink } from "#ports";
 import { LIMITS } from "#std";
 import { MemoryWire } from "./testing/memory-link.ts";
 import { some } from "./testing/tier.ts";
 import { CHILD, TwoTiers } from "./testing/two-tiers.ts";
+
+/** The first hello that arrived. */
+function helloOf(tiers: TwoTiers): Hello {
+  const item = tiers.wire.arrived.up.find(({ type }) => type === "hello");
+  if (item?.type !== "hello") throw new Error("no hello arrived");
+  return item.hello;
+}
 
 /** Longer than any pause between two attempts to dial. */
 const REDIAL_MS = LIMITS.redialDelayMaxMs + 100;
@@ -210,7 +217,9 @@ describe("a link that is over", () => {
     const uplink = tiers.newUplink(() => link);
     uplink.start();
     await tiers.clock.settle();
-    bring([{ type: "welcome", welcome: { instance: "parent-1", incarnation: "first", allocations: [] } }]);
+    bring([
+      { type: "welcome", welcome: { welcomeId: "w", instance: "parent-1", incarnation: "first", allocations: [] } },
+    ]);
     expect(uplink.connected).toBe(true);
     const revision = { type: "revision", allocationId: "run", epoch: 1 } as const;
     bring([{ ...revision, grantedTotal: some({ credits: 500 }) }]);
@@ -238,12 +247,13 @@ describe("a child that dials twice", () => {
 
   it("loses the one before, which lives", async () => {
     const tiers = await new TwoTiers().start();
-    const hello = tiers.wire.arrived.up.find(({ type }) => type === "hello");
-    if (hello?.type !== "hello") throw new Error("no hello arrived");
+    const later = { ...helloOf(tiers), clockMarkMs: 1 };
     const other = new MemoryWire({ clock: tiers.clock, accept: () => (end) => tiers.downlink.accept(end) });
-    other.dial().send([hello]);
+    other.dial().send([{ type: "hello", hello: later }]);
     await tiers.clock.settle();
     expect(tiers.states).toEqual(["connected", "lost: closed"]);
+    expect(tiers.comings).toEqual([`${CHILD} here`]);
+    await tiers.clock.advance(REDIAL_MS);
     expect(tiers.downlink.children()).toHaveLength(1);
   });
 
@@ -255,7 +265,7 @@ describe("a child that dials twice", () => {
     await tiers.parent.holdCommits();
     expect(tiers.comings).toEqual([`${CHILD} here`, `${CHILD} gone`]);
     await tiers.clock.advance(REDIAL_MS);
-    expect(tiers.downlink.child(CHILD)).toBeDefined();
+    expect(tiers.wire.arrived.up.at(-1)?.type).toBe("hello");
     tiers.wire.cut();
     await tiers.clock.settle();
     expect(tiers.comings).toEqual([`${CHILD} here`, `${CHILD} gone`]);
@@ -264,10 +274,13 @@ describe("a child that dials twice", () => {
 
   it("keeps its place while the parent has room for no more children", async () => {
     const tiers = await new TwoTiers().start();
-    const hello = tiers.wire.arrived.up.find(({ type }) => type === "hello");
-    if (hello?.type !== "hello") throw new Error("no hello arrived");
     for (let n = 2; n <= LIMITS.childDaemonsMax + 1; n += 1) {
-      tiers.wire.dial().send([{ type: "hello", hello: { ...hello.hello, instance: `child-${n}` } }]);
+      const link = tiers.wire.dial();
+      link.onItems(([item]) => {
+        if (item?.type !== "welcome") return;
+        link.send([{ type: "mark", clockMarkMs: undefined, welcomeId: item.welcome.welcomeId }]);
+      });
+      link.send([{ type: "hello", hello: { ...helloOf(tiers), instance: `child-${n}` } }]);
     }
     await tiers.clock.settle();
     expect(tiers.downlink.children()).toHaveLength(LIMITS.childDaemonsMax);
@@ -278,7 +291,7 @@ describe("a child that dials twice", () => {
 
 describe("a parent that does not read", () => {
   it("costs the link, not the work: the child dials again and sends again", async () => {
-    const tiers = await new TwoTiers({ backlogItemsMax: 10 }).start();
+    const tiers = await new TwoTiers({ backlogItemsMax: 11 }).start();
     await tiers.grant("run", { credits: 400 });
     tiers.wire.stall("parent");
     const answers = Array.from({ length: 10 }, (_, n) => tiers.ask(tiers.raise(`more-${n}`, "run", 1)));

@@ -2,38 +2,29 @@
  * The parent's side of the connections to the tier below: takes hellos, answers wishes and reports, passes counters and directives
  * down, and knows which children are there to be given work.
  */
-import { type BudgetState, type Message, NO_USAGE, type Outcome, type OutcomeOf } from "#budget";
-import { RefusalError, type Tier } from "#errors";
+import type { Message, Outcome, OutcomeOf } from "#budget";
+import { invalidArgument, RefusalError, type Tier } from "#errors";
 import type {
-  AllocationStanding,
   DownItem,
   GrantAnswer,
   GrantAsk,
   GrantHandover,
-  HeldAllocation,
   Hello,
   IdSource,
   ItemError,
   ParentLink,
   Telemetry,
-  UpItem,
   UsageItem,
 } from "#ports";
 import { LIMITS } from "#std";
+import { ChildConnection, type ChildDaemon, type UpWork } from "./child-connection.ts";
 import type { CommandInput } from "./command-input.ts";
+import { accountsOf, forgottenBy, holdersOf, neverTaken, standingOf, untakenOf } from "./greeting.ts";
+import { handoverOf } from "./handover.ts";
+import { HelloOrder } from "./hello-order.ts";
 import { errorOfOutcome } from "./refusal-error.ts";
 import type { TierResourceManager } from "./tier-resource-manager.ts";
 import { openWish, raiseWish } from "./wishes.ts";
-
-/** A daemon of the tier below that has said hello and is connected. */
-export interface ChildDaemon {
-  readonly instance: string;
-  readonly incarnation: string;
-  readonly address: string;
-  readonly tier: string;
-  /** Work taken at the same time at most; 0 means no bound of its own. */
-  readonly capacity: number;
-}
 
 export interface DownlinkOptions {
   readonly loop: TierResourceManager;
@@ -42,118 +33,145 @@ export interface DownlinkOptions {
   readonly identity: { readonly instance: string; readonly incarnation: string };
   /** Kind of a new allocation for a wish that names none. */
   readonly kindOfChildren: "run" | "step";
+  /** Time to live of the leases of what children open for themselves. */
+  readonly leaseTtlMs: number;
   /** Opens spans for asks and reports that are traced; default: none. */
   readonly telemetry?: Telemetry;
+  /** Told once a child may be given work, and when it is gone. */
   readonly onChild?: (child: ChildDaemon, connected: boolean) => void;
-}
-
-interface Connected {
-  readonly child: ChildDaemon;
-  readonly link: ParentLink;
-  /** What is to be told before hello is answered waits for the welcome, the first item of a link. */
-  early: DownItem[] | undefined;
 }
 
 export class Downlink {
   readonly #options: DownlinkOptions;
-  readonly #connected = new Map<string, Connected>();
-  /** The latest incarnation of each instance, since this daemon started. */
-  readonly #lives = new Map<string, string>();
+  readonly #connected = new Map<string, ChildConnection>();
+  readonly #order = new HelloOrder();
 
   constructor(options: DownlinkOptions) {
     this.#options = options;
     options.loop.subscribe((message) => this.#onMessage(message));
   }
 
-  /** The children that are there, in the order in which they came. */
+  /**
+   * The children that may be given work, in the order in which they came: they have answered the welcome, and what they do not hold of
+   * earlier grants has gone back.
+   */
   children(): readonly ChildDaemon[] {
-    return [...this.#connected.values()].map(({ child }) => child);
+    return [...this.#connected.values()].filter(({ isOpen }) => isOpen).map(({ child }) => child);
   }
 
   child(instance: string): ChildDaemon | undefined {
-    return this.#connected.get(instance)?.child;
+    const connection = this.#connected.get(instance);
+    return connection?.isOpen ? connection.child : undefined;
   }
 
-  /** Takes a new connection; its first item is hello, and no other is. */
+  /** A grant as it is handed to `instance`, whose lease counts from the moment at which it was written down here. */
+  handoverTo(instance: string, opened: OutcomeOf<"opened">): GrantHandover {
+    const holderMarkMs = this.#connected.get(instance)?.clockAt(opened.decidedAtMs);
+    return handoverOf(opened, { nowMs: this.#options.loop.nowMs(), holderMarkMs });
+  }
+
+  /** Takes a new connection; its first item is hello, and no other is. A hello that was overtaken by a later one ends it. */
   accept(link: ParentLink): void {
-    let connected: Connected | undefined;
+    let connection: ChildConnection | undefined;
     link.onItems((items) => {
-      const batch = new Batch();
+      const work: UpWork[] = [];
       for (const item of items) {
         if (item.type !== "hello") {
-          if (connected) this.#onItem(batch, { link, child: connected.child }, item);
-        } else if (connected || !this.#hasRoomFor(item.hello.instance)) {
-          link.close();
+          work.push(item);
+        } else if (connection) {
+          link.close(secondHello());
           return;
         } else {
-          connected = this.#register(link, item.hello);
-          void this.#welcome(connected, item.hello);
+          const refusal = this.#refusalOf(item.hello);
+          if (refusal) {
+            link.close(refusal);
+            return;
+          }
+          connection = this.#register(link, item.hello);
+          void this.#greet(connection, item.hello);
         }
       }
-      this.#submit(link, batch);
+      if (connection) this.#take(connection, work);
     });
     link.onClose(() => {
-      if (!connected || this.#connected.get(connected.child.instance) !== connected) return;
-      this.#connected.delete(connected.child.instance);
-      if (!connected.early) this.#options.onChild?.(connected.child, false);
+      if (!connection || this.#connected.get(connection.child.instance) !== connection) return;
+      this.#connected.delete(connection.child.instance);
+      if (connection.isOpen) this.#options.onChild?.(connection.child, false);
     });
   }
 
-  #hasRoomFor(instance: string): boolean {
-    return this.#connected.has(instance) || this.#connected.size < LIMITS.childDaemonsMax;
-  }
-
-  #register(link: ParentLink, hello: Hello): Connected {
-    const { instance, incarnation, address, tier, capacity } = hello;
-    const connected: Connected = { child: { instance, incarnation, address, tier, capacity }, link, early: [] };
-    const before = this.#connected.get(instance);
-    this.#connected.set(instance, connected);
-    before?.link.close();
-    return connected;
-  }
-
-  /**
-   * A grant that is missing from the hello of a new life of its holder was never taken there, for the hello is complete and the same
-   * journal speaks (the instance is named after it): it was never spent and comes back. Handovers to the earlier life are refused by the
-   * new one. Within one life a handover may still be on its way, so nothing follows from its absence.
-   */
-  async #returnUntaken({ instance, incarnation, allocations }: Hello): Promise<void> {
-    if (this.#lives.get(instance) === incarnation) return;
-    const told = new Set(allocations.map(({ allocationId }) => allocationId));
-    const untaken = await this.#options.loop.read((state) => untakenOf(state, instance, told));
-    const account = { caller: instance, sequence: 0, usage: NO_USAGE, final: true, leaseEndsAtMs: 0 } as const;
-    await this.#book(untaken.map((grant) => ({ type: "report_usage", ...grant, ...account })));
-    this.#lives.set(instance, incarnation);
-    for (const other of this.#lives.keys()) {
-      if (this.#lives.size <= LIMITS.childDaemonsMax) break;
-      if (!this.#connected.has(other)) this.#lives.delete(other);
+  #refusalOf(hello: Hello): RefusalError | undefined {
+    const { instance, life } = hello;
+    if (!this.#connected.has(instance) && this.#connected.size >= LIMITS.childDaemonsMax) {
+      const message = `${LIMITS.childDaemonsMax} daemons are connected here, which is as many as there may be`;
+      return new RefusalError({ reason: "QUEUE_FULL", message, retryAfterMs: LIMITS.redialDelayMaxMs });
     }
+    if (this.#order.admit(hello)) return undefined;
+    const message = `a later hello of ${instance} was here than this one of its life ${life}: it was held up, or its journal is an old copy`;
+    return new RefusalError({ reason: "JOURNAL_BEHIND", message });
   }
 
-  /** Books what hello says, then answers it. A hello that finds too much waiting here must be said again. */
-  async #welcome(connected: Connected, hello: Hello): Promise<void> {
-    const { child, link } = connected;
-    let standings: AllocationStanding[];
+  #register(link: ParentLink, hello: Hello): ChildConnection {
+    const { instance, incarnation, address, tier, capacity, clockMarkMs } = hello;
+    const connection = new ChildConnection({ instance, incarnation, address, tier, capacity }, link);
+    connection.note(clockMarkMs, this.#options.loop.nowMs());
+    const before = this.#connected.get(instance);
+    this.#connected.set(instance, connection);
+    before?.link.close();
+    return connection;
+  }
+
+  /** Books what hello says and answers it; a hello that finds too much waiting here must be said again. Then waits for the answer. */
+  async #greet(connection: ChildConnection, hello: Hello): Promise<void> {
+    const { loop, ids, identity } = this.#options;
+    const { instance } = hello;
     try {
-      await this.#returnUntaken(hello);
-      await this.#takeAccounts(hello);
-      standings = await this.#options.loop.read((state) =>
-        hello.allocations.map((held) => standingOf(state, held, hello)),
-      );
+      await this.#refuseOldJournal(hello);
+      await this.#book(accountsOf(hello));
+      const { allocations, untaken } = await loop.read((state, nowMs) => {
+        const full = this.#order.size > LIMITS.childDaemonsMax;
+        if (full) this.#forget(holdersOf(state));
+        const untaken = untakenOf(state, hello, !this.#order.hasReturned(hello));
+        return {
+          allocations: hello.allocations.map((held) => standingOf(state, held, { instance, nowMs })),
+          untaken: untaken.map((node) => ({ id: node.id, command: neverTaken(instance, node) })),
+        };
+      });
+      // What is told on this very link is taken there, or given back there.
+      const told = connection.grantsWaiting();
+      const missing = untaken.filter(({ id }) => !told.has(id)).map(({ command }) => command);
+      connection.welcome({ type: "welcome", welcome: { ...identity, welcomeId: ids.newId(), allocations } });
+      await connection.answered;
+      await this.#book(missing);
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
-      link.close();
+      connection.link.close(error);
       return;
     }
-    const early = connected.early ?? [];
-    connected.early = undefined;
-    link.send([{ type: "welcome", welcome: { ...this.#options.identity, allocations: standings } }, ...early]);
-    if (this.#connected.get(child.instance) === connected) this.#options.onChild?.(child, true);
+    this.#order.returned(hello);
+    this.#open(connection);
   }
 
-  /** What a hello says of its allocations is booked like reports and returns. */
-  #takeAccounts({ instance, allocations }: Hello): Promise<void> {
-    return this.#book(allocations.flatMap((held) => this.#accountOf(instance, held)));
+  /** What such a journal says is no account: nothing of it is booked, and what is held under it stays in doubt. */
+  async #refuseOldJournal(hello: Hello): Promise<void> {
+    const forgotten = await this.#options.loop.read((state) => forgottenBy(state, hello));
+    if (forgotten.length === 0) return;
+    const [first = ""] = forgotten;
+    const others = forgotten.length > 1 ? ` and of ${forgotten.length - 1} more` : "";
+    const message = `the journal of ${hello.instance} knows less of ${first}${others} than it has told: it is an old copy`;
+    throw new RefusalError({ reason: "JOURNAL_BEHIND", message });
+  }
+
+  #forget(holders: ReadonlySet<string>): void {
+    const isGone = (instance: string) => !this.#connected.has(instance) && !holders.has(instance);
+    this.#order.forget(isGone, LIMITS.childDaemonsMax);
+  }
+
+  #open(connection: ChildConnection): void {
+    if (this.#connected.get(connection.child.instance) !== connection) return;
+    const held = connection.open();
+    this.#options.onChild?.(connection.child, true);
+    this.#take(connection, held);
   }
 
   /** Some at a time, so that no hello is too large to be taken. Rejects when too much waits here. */
@@ -170,23 +188,24 @@ export class Downlink {
     }
   }
 
-  #accountOf(caller: string, held: HeldAllocation): CommandInput[] {
-    const { allocationId, epoch, usage, final, returnedTotal } = held;
-    const report = { type: "report_usage", caller, allocationId, epoch, sequence: 0, usage, final } as const;
-    return [
-      { type: "receive_return", caller, allocationId, epoch, returnedTotal },
-      { ...report, leaseEndsAtMs: this.#leaseEnd() },
-    ];
+  /** Takes what arrived together; what comes before the welcome is answered waits for it. */
+  #take(connection: ChildConnection, items: readonly UpWork[]): void {
+    const batch = new Batch();
+    for (const item of items) {
+      if (connection.isOpen) this.#onItem(batch, connection, item);
+      else if (!connection.hold(item)) {
+        connection.link.close();
+        return;
+      }
+    }
+    this.#submit(connection.link, batch);
   }
 
-  #leaseEnd(): number {
-    return this.#options.loop.nowMs() + LIMITS.leaseTtlMs + LIMITS.leaseMarginMs;
-  }
-
-  #onItem(batch: Batch, from: Pick<Connected, "link" | "child">, item: Exclude<UpItem, { type: "hello" }>): void {
-    const caller = from.child.instance;
-    if (item.type === "ask") this.#onAsk(batch, from, item.ask);
+  #onItem(batch: Batch, connection: ChildConnection, item: UpWork): void {
+    const caller = connection.child.instance;
+    if (item.type === "ask") this.#onAsk(batch, connection, item.ask);
     else if (item.type === "usage") this.#onUsage(batch, caller, item.report);
+    else if (item.type === "mark") connection.noteMark(item, this.#options.loop.nowMs());
     else if (item.type === "cancel") batch.add({ type: "cancel_request", caller, requestId: item.requestId });
     else {
       const { allocationId, epoch, returnedTotal } = item;
@@ -207,21 +226,21 @@ export class Downlink {
     });
   }
 
-  #onAsk(batch: Batch, { link, child }: Pick<Connected, "link" | "child">, ask: GrantAsk): void {
-    const { ids, kindOfChildren: kind } = this.#options;
-    const caller = child.instance;
+  #onAsk(batch: Batch, connection: ChildConnection, ask: GrantAsk): void {
+    const { ids, kindOfChildren: kind, leaseTtlMs } = this.#options;
+    const caller = connection.child.instance;
     const wish =
       ask.target.type === "open"
-        ? openWish(ask, ask.target, { caller, ids, kind })
+        ? openWish(ask, ask.target, { caller, ids, kind, leaseTtlMs })
         : raiseWish(ask, ask.target, caller);
     const { trace: parent, requestId } = ask;
     const span = parent && this.#options.telemetry?.startSpan({ name: "bursar.grant", kind: "server", parent });
     batch.add({ type: "grant", wish }, (outcome) => {
       span?.end(outcome.type === "refused" ? { error: outcome.refusal.code } : {});
       if (outcome.type !== "opened" || !outcome.repeated) {
-        return { type: "decision", requestId, answer: this.#answerOf(outcome) };
+        return { type: "decision", requestId, answer: this.#answerOf(caller, outcome) };
       }
-      void this.#handOverAgain(link, requestId, outcome);
+      void this.#handOverAgain(connection, requestId, outcome);
       return undefined;
     });
   }
@@ -230,7 +249,11 @@ export class Downlink {
    * What closed meanwhile (it was missing from a hello, and came back) is remembered as granted, but not to be spent any more. What is
    * closing must be taken: its holder's final account ends it.
    */
-  async #handOverAgain(link: ParentLink, requestId: string, opened: OutcomeOf<"opened">): Promise<void> {
+  async #handOverAgain(
+    { link, child }: ChildConnection,
+    requestId: string,
+    opened: OutcomeOf<"opened">,
+  ): Promise<void> {
     const { allocationId, path } = opened;
     try {
       const [state, reason = ""] = await this.#options.loop.read(({ allocations }) => {
@@ -241,7 +264,7 @@ export class Downlink {
         state === "closed"
           ? ({ type: "refused", refusal: { code: "closing", allocationId, path, reason } } as const)
           : opened;
-      const decision = { type: "decision", requestId, answer: this.#answerOf(outcome) } as const;
+      const decision = { type: "decision", requestId, answer: this.#answerOf(child.instance, outcome) } as const;
       link.send(state === "closing" ? [decision, stopOf(allocationId, reason)] : [decision]);
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
@@ -249,10 +272,10 @@ export class Downlink {
     }
   }
 
-  #answerOf(outcome: Outcome): GrantAnswer {
+  #answerOf(instance: string, outcome: Outcome): GrantAnswer {
     switch (outcome.type) {
       case "opened":
-        return { type: "opened", grant: handoverOf(outcome, this.#options.loop.nowMs()), partial: outcome.partial };
+        return { type: "opened", grant: this.handoverTo(instance, outcome), partial: outcome.partial };
       case "raised": {
         const { allocationId, epoch, grantedTotal, partial } = outcome;
         return { type: "raised", allocationId, epoch, grantedTotal, partial };
@@ -275,8 +298,7 @@ export class Downlink {
     const span = trace && this.#options.telemetry?.startSpan({ name: "bursar.report", kind: "server", parent: trace });
     // Returned budget first: a final account closes the books.
     batch.add({ type: "receive_return", caller, allocationId, epoch, returnedTotal });
-    const command = { type: "report_usage", caller, allocationId, epoch, sequence, usage, final } as const;
-    batch.add({ ...command, leaseEndsAtMs: this.#leaseEnd() }, (outcome) => {
+    batch.add({ type: "report_usage", caller, allocationId, epoch, sequence, usage, final }, (outcome) => {
       span?.end();
       return { type: "ack", ack: this.#ackOf(report, outcome) };
     });
@@ -294,22 +316,20 @@ export class Downlink {
     };
     if (outcome.type !== "reported") return { ...plain, error: this.errorOf(outcome) };
     const { epoch, leaseTtlMs: ttlMs, state, closingReason: reason = "" } = outcome;
-    if (state === "open") return { ...plain, lease: { epoch, ttlMs } };
     // A closing allocation keeps its lease until its last account, so that what it settles meanwhile is no doubt.
-    const lease = state === "closing" ? { epoch, ttlMs } : undefined;
+    const lease = state !== "closed" && ttlMs > 0 ? { epoch, ttlMs } : undefined;
+    if (state === "open") return { ...plain, lease };
     return { ...plain, lease, directive: final ? undefined : "STOP", reason };
   }
 
   #tell(instance: string, item: DownItem): void {
-    const connected = this.#connected.get(instance);
-    if (connected?.early) connected.early.push(item);
-    else connected?.link.send([item]);
+    this.#connected.get(instance)?.tell(item);
   }
 
   #onMessage(message: Message): void {
     if (message.type === "decided") {
       const { caller, requestId, outcome } = message;
-      this.#tell(caller, { type: "decision", requestId, answer: this.#answerOf(outcome) });
+      this.#tell(caller, { type: "decision", requestId, answer: this.#answerOf(caller, outcome) });
     }
     if (message.type === "closing" && message.side === "delegated" && message.holder !== undefined) {
       this.#tell(message.holder, stopOf(message.allocationId, message.reason));
@@ -319,6 +339,12 @@ export class Downlink {
       this.#tell(holder, { type: "revision", allocationId, epoch, grantedTotal });
     }
   }
+}
+
+function secondHello(): RefusalError {
+  return new RefusalError(
+    invalidArgument([{ field: "hello", description: "comes once on a link, as its first item" }]),
+  );
 }
 
 /** A directive that answers no report. */
@@ -338,29 +364,4 @@ class Batch {
     this.commands.push(command);
     this.answers.push(answer);
   }
-}
-
-function untakenOf(state: BudgetState, instance: string, told: ReadonlySet<string>) {
-  const untaken: { readonly allocationId: string; readonly epoch: number }[] = [];
-  for (const { id: allocationId, epoch, side, peer, state: at } of state.allocations.values()) {
-    if (side === "delegated" && peer === instance && at !== "closed" && !told.has(allocationId))
-      untaken.push({ allocationId, epoch });
-  }
-  return untaken;
-}
-
-function standingOf(state: BudgetState, held: HeldAllocation, hello: Hello): AllocationStanding {
-  const { allocationId } = held;
-  const node = state.allocations.get(allocationId);
-  if (!node || node.peer !== hello.instance) {
-    return { allocationId, epoch: 0, state: undefined, grantedTotal: held.grantedTotal };
-  }
-  return { allocationId, epoch: node.epoch, state: node.state, grantedTotal: node.grantedTotal };
-}
-
-/** A grant as it is handed to its holder. Its deadline travels as the time that is left. */
-export function handoverOf(opened: OutcomeOf<"opened">, nowMs: number): GrantHandover {
-  const { type, grantedTotal, partial, repeated, deadlineAtMs, ...rest } = opened;
-  const deadlineLeftMs = deadlineAtMs === undefined ? undefined : Math.max(0, deadlineAtMs - nowMs);
-  return { ...rest, deadlineLeftMs };
 }

@@ -1,10 +1,13 @@
 /** The loop around the engine, and the connections between tiers. */
+
+export type { ChildDaemon } from "./child-connection.ts";
 export type { CommandInput } from "./command-input.ts";
-export { type ChildDaemon, Downlink, type DownlinkOptions, handoverOf } from "./downlink.ts";
+export { Downlink, type DownlinkOptions } from "./downlink.ts";
 export { EngineClock } from "./engine-clock.ts";
+export { handoverOf, leaseOfGrant } from "./handover.ts";
 export { errorOfOutcome, errorOfRefusal, type RefusalContext, wordsOf } from "./refusal-error.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemIds } from "./system-ids.ts";
 export { type TierOptions, TierResourceManager } from "./tier-resource-manager.ts";
-export { Uplink, type UplinkOptions } from "./uplink.ts";
+export { type ParentDaemon, Uplink, type UplinkOptions } from "./uplink.ts";
 export { UsageReporter } from "./usage-reporter.ts";

@@ -126,6 +126,74 @@ describe("a silent child", () => {
   });
 });
 
+/** Every renewal asked for is lost with its link, and so is that of the first hello after it. */
+async function loseRenewals(tiers: TwoTiers, count: number): Promise<void> {
+  const reports = () => tiers.wire.arrived.up.filter(({ type }) => type === "usage").length;
+  for (let lost = 0; lost < count; lost += 1) {
+    const before = reports();
+    while (reports() === before) await tiers.clock.advance(10);
+    tiers.wire.cut();
+  }
+}
+
+describe("a renewal that is lost", () => {
+  it.each([1, 2])("does not cost the lease when %d in a row are", async (count) => {
+    const tiers = await withRun({ latencyMs: () => 30 });
+    for (let round = 0; round < 3; round += 1) {
+      await loseRenewals(tiers, count);
+      for (let ms = 0; ms < TTL; ms += 500) {
+        await tiers.clock.advance(500);
+        expect(await mayReserve(tiers)).toBe(true);
+      }
+    }
+    expect(tiers.parent.messages.filter(({ type }) => type === "lease_ended")).toEqual([]);
+  });
+
+  it("is asked for more often once little is left: it is back soon after a parent that had none to give", async () => {
+    const tiers = await withRun();
+    // As with a parent whose own lease has ended: it answers, and does not renew.
+    const accept = tiers.downlink.accept.bind(tiers.downlink);
+    let renews = false;
+    tiers.downlink.accept = (link) => {
+      const send = link.send.bind(link);
+      link.send = (items) =>
+        send(
+          items.map((item) => {
+            if (item.type === "ack" && !renews) return { ...item, ack: { ...item.ack, lease: undefined } };
+            if (item.type !== "welcome" || renews) return item;
+            const allocations = item.welcome.allocations.map((one) => ({ ...one, lease: undefined }));
+            return { ...item, welcome: { ...item.welcome, allocations } };
+          }),
+        );
+      accept(link);
+    };
+    tiers.wire.cut();
+    await tiers.clock.advance(TTL + REDIAL_MS);
+    expect(await mayReserve(tiers)).toBe(false);
+    renews = true;
+    await tiers.clock.advance(TTL / LIMITS.leaseRenewParts / LIMITS.leaseRenewHaste + INTERVAL * 2);
+    expect(await mayReserve(tiers)).toBe(true);
+  });
+});
+
+describe("a connection anew", () => {
+  it("renews with its welcome, counted from hello, however long that was on its way", async () => {
+    const tiers = await withRun({ latencyMs: () => 700 });
+    await tiers.clock.advance(4_000);
+    tiers.wire.cut();
+    const dials = tiers.wire.dials;
+    while (tiers.wire.dials === dials) await tiers.clock.advance(1);
+    const helloMs = tiers.clock.monotonicMs();
+    const reports = tiers.wire.arrived.up.filter(({ type }) => type === "usage").length;
+    await tiers.clock.advance(1_400);
+    expect(tiers.uplink.connected).toBe(true);
+    // The parent wrote the renewal down 700 ms after hello was sent, and its answer says what is left of that.
+    expect(await leaseOf(tiers, "child")).toBe(helloMs + TTL);
+    expect(await leaseOf(tiers, "parent")).toBe(helloMs + 700 + TTL + MARGIN);
+    expect(tiers.wire.arrived.up.filter(({ type }) => type === "usage")).toHaveLength(reports);
+  });
+});
+
 describe("a restart", () => {
   it("of the parent puts no child in doubt that is there", async () => {
     const tiers = await withRun();
@@ -150,6 +218,27 @@ describe("a restart", () => {
       if (await mayReserve(tiers)) expect((await tiers.parent.node("run")).doubtful).toBe(false);
     }
     expect(await mayReserve(tiers)).toBe(false);
+  });
+
+  it("of the parent gives every holder a whole lease and its margin again, from its start on", async () => {
+    const tiers = await withRun();
+    await tiers.clock.advance(4_700);
+    tiers.wire.reachable = false;
+    tiers.restartParent({ monotonicMs: 0 });
+    const startedMs = tiers.parent.loop.nowMs();
+    expect(await leaseOf(tiers, "parent")).toBe(startedMs + TTL + MARGIN);
+  });
+
+  it("of the child ends its leases until the parent has answered hello, however long they would have run", async () => {
+    const tiers = await withRun({ latencyMs: () => 200 });
+    await tiers.clock.advance(1_000);
+    tiers.restartChild({ monotonicMs: 1 });
+    expect(await tiers.child.run(tiers.reserve("run", 1))).toMatchObject({ refusal: { code: "lease_ended" } });
+    tiers.uplink.start();
+    await tiers.clock.advance(399);
+    expect(await mayReserve(tiers)).toBe(false);
+    await tiers.clock.advance(1);
+    expect(await mayReserve(tiers)).toBe(true);
   });
 
   it("of the child keeps what it had spent, and the parent learns it with hello", async () => {

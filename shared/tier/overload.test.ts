@@ -85,7 +85,9 @@ describe("a full queue", () => {
       })),
     );
     tiers.wire.arrived.down.length = 0;
-    tiers.wire.dial().send([{ type: "hello", hello: { ...hello, allocations } }]);
+    tiers.wire
+      .dial()
+      .send([{ type: "hello", hello: { ...hello, clockMarkMs: tiers.clock.monotonicMs(), allocations } }]);
     await tiers.clock.settle();
     const welcome = tiers.wire.arrived.down.find(({ type }) => type === "welcome");
     expect(welcome).toMatchObject({ welcome: { allocations: { length: count } } });

@@ -113,8 +113,8 @@ describe("errorOfRefusal", () => {
     ],
     [
       { code: "lease_ended", allocationId: "a-1", path: "acme/a" },
-      { reason: "STATE_FORBIDS" },
-      /lease of acme\/a has ended unrenewed/,
+      { reason: "LEASE_ENDED", retryAfterMs: 1_000 },
+      /lease of acme\/a has ended; nothing is spent until the tier above answers: try again in 1000 ms/,
     ],
     [{ code: "unsupported", message: "use SHRINK" }, { reason: "UNIMPLEMENTED" }, /use SHRINK/],
     [

@@ -1,7 +1,7 @@
 /** The engine's refusals as the errors that cross wires. The same refusal reads the same everywhere. */
 import type { Conflict, Outcome, Refusal } from "#budget";
 import { executionError, FaultError, RefusalError, type Tier } from "#errors";
-import { unreachable } from "#std";
+import { LIMITS, unreachable } from "#std";
 
 /** Who refuses, for the error; `onOwn` says that the allocation's own budget is short, not a parent's. */
 export interface RefusalContext {
@@ -47,9 +47,12 @@ export function errorOfRefusal(refusal: Refusal, context: RefusalContext): Fault
         message: `${refusal.path} takes no new work: ${refusal.reason}`,
       });
     case "lease_ended": {
-      const message = `the lease of ${refusal.path} has ended unrenewed; nothing is spent until the tier above answers`;
-      return new RefusalError({ reason: "STATE_FORBIDS", message });
+      const { retryAfterMs } = LIMITS;
+      const message = `the lease of ${refusal.path} has ended; nothing is spent until the tier above answers: try again in ${retryAfterMs} ms`;
+      return new RefusalError({ reason: "LEASE_ENDED", message, retryAfterMs });
     }
+    case "not_in_doubt":
+      return new RefusalError({ reason: "STATE_FORBIDS", message: refusal.message });
     case "unsupported":
       return new RefusalError({ reason: "UNIMPLEMENTED", message: refusal.message });
     case "too_many": {

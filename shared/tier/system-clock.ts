@@ -18,7 +18,8 @@ function after(delayMs: number, action: () => void): () => void {
   const dueMs = performance.now() + Math.max(0, delayMs);
   let timer: NodeJS.Timeout;
   const arm = (): void => {
-    const leftMs = Math.ceil(dueMs - performance.now());
+    // A process that was held up in between may be late already; Node warns of a negative delay.
+    const leftMs = Math.max(0, Math.ceil(dueMs - performance.now()));
     timer = setTimeout(leftMs > NODE_TIMER_MS_MAX ? arm : fire, Math.min(leftMs, NODE_TIMER_MS_MAX));
   };
   const fire = (): void => {

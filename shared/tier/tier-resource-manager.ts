@@ -14,6 +14,7 @@ import {
   type Message,
   nextDueMs,
   type Outcome,
+  restoreState,
 } from "#budget";
 import { RefusalError } from "#errors";
 import type { Clock, Journal, OpenedJournal } from "#ports";
@@ -44,7 +45,7 @@ const QUEUE_FULL: Outcome = {
 };
 
 export class TierResourceManager {
-  readonly #state: BudgetState = createState();
+  readonly #state: BudgetState;
   readonly #queue = new BoundedQueue<Waiting>({ capacity: LIMITS.commandQueueMax });
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -66,6 +67,7 @@ export class TierResourceManager {
     this.#clock = clock;
     this.#onFatal = options.onFatal;
     this.#checkInvariants = options.checkInvariants ?? false;
+    this.#state = opened.snapshot === undefined ? createState() : restoreState(opened.snapshot);
     let startMs = 0;
     for (const commit of opened.commits) {
       for (const event of commit.events) evolve(this.#state, event);
@@ -73,6 +75,8 @@ export class TierResourceManager {
     }
     assertInvariants(this.#state);
     this.#engineClock = new EngineClock(clock, Math.max(startMs, this.#state.engineTimeMs));
+    // Before anything else is decided: leases were kept while this daemon was not there, and what was granted here may still be spent.
+    this.submit({ type: "start" }, () => undefined);
     this.#armTimer();
   }
 

@@ -2,10 +2,14 @@
  * The child's side of the connection to the tier above: says hello with everything it holds, asks for budget, returns surplus, reports
  * usage and keeps leases alive. A lost link ends neither work nor grants; it dials again with backoff and everything unanswered is sent
  * again, which counters, sequences and request ids make harmless.
+ *
+ * Every lease counts from when this side asked for it: with hello, or with a report. The parent is told this daemon's clock with all of
+ * that and at least every third of a lease, so that the leases of grants can be counted by it too.
  */
 import { type BudgetState, type Message, usageOf } from "#budget";
 import { RefusalError } from "#errors";
 import type {
+  AllocationStanding,
   ChildLink,
   Clock,
   DownItem,
@@ -15,12 +19,14 @@ import type {
   HeldAllocation,
   Hello,
   IdSource,
+  LeaseTerms,
   UpItem,
   UsageAck,
   UsageItem,
   Welcome,
 } from "#ports";
 import { backoffMs, LIMITS } from "#std";
+import { leaseOfGrant } from "./handover.ts";
 import { ReportSpans, type Tracing } from "./report-spans.ts";
 import type { TierResourceManager } from "./tier-resource-manager.ts";
 import { UsageReporter } from "./usage-reporter.ts";
@@ -31,14 +37,20 @@ export interface UplinkOptions {
   readonly ids: IdSource;
   /** Opens a connection; called again after each loss. */
   readonly dial: () => ChildLink;
-  /** Who this daemon is, asked at each hello; the allocations are added. */
-  readonly identity: () => Omit<Hello, "allocations">;
+  /** Who this daemon is, asked at each hello; the allocations, its life and its clock are added. */
+  readonly identity: () => Omit<Hello, "allocations" | "life" | "clockMarkMs">;
   /** Told when the parent has answered hello, and when the link is lost. */
   readonly onState?: (state: { readonly connected: boolean; readonly error?: Error }) => void;
   /** The parent wants the work of an allocation to end. */
   readonly onStop: (allocationId: string, reason: string) => void;
   /** Opens spans for reports; default: none. */
   readonly tracing?: Tracing;
+}
+
+/** The tier above in one life of it. */
+export interface ParentDaemon {
+  readonly instance: string;
+  readonly incarnation: string;
 }
 
 interface PendingAsk {
@@ -55,7 +67,10 @@ export class Uplink {
   readonly #asks = new Map<string, PendingAsk>();
   readonly #unsubscribe: () => void;
   #link: ChildLink | undefined;
-  #welcomed = false;
+  /** Who has welcomed this daemon on the present link, and as what: undefined from the loss of one link to the welcome on the next. */
+  #welcome: (ParentDaemon & { readonly welcomeId: string }) | undefined;
+  #helloSentMs = 0;
+  #markSentMs = 0;
   #attempt = 0;
   #stopped = false;
   #cancelDial: () => void = () => undefined;
@@ -69,7 +84,16 @@ export class Uplink {
   }
 
   get connected(): boolean {
-    return this.#welcomed;
+    return this.#welcome !== undefined;
+  }
+
+  /**
+   * Whose welcome is in force. It knows every allocation of the hello that it answered, so a grant that is new here may be taken only from
+   * it: one that another life of the parent handed over has gone back. Undefined while hello may be under way; a grant taken then would be
+   * missing from it. To be looked at in the turn in which the grant is submitted to the loop.
+   */
+  get parent(): ParentDaemon | undefined {
+    return this.#welcome;
   }
 
   /** Dials, and keeps dialling until `stop`. */
@@ -85,7 +109,7 @@ export class Uplink {
       this.#onIdle();
     });
     await this.#report();
-    while (patient && this.#welcomed && !this.#reporter.idle) {
+    while (patient && this.#welcome && !this.#reporter.idle) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
@@ -108,7 +132,7 @@ export class Uplink {
   ask(ask: GrantAsk, onAnswer: (answer: GrantAnswer) => void): boolean {
     if (this.#asks.size >= LIMITS.asksInFlightMax) return false;
     this.#asks.set(ask.requestId, { ask, onAnswer, cancelled: false });
-    if (this.#welcomed) this.#link?.send([{ type: "ask", ask }]);
+    if (this.#welcome) this.#link?.send([{ type: "ask", ask }]);
     return true;
   }
 
@@ -117,7 +141,7 @@ export class Uplink {
     const pending = this.#asks.get(requestId);
     if (!pending) return;
     pending.cancelled = true;
-    if (this.#welcomed) this.#link?.send([{ type: "cancel", requestId }]);
+    if (this.#welcome) this.#link?.send([{ type: "cancel", requestId }]);
   }
 
   #connect(): void {
@@ -126,22 +150,24 @@ export class Uplink {
   }
 
   async #open(): Promise<void> {
-    const allocations = await this.#options.loop.read((state) => this.#heldAllocations(state));
+    const { loop, dial, identity } = this.#options;
+    const said = await loop.read((state) => ({ life: state.lives, allocations: heldAllocations(state) }));
     if (this.#stopped) return;
-    const link = this.#options.dial();
+    const link = dial();
     this.#link = link;
     link.onItems((items) => {
       // What a lost link still brings was said before hello; the new one brings it again.
       for (const item of items) if (this.#link === link) this.#onItem(item);
     });
     link.onClose((error) => this.#onLost(link, error));
-    link.send([{ type: "hello", hello: { ...this.#options.identity(), allocations } }]);
+    this.#helloSentMs = loop.nowMs();
+    link.send([{ type: "hello", hello: { ...identity(), ...said, clockMarkMs: this.#helloSentMs } }]);
   }
 
   #onLost(link: ChildLink, error: Error | undefined): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    this.#welcomed = false;
+    this.#welcome = undefined;
     this.#cancelReport();
     this.#reporter.reset();
     this.#spans.reset();
@@ -168,20 +194,26 @@ export class Uplink {
     } else this.#onAck(item.ack);
   }
 
-  #onWelcome({ allocations }: Welcome): void {
-    this.#welcomed = true;
+  #onWelcome({ instance, incarnation, welcomeId, allocations }: Welcome): void {
+    this.#welcome = { instance, incarnation, welcomeId };
     this.#attempt = 0;
-    for (const { allocationId, epoch, state, grantedTotal } of allocations) {
-      if (state === "open") this.#receiveLimit({ allocationId, epoch, grantedTotal });
-      else
-        this.#options.onStop(
-          allocationId,
-          state === undefined ? "unknown to the tier above" : "closed by the tier above",
-        );
-    }
+    // The parent takes nothing else before it has this answer.
+    this.#sendWithMark([]);
+    for (const standing of allocations) this.#takeStanding(standing);
     this.#options.onState?.({ connected: true });
     this.#askAgain();
     this.#scheduleReport();
+  }
+
+  #takeStanding({ allocationId, epoch, state, grantedTotal, lease }: AllocationStanding): void {
+    if (state === "open") this.#receiveLimit({ allocationId, epoch, grantedTotal });
+    if (lease) this.#renew(allocationId, lease, this.#helloSentMs);
+    if (state === "open") return;
+    this.#options.onStop(allocationId, state === undefined ? "unknown to the tier above" : "closed by the tier above");
+  }
+
+  #renew(allocationId: string, { epoch, ttlMs }: LeaseTerms, sentMs: number): void {
+    this.#options.loop.submit({ type: "renew_lease", allocationId, epoch, endsAtMs: sentMs + ttlMs }, () => undefined);
   }
 
   /** A cancelled request too: what it was granted meanwhile is in its answer. */
@@ -212,8 +244,9 @@ export class Uplink {
   /** A grant that nobody waits for (the link repeated a request that had been denied) is taken and closed, so that it goes back. */
   #giveBack(grant: GrantHandover): void {
     const { loop } = this.#options;
-    const { allocationId, leaseTtlMs } = grant;
-    const received = { ...grant, leaseEndsAtMs: loop.nowMs() + leaseTtlMs, peer: "parent", notes: [] } as const;
+    const { holderMarkMs, ...rest } = grant;
+    const { allocationId } = grant;
+    const received = { ...rest, leaseEndsAtMs: leaseOfGrant(grant, loop.nowMs()), peer: "parent", notes: [] } as const;
     loop.submit({ type: "receive_grant", ...received }, (outcome) => {
       if (outcome.type !== "opened" || outcome.repeated) return;
       loop.submit({ type: "close", allocationId, reason: "nobody waits for it any more" }, () => undefined);
@@ -234,9 +267,9 @@ export class Uplink {
     }
     const taken = this.#reporter.acknowledge(allocationId, sequence);
     if (taken) this.#spans.end(allocationId, { final: taken.final, ...(error ? { error: error.message } : {}) });
-    if (taken && lease) {
-      const endsAtMs = taken.sentMs + lease.ttlMs;
-      this.#options.loop.submit({ type: "renew_lease", allocationId, epoch: lease.epoch, endsAtMs }, () => undefined);
+    if (taken && lease) this.#renew(allocationId, lease, taken.sentMs);
+    if (taken?.final && wantsNoMore(error)) {
+      this.#options.loop.submit({ type: "acknowledge_final", allocationId, sequence }, () => undefined);
     }
     if (ack.directive === "STOP") this.#options.onStop(allocationId, ack.reason);
     else if (error && !taken?.final) this.#options.onStop(allocationId, error.message);
@@ -254,10 +287,19 @@ export class Uplink {
 
   async #report(): Promise<void> {
     const link = this.#link;
-    if (!link || !this.#welcomed) return;
+    if (!link || !this.#welcome) return;
     const reports = await this.#collect(link);
-    if (reports.length === 0 || this.#link !== link) return;
-    link.send(reports.map((report) => ({ type: "usage", report: this.#spans.begin(report) })));
+    if (this.#link !== link) return;
+    const markAgeMs = this.#options.loop.nowMs() - this.#markSentMs;
+    if (reports.length === 0 && markAgeMs < LIMITS.leaseTtlMs / LIMITS.leaseRenewParts) return;
+    this.#sendWithMark(reports.map((report) => ({ type: "usage", report: this.#spans.begin(report) })));
+  }
+
+  #sendWithMark(items: readonly UpItem[]): void {
+    if (!this.#welcome) return;
+    const { welcomeId } = this.#welcome;
+    this.#markSentMs = this.#options.loop.nowMs();
+    this.#link?.send([{ type: "mark", clockMarkMs: this.#markSentMs, welcomeId }, ...items]);
   }
 
   async #collect(link: ChildLink): Promise<UsageItem[]> {
@@ -280,18 +322,25 @@ export class Uplink {
     }
     if (message.type === "closed" && message.side === "received") void this.#report();
   }
+}
 
-  /** What hello tells: everything but what the parent has the final account of. */
-  #heldAllocations(state: BudgetState): HeldAllocation[] {
-    const held: HeldAllocation[] = [];
-    for (const node of state.roots) {
-      if (node.side !== "received" || this.#reporter.isFinished(node.id)) continue;
-      const { id: allocationId, epoch, grantedTotal, returnedTotal } = node;
-      const final = node.state === "closed";
-      held.push({ allocationId, epoch, usage: usageOf(node), grantedTotal, returnedTotal, final });
-    }
-    return held;
+/** What hello tells: everything but what the parent has the final account of. */
+function heldAllocations(state: BudgetState): HeldAllocation[] {
+  const held: HeldAllocation[] = [];
+  for (const node of state.roots) {
+    if (node.side !== "received" || state.acknowledged.has(node)) continue;
+    const { id: allocationId, epoch, grantedTotal, returnedTotal } = node;
+    const final = node.state === "closed";
+    held.push({ allocationId, epoch, usage: usageOf(node), grantedTotal, returnedTotal, final });
   }
+  return held;
+}
+
+/** The parent has taken the final account, or does not know the allocation or this holder of it: it will never ask for it again. */
+function wantsNoMore(error: UsageAck["error"]): boolean {
+  if (error === undefined) return true;
+  const reason = error instanceof RefusalError ? error.refusal.reason : undefined;
+  return reason === "NOT_FOUND" || reason === "NOT_PERMITTED";
 }
 
 interface LimitCounter {

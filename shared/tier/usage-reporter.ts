@@ -1,6 +1,7 @@
 /**
  * Which received allocations have something to report, and when: at most one report per allocation is under way, so that an answer
- * belongs to exactly one sending and the lease counts from it. Changes are coalesced; a lease is renewed three times within its ttl.
+ * belongs to exactly one sending and the lease counts from it. Changes are coalesced; a lease is renewed three times within its ttl, and
+ * more often once little of it is left. A final account is told until it is answered, and again when a true account from below corrects it.
  */
 import { type Allocation, type BudgetState, usageOf } from "#budget";
 import type { UsageItem } from "#ports";
@@ -9,8 +10,8 @@ import { LIMITS } from "#std";
 interface Standing {
   /** Sequence of the last report that was answered. */
   ackedSequence: number;
-  /** Engine time at which the last answered report was sent; the lease counts from it. */
-  ackedSentMs: number;
+  /** Engine time at which the last report was sent: when the lease in force was asked for, at the latest. */
+  sentMs: number;
   /** Engine time before which nothing is sent: an interval after the last report, or as long as the parent asked for. */
   restUntilMs: number;
   /** The parent could not take the last one: the rest holds for a final account too. */
@@ -26,17 +27,19 @@ export interface Acknowledged {
 
 export class UsageReporter {
   readonly #standings = new Map<string, Standing>();
-  readonly #finished = new Set<string>();
+  /** Sequences of the final accounts that were answered on this connection. */
+  readonly #finals = new Map<string, number>();
 
   /** The reports that are due now, marked as under way. */
   collect(state: BudgetState, nowMs: number): UsageItem[] {
     const due: UsageItem[] = [];
     for (const node of state.roots) {
-      if (node.side !== "received" || this.#finished.has(node.id)) continue;
+      if (node.side !== "received" || this.#isTold(state, node)) continue;
       const standing = this.#standingOf(node);
       if (standing.underWay || !isDue(node, standing, nowMs)) continue;
       const final = node.state === "closed";
       standing.underWay = { sequence: sequenceOf(node), sentMs: nowMs, final };
+      standing.sentMs = nowMs;
       standing.restUntilMs = nowMs + LIMITS.usageReportIntervalMs;
       standing.refused = false;
       due.push(reportOf(node, final));
@@ -45,13 +48,19 @@ export class UsageReporter {
     return due;
   }
 
+  /** The parent has its final account as it stands now. */
+  #isTold(state: BudgetState, node: Allocation): boolean {
+    if (node.state !== "closed") return false;
+    return state.acknowledged.has(node) || (this.#finals.get(node.id) ?? 0) >= sequenceOf(node);
+  }
+
   #standingOf(node: Allocation): Standing {
     const known = this.#standings.get(node.id);
     if (known) return known;
     // What was never used needs no report until its lease is to be renewed.
     const fresh: Standing = {
       ackedSequence: 1,
-      ackedSentMs: node.openedAtMs,
+      sentMs: (node.leaseEndsAtMs ?? node.openedAtMs) - node.leaseTtlMs,
       restUntilMs: 0,
       refused: false,
       underWay: undefined,
@@ -61,9 +70,9 @@ export class UsageReporter {
   }
 
   #forgetUnknown(state: BudgetState): void {
-    if (this.#standings.size + this.#finished.size <= state.roots.size) return;
+    if (this.#standings.size + this.#finals.size <= state.roots.size) return;
     for (const id of this.#standings.keys()) if (!state.allocations.has(id)) this.#standings.delete(id);
-    for (const id of this.#finished) if (!state.allocations.has(id)) this.#finished.delete(id);
+    for (const id of this.#finals.keys()) if (!state.allocations.has(id)) this.#finals.delete(id);
   }
 
   /** Takes the answer to the report under way; undefined when none is, or another one. */
@@ -73,10 +82,9 @@ export class UsageReporter {
     if (!standing || underWay?.sequence !== sequence) return undefined;
     standing.underWay = undefined;
     standing.ackedSequence = sequence;
-    standing.ackedSentMs = underWay.sentMs;
     if (underWay.final) {
       this.#standings.delete(allocationId);
-      this.#finished.add(allocationId);
+      this.#finals.set(allocationId, sequence);
     }
     return { sentMs: underWay.sentMs, final: underWay.final };
   }
@@ -96,14 +104,10 @@ export class UsageReporter {
     standing.underWay = undefined;
   }
 
-  /** The final account of the allocation was answered: the parent needs nothing more of it. */
-  isFinished(allocationId: string): boolean {
-    return this.#finished.has(allocationId);
-  }
-
-  /** The link is gone: what was under way is sent again on the next one. */
+  /** The link is gone: what was under way is sent again on the next one, and what may still be corrected is told there too. */
   reset(): void {
     for (const standing of this.#standings.values()) standing.underWay = undefined;
+    this.#finals.clear();
   }
 }
 
@@ -112,15 +116,14 @@ function sequenceOf(node: Allocation): number {
   return node.usageSequence + 1;
 }
 
-function isDue(
-  node: Allocation,
-  { ackedSequence, ackedSentMs, restUntilMs, refused }: Standing,
-  nowMs: number,
-): boolean {
+function isDue(node: Allocation, { ackedSequence, sentMs, restUntilMs, refused }: Standing, nowMs: number): boolean {
   const final = node.state === "closed";
   if (nowMs < restUntilMs && (refused || !final)) return false;
   if (final || sequenceOf(node) > ackedSequence) return true;
-  return nowMs - ackedSentMs >= node.leaseTtlMs / LIMITS.leaseRenewParts;
+  // A lease that was given short, because little was left of the giver's own, says nothing about the pace of the next ones.
+  const partMs = Math.max(node.leaseTtlMs, LIMITS.leaseTtlMsMin) / LIMITS.leaseRenewParts;
+  const isShort = (node.leaseEndsAtMs ?? 0) - nowMs <= partMs;
+  return nowMs - sentMs >= (isShort ? partMs / LIMITS.leaseRenewHaste : partMs);
 }
 
 function reportOf(node: Allocation, final: boolean): UsageItem {

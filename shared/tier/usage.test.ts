@@ -248,7 +248,8 @@ describe("the end from above", () => {
     await tiers.child.run(tiers.reserve("run", 100, { holdId: "call" }));
     const before = (await tiers.child.node("run")).leaseEndsAtMs ?? 0;
     // The renewal of a lease that nothing was charged to yet is under way.
-    await tiers.clock.advance(LIMITS.leaseTtlMs / LIMITS.leaseRenewParts - 100);
+    const dueMs = before - LIMITS.leaseTtlMs + LIMITS.leaseTtlMs / LIMITS.leaseRenewParts;
+    await tiers.clock.advance(dueMs - tiers.clock.monotonicMs() - 100);
     await tiers.parent.run({ type: "close", allocationId: "run", reason: "enough" });
     await tiers.clock.advance(INTERVAL * 5);
     expect([tiers.stops, reportsOf(tiers)]).toEqual([[], []]);

@@ -1,19 +1,19 @@
 /** A child's requests as wishes of the engine, with the ids that the owner of the parent mints. */
 import type { OpenWish, RaiseWish } from "#budget";
 import type { GrantAsk, GrantTarget, IdSource } from "#ports";
-import { LIMITS } from "#std";
 
 export interface Minting {
   readonly caller: string;
   readonly ids: IdSource;
   /** Kind of the allocation when the request names none. */
   readonly kind: "run" | "step";
+  readonly leaseTtlMs: number;
 }
 
 export function openWish(
   ask: GrantAsk,
   target: Extract<GrantTarget, { type: "open" }>,
-  { caller, ids, kind }: Minting,
+  { caller, ids, kind, leaseTtlMs }: Minting,
 ): OpenWish {
   const { requestId, min, priority, weight, waitMs, strategy } = ask;
   return {
@@ -33,7 +33,7 @@ export function openWish(
     policy: {},
     byHolder: true,
     holder: caller,
-    leaseTtlMs: LIMITS.leaseTtlMs,
+    leaseTtlMs,
     waitMs,
     strategy,
   };

@@ -118,7 +118,6 @@ describe("RunRoutine", () => {
 describe("what is not served", () => {
   it("answers UNIMPLEMENTED and says so", async () => {
     await expect(client.coordination.updateLimits({ requestId: "1" })).rejects.toThrow(/UpdateLimits/);
-    await expect(client.coordination.writeOff({ requestId: "1" })).rejects.toThrow(/WriteOff/);
   });
 });
 

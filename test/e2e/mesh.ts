@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly parent?: string | undefined;
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Told the process id at once, while the daemon is still starting. */
+  readonly onSpawned?: (pid: number) => void;
 }
 
 export interface Daemon {
@@ -59,6 +61,7 @@ export function startDaemon(options: DaemonOptions): Promise<Daemon> {
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);
+  if (child.pid !== undefined) options.onSpawned?.(child.pid);
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => {
     log += chunk.toString();

@@ -1,9 +1,11 @@
 /** What a daemon does when it cannot start or go on: it says why and what to do, ends with its own code, and loses nothing. */
 
 import { randomUUID } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { decodeCommit, encodeCommit } from "#codec";
+import { openSqliteJournal } from "#journal";
 import { clientOf, createSwarm } from "./client.ts";
 import { killAll, startDaemon, temporaryFolder } from "./mesh.ts";
 
@@ -98,6 +100,34 @@ describe("a daemon that cannot start", () => {
     });
     expect(other).toContain("ended with 4");
     expect(other).toContain("coordination");
+  });
+
+  it("refuses a journal with a flipped bit, names the row, and ends with 4", async () => {
+    const folder = freshFolder();
+    const first = await startDaemon({ tier: "coordination", folder, arguments: ACCOUNTS });
+    await first.end();
+    const journal = join(folder, "coordination.db");
+    const bytes = readFileSync(journal);
+    const at = bytes.indexOf("global/research");
+    expect(at).toBeGreaterThan(0);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(journal, bytes);
+    const message = await failureOf({ tier: "coordination", folder, arguments: ACCOUNTS });
+    expect(message).toContain("ended with 4");
+    expect(message).toMatch(/row \d+: .*corrupt/);
+  });
+
+  it("refuses a journal whose events make no books, and ends with 4", async () => {
+    const folder = freshFolder();
+    const codec = { encode: encodeCommit, decode: decodeCommit };
+    const path = join(folder, "coordination.db");
+    const { journal, commits } = openSqliteJournal({ path, codec, tier: "coordination", journalId: "j" });
+    expect([...commits]).toEqual([]);
+    journal.append({ engineTimeMs: 5, events: [{ type: "hold_lapsed", atMs: 5, holdId: "nobody" }] }, () => undefined);
+    journal.close();
+    const message = await failureOf({ tier: "coordination", folder, arguments: ACCOUNTS });
+    expect(message).toContain("ended with 4");
+    expect(message).toContain("make no books");
   });
 });
 

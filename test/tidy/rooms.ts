@@ -19,7 +19,7 @@ const SHARED: Readonly<Record<string, Law>> = {
   tier: { rooms: ["ports", "budget", "errors", "std"], outside: ["node:crypto", "node:perf_hooks"] },
   journal: {
     rooms: ["ports", "codec", "budget", "std"],
-    outside: ["node:sqlite", "node:fs", "node:path", "node:zlib", "node:crypto"],
+    outside: ["node:sqlite", "node:fs", "node:path", "node:zlib", "node:crypto", "node:worker_threads"],
   },
   rpc: {
     rooms: ["gen", "codec", "ports", "errors", "std"],

@@ -2,8 +2,9 @@
  * Code steps: a real subprocess, paid for in advance by slices of time. When the next slice is refused, it is stopped before the paid
  * time ends. Wall clock and memory of all its processes are enforced; output is bounded.
  */
-import { type Amount, amountsOf, DEADLINE_PASSED } from "#budget";
+import { type Amount, amountsOf, DEADLINE_PASSED, type Outcome } from "#budget";
 import { affordableCodeMs, type CodePrice, codeCost } from "#codec";
+import { pause } from "#daemon";
 import { type ExecutionError, type ExecutionErrorType, executionError } from "#errors";
 import type { Clock, IdSource } from "#ports";
 import { LIMITS } from "#std";
@@ -43,6 +44,8 @@ export class CodeExecutor implements Executor {
   #command: RunningCommand | undefined;
   #stopReason: string | undefined;
   #shortage: ExecutionError | undefined;
+  /** The latest slice was refused because the lease is over. */
+  #leaseIsOver = false;
   #slice: Slice | undefined;
   /** Credits set aside so far, and charged so far; both for the whole step. */
   #paid = 0;
@@ -59,7 +62,7 @@ export class CodeExecutor implements Executor {
   }
 
   async run(): Promise<StepResult> {
-    if (!(await this.#pay())) return this.#refused();
+    if (!(await this.#payFirst())) return this.#refused();
     if (this.#stopReason !== undefined) return this.#neverRan();
     const { command, cwd, env, stdin, wallClockMs, memoryBytesMax, clock } = this.#options;
     this.#beganMs = clock.monotonicMs();
@@ -96,6 +99,21 @@ export class CodeExecutor implements Executor {
     this.#command?.stop(reason === DEADLINE_PASSED ? "wall_clock" : reason);
   }
 
+  /** Before it runs it waits for its first slice instead. */
+  orphaned(): void {
+    if (this.#command) this.stop("its lease has ended, and no daemon of the tier above has renewed it");
+  }
+
+  /** The first slice. A lease that does not count yet is waited for. */
+  async #payFirst(): Promise<boolean> {
+    for (;;) {
+      if (await this.#pay()) return true;
+      if (!this.#leaseIsOver || this.#stopReason !== undefined) return false;
+      this.#shortage = undefined;
+      await pause(this.#options.clock, LIMITS.childLookMs);
+    }
+  }
+
   /** Sets the next slice aside; false when it is refused. */
   #pay(): Promise<boolean> {
     const { allocationId, ids, reserve, pooled } = this.#options;
@@ -126,6 +144,7 @@ export class CodeExecutor implements Executor {
       this.#paid = this.#charged + answer.outcome.granted.credits;
       return true;
     }
+    this.#leaseIsOver = "outcome" in answer && isLeaseOver(answer.outcome);
     this.#shortage = this.#error("RESOURCE_EXHAUSTED", this.#whyNot(answer), "credits");
     return false;
   }
@@ -234,4 +253,8 @@ export class CodeExecutor implements Executor {
       exitCode === null ? `ended by signal ${signal}` : `ended with exit code ${exitCode}`,
     );
   }
+}
+
+function isLeaseOver(outcome: Outcome): boolean {
+  return outcome.type === "refused" && outcome.refusal.code === "lease_ended";
 }

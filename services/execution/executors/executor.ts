@@ -16,4 +16,6 @@ export interface Executor {
   run(): Promise<StepResult>;
   /** Ends the work early; what it made so far is kept. The first reason stands. */
   stop(reason: string): void;
+  /** The lease has ended unrenewed: ends work that would cost on without anybody to see it. Absent: its calls are refused until a renewal. */
+  orphaned?(): void;
 }

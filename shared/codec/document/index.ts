@@ -13,6 +13,7 @@ export type {
   BranchSpec,
   CodeSpec,
   OnFailure,
+  OnInterruption,
   RoutineSpec,
   StepSpec,
   SwarmSpec,

@@ -65,6 +65,7 @@ test("reads every kind of step into a complete value", () => {
     name: "list",
     limits: { credits: 2_000, durationMs: 20_000, memoryBytes: 256 * MEBIBYTE },
     onFailure: "fail",
+    onInterruption: "fail",
     code: { command: ["node", "list.mjs"], env: { A: "b", EMPTY: "" }, cwd: "work" },
   });
   expect(agent).toEqual({
@@ -72,6 +73,7 @@ test("reads every kind of step into a complete value", () => {
     name: "agent",
     limits: { credits: 9 },
     onFailure: "continue",
+    onInterruption: "continue",
     worker: { kind: "llm", attachWithinMs: 60_000 },
   });
   if (analyse?.kind !== "parallel") expect.fail("analyse is a parallel step");
@@ -149,6 +151,35 @@ routines:
     `s.yaml:23:54  ${at}[3].parallel[1].limits.memory: takes 1048576 bytes of memory, but ${at}[3] states none and so has none; lower this or state ${at}[3].limits.memory`,
     `s.yaml:23:69  ${at}[3].parallel[1].steps: has 0 steps; give at least 1`,
   ]);
+});
+
+describe("on_interruption", () => {
+  const step = (rest: string): string => `[{ name: a, limits: { credits: 1 }, ${rest} }]`;
+  const worker = "worker: { kind: llm }";
+  const code = "code: { command: [x] }";
+
+  test.each([
+    [`${worker}, on_interruption: retry`, "retry"],
+    [`${worker}, on_interruption: fail`, "fail"],
+    [`${code}, on_interruption: retry`, "retry"],
+  ])("%s is read", (rest, onInterruption) => {
+    expect(read(swarmOf(step(rest))).routines[0]?.steps[0]).toMatchObject({ onInterruption });
+  });
+
+  test.each([
+    [step(`${worker}, on_interruption: again`), "must be one of continue, retry, fail; got again"],
+    [
+      step(`${code}, on_interruption: continue`),
+      "continue is for worker steps; code dies with its daemon: set retry or",
+    ],
+    [
+      `[{ name: p, on_interruption: fail, parallel: [{ name: b, limits: { credits: 1 }, steps: ${step(worker)} }] }]`,
+      "is not for a parallel step; set it at its steps",
+    ],
+  ])("%s is refused", (steps, message) => {
+    expect(problemsOf(swarmOf(steps))).toHaveLength(1);
+    expect(problemsOf(swarmOf(steps))[0]).toContain(`steps[0].on_interruption: ${message}`);
+  });
 });
 
 describe("what runs in turn and what runs side by side", () => {

@@ -28,6 +28,9 @@ import { checkSwarm, limitsOfBranches, slotsOfBranches, slotsOfSteps } from "./s
 /** What a failed step or branch means for what follows it: the end of its routine, or nothing. */
 export type OnFailure = "fail" | "continue";
 
+/** What becomes of a step whose daemon died: it goes on where it was, is done again, or has failed. */
+export type OnInterruption = "continue" | "retry" | "fail";
+
 /** A subprocess: the words of its command, variables set for it, and its folder. */
 export interface CodeSpec {
   readonly command: readonly string[];
@@ -61,8 +64,18 @@ interface StepCommon {
 
 /** One step, told apart by `kind`. A parallel step that states no limits has what its branches need in all. */
 export type StepSpec =
-  | (StepCommon & { readonly kind: "code"; readonly code: CodeSpec })
-  | (StepCommon & { readonly kind: "worker"; readonly worker: WorkerSpec })
+  | (StepCommon & {
+      readonly kind: "code";
+      /** Default "fail"; code dies with its daemon and cannot go on. */
+      readonly onInterruption: Exclude<OnInterruption, "continue">;
+      readonly code: CodeSpec;
+    })
+  | (StepCommon & {
+      readonly kind: "worker";
+      /** Default "continue". */
+      readonly onInterruption: OnInterruption;
+      readonly worker: WorkerSpec;
+    })
   | (StepCommon & { readonly kind: "parallel"; readonly parallel: readonly BranchSpec[] });
 
 /** A branch of a parallel step: steps one after the other, beside its siblings. */
@@ -139,22 +152,35 @@ const branch: Reader<BranchSpec> = mapped(
   withSlots,
 );
 
+const onInterruption = optional("on_interruption", choice(["continue", "retry", "fail"]));
+
 const stepCommon = {
   name: required("name", name),
   limits: optional("limits", limitsWithCredits),
   onFailure,
+  onInterruption,
 } satisfies Fields;
+
+/** What cannot be said of this kind of step about its interruption. */
+function checkInterruption(place: Place): void {
+  const said = place.find("on_interruption");
+  if (said === undefined) return;
+  if (place.find("parallel") !== undefined) said.refuse("is not for a parallel step; set it at its steps");
+  else if (place.find("code") !== undefined && said.text === "continue")
+    said.refuse("continue is for worker steps; code dies with its daemon: set retry or fail");
+}
 
 const writtenStep = unionByKey({
   common: stepCommon,
   variants: { code, worker, parallel: list(branch, { ...STEPS, noun: "branches" }) },
   check: (place: Place) => {
+    checkInterruption(place);
     if (place.find("limits") !== undefined || place.find("parallel") !== undefined) return;
     place.refuseMissing("limits", "is missing; state at least the credits of the step");
   },
 });
 
-const step: Reader<StepSpec> = mapped(writtenStep, (written) => {
+const step: Reader<StepSpec> = mapped(writtenStep, ({ onInterruption: policy, ...written }) => {
   if (written.kind === "parallel") {
     const stated = written.limits;
     const filled: Limits =
@@ -163,7 +189,10 @@ const step: Reader<StepSpec> = mapped(writtenStep, (written) => {
         : { branches: slotsOfBranches(written.parallel), ...stated };
     return { ...written, limits: filled };
   }
-  return written.limits === undefined ? INVALID : { ...written, limits: written.limits };
+  const { limits } = written;
+  if (limits === undefined) return INVALID;
+  if (written.kind === "worker") return { ...written, limits, onInterruption: policy ?? "continue" };
+  return { ...written, limits, onInterruption: policy === "retry" ? "retry" : "fail" };
 });
 
 const steps: Reader<readonly StepSpec[]> = list(step, STEPS);

@@ -6,7 +6,7 @@ import type {
   Lease,
   Policy as PolicyMessage,
 } from "#gen/bursar/v1/allocation_pb.js";
-import type { GrantHandover } from "#ports";
+import type { GrantHandover, LeaseTerms } from "#ports";
 import { LIMITS } from "#std";
 import { allocationKinds, conflictTypes, priorities, strategies } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
@@ -88,7 +88,7 @@ export function conflictFromProto(check: FieldCheck, message: ConflictMessage): 
 }
 
 export function grantToProto(grant: GrantHandover): Grant {
-  const { deadlineLeftMs, epoch, leaseTtlMs } = grant;
+  const { deadlineLeftMs, epoch, leaseTtlMs, holderMarkMs } = grant;
   return {
     $typeName: "bursar.v1.Grant",
     allocationId: grant.allocationId,
@@ -101,15 +101,16 @@ export function grantToProto(grant: GrantHandover): Grant {
     weight: grant.weight,
     policy: policyToProto(grant.policy),
     token: grant.token ?? "",
-    lease: { $typeName: "bursar.v1.Lease", epoch: BigInt(epoch), ttlMs: leaseTtlMs },
+    lease: leaseToProto({ epoch, ttlMs: leaseTtlMs }),
     pooledCredits: grant.pooled.includes("credits"),
     pooledToolCalls: grant.pooled.includes("toolCalls"),
     ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs: BigInt(Math.max(0, Math.floor(deadlineLeftMs))) }),
+    ...(holderMarkMs === undefined ? {} : { holderMarkMs: BigInt(Math.floor(holderMarkMs)) }),
   };
 }
 
 export function grantFromProto(check: FieldCheck, message: Grant): GrantHandover {
-  const { deadlineLeftMs, pooledCredits, pooledToolCalls } = message;
+  const { deadlineLeftMs, holderMarkMs, pooledCredits, pooledToolCalls } = message;
   const lease = check.present("lease", message.lease, leaseFromProto);
   return {
     allocationId: check.id("allocation_id", message.allocationId),
@@ -125,11 +126,16 @@ export function grantFromProto(check: FieldCheck, message: Grant): GrantHandover
     token: check.optionalId("token", message.token),
     epoch: lease?.epoch ?? 0,
     leaseTtlMs: lease?.ttlMs ?? 0,
+    holderMarkMs: holderMarkMs === undefined ? undefined : check.count("holder_mark_ms", holderMarkMs),
     deadlineLeftMs: deadlineLeftMs === undefined ? undefined : check.durationMs("deadline_left_ms", deadlineLeftMs),
   };
 }
 
-export function leaseFromProto(check: FieldCheck, { epoch, ttlMs }: Lease): { epoch: number; ttlMs: number } {
+export function leaseToProto({ epoch, ttlMs }: LeaseTerms): Lease {
+  return { $typeName: "bursar.v1.Lease", epoch: BigInt(epoch), ttlMs: Math.floor(ttlMs) };
+}
+
+export function leaseFromProto(check: FieldCheck, { epoch, ttlMs }: Lease): LeaseTerms {
   return { epoch: check.count("epoch", epoch), ttlMs };
 }
 

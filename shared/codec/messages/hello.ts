@@ -7,8 +7,10 @@ import type {
   Welcome as WelcomeMessage,
 } from "#gen/bursar/v1/budget_service_pb.js";
 import type { AllocationStanding, HeldAllocation, Hello, Welcome } from "#ports";
+import { LIMITS } from "#std";
 import { allocationStates } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
+import { leaseFromProto, leaseToProto } from "./allocation.ts";
 import { amountsFromProto, amountsToProto } from "./amounts.ts";
 import { usageFromProto, usageToProto } from "./usage.ts";
 
@@ -16,8 +18,9 @@ import { usageFromProto, usageToProto } from "./usage.ts";
 export function helloToProto(hello: Hello, more = false): HelloMessage {
   const { instance, incarnation, journalId, address, tier, capacity } = hello;
   const allocations = hello.allocations.map(heldToProto);
+  const [clockMarkMs, life] = [markToProto(hello.clockMarkMs), BigInt(hello.life)];
   const $typeName = "bursar.v1.Hello";
-  return { $typeName, instance, incarnation, journalId, address, tier, capacity, allocations, more };
+  return { $typeName, instance, incarnation, journalId, address, tier, capacity, allocations, more, clockMarkMs, life };
 }
 
 export function helloFromProto(check: FieldCheck, message: HelloMessage): Hello {
@@ -29,8 +32,21 @@ export function helloFromProto(check: FieldCheck, message: HelloMessage): Hello 
     address: check.address("address", message.address),
     tier: message.tier,
     capacity: message.capacity,
-    allocations: message.allocations.map((held, index) => heldFromProto(check.at("allocations", index), held)),
+    life: check.count("life", message.life),
+    clockMarkMs: markFromProto(check, message.clockMarkMs),
+    allocations: check
+      .list("allocations", message.allocations, LIMITS.streamItemsMax)
+      .map((held, index) => heldFromProto(check.at("allocations", index), held)),
   };
+}
+
+/** A clock mark; 0 stands for one that was not said. Earlier is safe, so parts of a millisecond are left off. */
+export function markToProto(clockMarkMs: number | undefined): bigint {
+  return BigInt(Math.floor(clockMarkMs ?? 0));
+}
+
+export function markFromProto(check: FieldCheck, clockMarkMs: bigint): number | undefined {
+  return clockMarkMs === 0n ? undefined : check.count("clock_mark_ms", clockMarkMs);
 }
 
 function heldToProto(held: HeldAllocation): HeldAllocationMessage {
@@ -57,26 +73,30 @@ function heldFromProto(check: FieldCheck, message: HeldAllocationMessage): HeldA
 }
 
 /** `more`: further allocations follow in the next message. */
-export function welcomeToProto({ instance, incarnation, allocations }: Welcome, more = false): WelcomeMessage {
-  const $typeName = "bursar.v1.Welcome";
-  return { $typeName, instance, incarnation, allocations: allocations.map(standingToProto), more };
+export function welcomeToProto(welcome: Welcome, more = false): WelcomeMessage {
+  const { welcomeId, instance, incarnation } = welcome;
+  const allocations = welcome.allocations.map(standingToProto);
+  return { $typeName: "bursar.v1.Welcome", welcomeId, instance, incarnation, allocations, more };
 }
 
 export function welcomeFromProto(check: FieldCheck, message: WelcomeMessage): Welcome {
   return {
+    welcomeId: check.id("welcome_id", message.welcomeId),
     instance: check.id("instance", message.instance),
     incarnation: check.id("incarnation", message.incarnation),
     allocations: message.allocations.map((one, index) => standingFromProto(check.at("allocations", index), one)),
   };
 }
 
-function standingToProto({ allocationId, epoch, state, grantedTotal }: AllocationStanding): AllocationStandingMessage {
+function standingToProto(standing: AllocationStanding): AllocationStandingMessage {
+  const { allocationId, epoch, state, grantedTotal, lease } = standing;
   return {
     $typeName: "bursar.v1.AllocationStanding",
     allocationId,
     epoch: BigInt(epoch),
     state: state === undefined ? 0 : allocationStates.numberOf[state],
     grantedTotal: amountsToProto(grantedTotal),
+    ...(lease === undefined ? {} : { lease: leaseToProto(lease) }),
   };
 }
 
@@ -86,5 +106,6 @@ function standingFromProto(check: FieldCheck, message: AllocationStandingMessage
     epoch: check.count("epoch", message.epoch),
     state: check.optionalChoice("state", message.state, allocationStates),
     grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
+    lease: message.lease && leaseFromProto(check.inside("lease"), message.lease),
   };
 }

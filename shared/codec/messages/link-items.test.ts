@@ -27,7 +27,15 @@ const returned: fc.Arbitrary<UpItem> = fc.record({
 });
 const asked: fc.Arbitrary<UpItem> = values.ask.map((ask) => ({ type: "ask", ask }));
 const cancelled: fc.Arbitrary<UpItem> = id.map((requestId) => ({ type: "cancel", requestId }));
+const marked: fc.Arbitrary<UpItem> = fc
+  .record({
+    type: fc.constant("mark" as const),
+    clockMarkMs: values.clockMark,
+    welcomeId: fc.option(id, { nil: undefined }),
+  })
+  .filter(({ clockMarkMs, welcomeId }) => clockMarkMs !== undefined || welcomeId !== undefined);
 const reported: fc.Arbitrary<UpItem> = values.report.map((report) => ({ type: "usage", report }));
+const maybeOne = fc.array(marked, { maxLength: 1 });
 const several = <T>(items: fc.Arbitrary<T>) => fc.array(items, { maxLength: 4 });
 
 describe("items of a link survive the two streams", () => {
@@ -51,7 +59,8 @@ describe("items of a link survive the two streams", () => {
 
   test("up, on StreamUsage, where the hello goes without allocations", () => {
     fc.assert(
-      fc.property(fc.option(values.hello, { nil: undefined }), several(reported), (hello, items) => {
+      fc.property(fc.option(values.hello, { nil: undefined }), maybeOne, several(reported), (hello, mark, reports) => {
+        const items = [...mark, ...reports];
         const message = throughBytes(StreamUsageRequestSchema, usageRequestOf(items, hello));
         const told = hello && { hello: { ...hello, allocations: [] }, more: false };
         expect(upItemsOfUsage(message)).toEqual({ ok: true, value: { hello: told, items, refused: [] } });
@@ -221,6 +230,32 @@ describe("one wrong item of a message", () => {
       ok: false,
       violations: [{ field: "requests", description: expect.stringContaining("split it") }],
     });
+  });
+
+  test("of too many items none is looked at", () => {
+    const allocations = Array.from({ length: LIMITS.streamItemsMax + 1 }, () => ({ allocationId: "a\n" }));
+    const parsed = upItemsOfGrants(create(StreamGrantsRequestSchema, { hello: { tier: "process", allocations } }));
+    expect(parsed.ok ? [] : parsed.violations.map(({ field }) => field)).toEqual([
+      "hello.instance",
+      "hello.incarnation",
+      "hello.journal_id",
+      "hello.address",
+      "hello.allocations",
+    ]);
+    const reports = Array.from({ length: LIMITS.streamItemsMax + 1 }, () => ({}));
+    expect(upItemsOfUsage(create(StreamUsageRequestSchema, { reports }))).toMatchObject({
+      ok: false,
+      violations: [{ field: "reports" }],
+    });
+  });
+
+  test("marks and lives that no clock can show are refused by name", () => {
+    const hello = { clockMarkMs: -1n, life: 2n ** 60n };
+    const parsed = upItemsOfUsage(create(StreamUsageRequestSchema, { hello, clockMarkMs: -5n, welcomeId: "w\n" }));
+    const fields = parsed.ok ? [] : parsed.violations.map(({ field }) => field);
+    expect(fields).toEqual(
+      expect.arrayContaining(["clock_mark_ms", "welcome_id", "hello.clock_mark_ms", "hello.life"]),
+    );
   });
 
   test("a hello with wrong fields names them, and allocations belong to StreamGrants", () => {

@@ -4,7 +4,7 @@ import type { ReturnSurplus, UsageAcknowledgement, UsageReport } from "#gen/burs
 import type { UsageAck, UsageItem } from "#ports";
 import { allocationStates, directives } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
-import { leaseFromProto } from "./allocation.ts";
+import { leaseFromProto, leaseToProto } from "./allocation.ts";
 import { amountsFromProto, amountsToProto } from "./amounts.ts";
 import type { StatusCodec } from "./status-codec.ts";
 import { traceFromProto, traceToProto } from "./trace.ts";
@@ -49,9 +49,7 @@ export function ackToProto(ack: UsageAck, statuses: StatusCodec): UsageAcknowled
     reason: ack.reason,
     final: ack.final,
   };
-  if (lease !== undefined) {
-    message.lease = { $typeName: "bursar.v1.Lease", epoch: BigInt(lease.epoch), ttlMs: lease.ttlMs };
-  }
+  if (lease !== undefined) message.lease = leaseToProto(lease);
   if (error !== undefined) message.error = statuses.pack(error);
   return message;
 }

@@ -9,7 +9,7 @@ import { LIMITS } from "#std";
 import { FieldCheck } from "../parse/field-check.ts";
 import type { Parsed } from "../parse/parsed.ts";
 import { grantAskFromProto, grantAskToProto } from "./grants.ts";
-import { helloFromProto, helloToProto } from "./hello.ts";
+import { helloFromProto, helloToProto, markFromProto, markToProto } from "./hello.ts";
 import { returnFromProto, returnToProto, usageItemFromProto, usageItemToProto } from "./reports.ts";
 
 /** A hello, or a part of one that does not fit into one message. */
@@ -49,11 +49,22 @@ export function grantsRequestOf(items: readonly UpItem[], hello?: HelloPart): St
   return message;
 }
 
-/** Usage reports for StreamUsage; other items are left aside. The hello goes without its allocations. */
+/** Usage reports and marks for StreamUsage; other items are left aside. The hello goes without its allocations. */
 export function usageRequestOf(items: readonly UpItem[], hello?: Hello): StreamUsageRequest {
-  const message: StreamUsageRequest = { $typeName: "bursar.v1.StreamUsageRequest", reports: [] };
+  const message: StreamUsageRequest = {
+    $typeName: "bursar.v1.StreamUsageRequest",
+    reports: [],
+    clockMarkMs: 0n,
+    welcomeId: "",
+  };
   if (hello !== undefined) message.hello = helloToProto({ ...hello, allocations: [] });
-  for (const item of items) if (item.type === "usage") message.reports.push(usageItemToProto(item.report));
+  for (const item of items) {
+    if (item.type === "usage") message.reports.push(usageItemToProto(item.report));
+    else if (item.type === "mark") {
+      message.clockMarkMs = markToProto(item.clockMarkMs);
+      message.welcomeId ||= item.welcomeId ?? "";
+    }
+  }
   return message;
 }
 
@@ -62,7 +73,7 @@ export function upItemsOfGrants(message: StreamGrantsRequest): Parsed<UpMessage>
   const { requests, returns, cancels } = message;
   const items: UpWork[] = [];
   const refused: DownItem[] = [];
-  checkCount(check, "requests", requests.length + returns.length + cancels.length);
+  if (tooMany(check, "requests", requests.length + returns.length + cancels.length)) return check.finish(NOTHING_TAKEN);
   returns.forEach((one, index) => {
     items.push({ type: "returned", ...returnFromProto(check.at("returns", index), one) });
   });
@@ -88,7 +99,10 @@ export function upItemsOfUsage(message: StreamUsageRequest): Parsed<UpMessage> {
   const check = new FieldCheck();
   const items: UpWork[] = [];
   const refused: DownItem[] = [];
-  checkCount(check, "reports", message.reports.length);
+  if (tooMany(check, "reports", message.reports.length)) return check.finish(NOTHING_TAKEN);
+  const clockMarkMs = markFromProto(check, message.clockMarkMs);
+  const welcomeId = check.optionalId("welcome_id", message.welcomeId);
+  if (clockMarkMs !== undefined || welcomeId !== undefined) items.push({ type: "mark", clockMarkMs, welcomeId });
   for (const [index, sent] of message.reports.entries()) {
     const own = new FieldCheck(`reports[${index}]`);
     const report = usageItemFromProto(own, sent);
@@ -104,9 +118,13 @@ export function upItemsOfUsage(message: StreamUsageRequest): Parsed<UpMessage> {
   return check.finish({ hello, items, refused });
 }
 
-function checkCount(check: FieldCheck, field: string, count: number): void {
-  if (count <= LIMITS.streamItemsMax) return;
+const NOTHING_TAKEN: UpMessage = { hello: undefined, items: [], refused: [] };
+
+/** Then nothing of it is looked at: a message has room for millions of empty items. */
+function tooMany(check: FieldCheck, field: string, count: number): boolean {
+  if (count <= LIMITS.streamItemsMax) return false;
   check.refuse(field, `a message carries at most ${LIMITS.streamItemsMax} items; this one has ${count}: split it`);
+  return true;
 }
 
 type Violations = Parameters<typeof invalidArgument>[0];

@@ -1,5 +1,5 @@
 /** Cumulative usage of a subtree, and the books of one node. */
-import type { Amount, Book, HeldBook, ReportedUsage } from "#budget";
+import { type Book, type HeldBook, NO_USAGE, type ReportedUsage } from "#budget";
 import type { Books, HeldBooks, ResourceUsage, ToolUsage } from "#gen/bursar/v1/resources_pb.js";
 import { LIMITS } from "#std";
 import type { FieldCheck } from "../parse/field-check.ts";
@@ -20,25 +20,14 @@ export function usageToProto(usage: ReportedUsage): ResourceUsage {
     diskBytes: BigInt(usage.diskBytes),
     gpuMs: BigInt(usage.gpuMs),
     tools: usage.callsPerTool.map(toolToProto),
+    corrections: BigInt(usage.corrections),
+    provisional: usage.provisional,
   };
 }
 
 function toolToProto([name, calls]: readonly [string, number]): ToolUsage {
   return { $typeName: "bursar.v1.ToolUsage", name, calls: BigInt(calls) };
 }
-
-const NO_USAGE: ReportedUsage = Object.freeze({
-  credits: 0 as Amount,
-  toolCalls: 0 as Amount,
-  overrunCredits: 0 as Amount,
-  overrunToolCalls: 0 as Amount,
-  branchesPeak: 0 as Amount,
-  memoryPeakBytes: 0 as Amount,
-  networkBytes: 0,
-  diskBytes: 0,
-  gpuMs: 0,
-  callsPerTool: Object.freeze([]),
-});
 
 /** An absent message is no usage at all. */
 export function usageFromProto(check: FieldCheck, message: ResourceUsage | undefined): ReportedUsage {
@@ -58,6 +47,8 @@ export function usageFromProto(check: FieldCheck, message: ResourceUsage | undef
       const tool = check.at("tools", index);
       return [tool.callName("name", name), tool.count("calls", calls)] as const;
     }),
+    corrections: check.count("corrections", message.corrections),
+    provisional: message.provisional,
   };
 }
 

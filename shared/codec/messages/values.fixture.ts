@@ -100,6 +100,8 @@ export const usage: fc.Arbitrary<ReportedUsage> = fc.record({
   diskBytes: count,
   gpuMs: count,
   callsPerTool: fc.array(fc.tuple(name, count), { maxLength: 4 }),
+  corrections: count,
+  provisional: fc.boolean(),
 });
 
 export const conflict: fc.Arbitrary<Conflict> = fc.record({
@@ -131,6 +133,7 @@ export const grant: fc.Arbitrary<GrantHandover> = fc.record({
   token: maybe(id),
   epoch: count,
   leaseTtlMs: uint32,
+  holderMarkMs: maybe(count),
   deadlineLeftMs: maybe(durationMs),
 });
 
@@ -197,6 +200,10 @@ export const held: fc.Arbitrary<HeldAllocation> = fc.record({
   final: fc.boolean(),
 });
 
+/** 0 is how a mark that was not said travels. */
+export const clockMark = maybe(count.filter((ms) => ms > 0));
+const lease = fc.record({ epoch: count, ttlMs: uint32 });
+
 export const hello: fc.Arbitrary<Hello> = fc.record({
   instance: id,
   incarnation: id,
@@ -204,6 +211,8 @@ export const hello: fc.Arbitrary<Hello> = fc.record({
   address: fc.constantFrom("127.0.0.1:7601", "[::1]:7601", "exec-1.example:443"),
   tier: fc.constantFrom("process", "execution"),
   capacity: uint32,
+  life: count,
+  clockMarkMs: clockMark,
   allocations: fc.array(held, { maxLength: 3 }),
 });
 
@@ -214,9 +223,11 @@ const standing: fc.Arbitrary<AllocationStanding> = fc.record({
   epoch: count,
   state: maybe(state),
   grantedTotal: amounts,
+  lease: maybe(lease),
 });
 
 export const welcome: fc.Arbitrary<Welcome> = fc.record({
+  welcomeId: id,
   instance: id,
   incarnation: id,
   allocations: fc.array(standing, { maxLength: 3 }),
@@ -236,7 +247,7 @@ export const report: fc.Arbitrary<UsageItem> = fc.record({
 export const ack: fc.Arbitrary<UsageAck> = fc.record({
   allocationId: id,
   sequence: count,
-  lease: maybe(fc.record({ epoch: count, ttlMs: uint32 })),
+  lease: maybe(lease),
   directive: maybe(fc.constantFrom("THROTTLE", "PAUSE", "STOP", "LOW_BUDGET")),
   reason: text,
   final: fc.boolean(),

@@ -164,6 +164,12 @@ export class FieldCheck {
     return "";
   }
 
+  /** Why a person decided something, for whoever asks later: it must say something. */
+  reason(field: string, value: string): string {
+    if (value.trim() === "") this.refuse(field, "is missing: say who decided, and why");
+    return this.text(field, value, LIMITS.reasonCharsMax);
+  }
+
   /** A list with a bound; what is longer is refused whole and reads as empty. */
   list<T>(field: string, items: readonly T[], max: number): readonly T[] {
     if (items.length <= max) return items;

@@ -140,7 +140,7 @@ function expectSamePool(pooled: string[], json: Record<string, JsonValue> | unde
   ]);
 }
 
-describe("format 1 on disk", () => {
+describe("formats on disk", () => {
   const commit: Commit = {
     engineTimeMs: 70_000,
     events: [
@@ -160,22 +160,30 @@ describe("format 1 on disk", () => {
       { type: "memory_released", atMs: 70_000, upToMs: 0 },
     ],
   };
+  /** All of it but the version. */
   const bytes =
-    "080110f0a2041a3d08efa20432370a03682d311203612d31180222067365617263682a0508ac021001300138cff70742140a07612d312f722d3110ffffffffffffff0f18011a0d08f0a20422070a03612d3112001a0708f0a204aa0100";
+    "10f0a2041a3d08efa20432370a03682d311203612d31180222067365617263682a0508ac021001300138cff70742140a07612d312f722d3110ffffffffffffff0f18011a0d08f0a20422070a03612d3112001a0708f0a204aa0100";
 
-  test("is read as it was written by any release", () => {
-    expect(decodeCommit(Buffer.from(bytes, "hex"))).toEqual(commit);
+  test.each(["0801", "0802"])("%s is read as it was written by any release", (version) => {
+    expect(decodeCommit(Buffer.from(version + bytes, "hex"))).toEqual(commit);
   });
 
-  test("is still what is written", () => {
-    expect(Buffer.from(encodeCommit(commit)).toString("hex")).toBe(bytes);
+  test("2 is what is written", () => {
+    expect(Buffer.from(encodeCommit(commit)).toString("hex")).toBe(`0802${bytes}`);
+  });
+
+  test("a report of format 1 says nothing of corrections", () => {
+    const report = decodeCommit(Buffer.from("080110051a0b08055a070a01611002180a", "hex"));
+    expect(report.events).toEqual([
+      expect.objectContaining({ type: "usage_reported", credits: 10, corrections: 0, provisional: false }),
+    ]);
   });
 });
 
 describe("what cannot be read in full is refused by name", () => {
   test("a newer format", () => {
-    const bytes = toBinary(JournalCommitSchema, create(JournalCommitSchema, { formatVersion: 2 }));
-    expectFault(bytes, "newer-format", /format 2; this release reads formats up to 1/);
+    const bytes = toBinary(JournalCommitSchema, create(JournalCommitSchema, { formatVersion: 3 }));
+    expectFault(bytes, "newer-format", /format 3; this release reads formats up to 2/);
     // Even when the rest looks like nothing this release knows.
     const strange = new BinaryWriter().tag(1, WireType.Varint).uint32(9).tag(77, WireType.Varint).uint32(1).finish();
     expectFault(strange, "newer-format", /format 9/);
@@ -187,8 +195,8 @@ describe("what cannot be read in full is refused by name", () => {
   });
 
   test("an unknown event", () => {
-    const bytes = commitWith((event) => event.tag(22, WireType.LengthDelimited).fork().join());
-    expectFault(bytes, "unknown-content", /JournalEvent has field 22/);
+    const bytes = commitWith((event) => event.tag(26, WireType.LengthDelimited).fork().join());
+    expectFault(bytes, "unknown-content", /JournalEvent has field 26/);
   });
 
   test("an unknown field of a known event", () => {

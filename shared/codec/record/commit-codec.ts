@@ -11,8 +11,8 @@ import { WireReader } from "./wire-reader.ts";
 import { WireWriter } from "./wire-writer.ts";
 import { writeEvent } from "./write-event.ts";
 
-/** The version that is written, and the latest that can be read. */
-export const COMMIT_FORMAT_VERSION = 1;
+/** The version that is written, and the latest that can be read. 2 has starts, write-offs, corrections and acknowledged accounts. */
+export const COMMIT_FORMAT_VERSION = 2;
 
 const COMMIT_FIELDS = 3;
 

@@ -24,6 +24,10 @@ export const EVENT_FIELD: Readonly<Record<EventType, number>> = Object.freeze({
   reclaim_ended: 19,
   note_attached: 20,
   memory_released: 21,
+  daemon_started: 22,
+  written_off: 23,
+  account_corrected: 24,
+  final_acknowledged: 25,
 });
 
-export const EVENT_FIELDS = 21;
+export const EVENT_FIELDS = 25;

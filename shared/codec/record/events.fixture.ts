@@ -17,21 +17,21 @@ import type { Commit } from "#ports";
 import { EVENT_FIELD, type EventType } from "./event-fields.ts";
 
 /** Whole numbers over the whole range, the edges of varints and of 2^53 among them. */
-const count = fc.oneof(
+export const count = fc.oneof(
   fc.nat(),
   fc.maxSafeNat(),
   fc.constantFrom(0, 1, 127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 52, Number.MAX_SAFE_INTEGER),
 );
-const amount = count.map((value) => value as Amount);
-const text = fc.oneof(
+export const amount = count.map((value) => value as Amount);
+export const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 80 }),
   fc.string({ unit: "grapheme-ascii", minLength: 60, maxLength: 300 }),
   fc.constantFrom("", "\u0000", "\uFFFD", "é".repeat(64), "\uFEFFmark", "𝄞"),
 );
-const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(values, { nil: undefined });
+export const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(values, { nil: undefined });
 
-const amounts = fc.record({ credits: amount, toolCalls: amount, branches: amount, memoryBytes: amount });
-const limits: fc.Arbitrary<Limits> = fc.record(
+export const amounts = fc.record({ credits: amount, toolCalls: amount, branches: amount, memoryBytes: amount });
+export const limits: fc.Arbitrary<Limits> = fc.record(
   {
     credits: amount,
     toolCalls: amount,
@@ -43,7 +43,7 @@ const limits: fc.Arbitrary<Limits> = fc.record(
   },
   { requiredKeys: [] },
 );
-const policy: fc.Arbitrary<Policy> = fc.record(
+export const policy: fc.Arbitrary<Policy> = fc.record(
   {
     strategy: fc.constantFrom(...STRATEGIES),
     requestMayChoose: fc.boolean(),
@@ -53,12 +53,12 @@ const policy: fc.Arbitrary<Policy> = fc.record(
   { requiredKeys: [] },
 );
 const effect: fc.Arbitrary<EffectMark> = fc.record({ key: text, fingerprint: count, partial: fc.boolean() });
-const pooled = fc.subarray([...CONSUMABLES]);
+export const pooled = fc.subarray([...CONSUMABLES]);
 const kind = fc.constantFrom(...ALLOCATION_KINDS);
 const priority = fc.constantFrom(...PRIORITIES);
 const strategy = maybe(fc.constantFrom(...STRATEGIES));
 
-const wish: fc.Arbitrary<GrantWish> = fc.oneof(
+export const wish: fc.Arbitrary<GrantWish> = fc.oneof(
   fc.record({
     type: fc.constant("open" as const),
     caller: text,
@@ -92,6 +92,23 @@ const wish: fc.Arbitrary<GrantWish> = fc.oneof(
     strategy,
   }),
 );
+
+const reported = fc.record({
+  allocationId: text,
+  sequence: count,
+  credits: amount,
+  toolCalls: amount,
+  overrunCredits: amount,
+  overrunToolCalls: amount,
+  branchesPeak: amount,
+  memoryPeakBytes: amount,
+  networkBytes: count,
+  diskBytes: count,
+  gpuMs: count,
+  callsPerTool: fc.array(fc.tuple(text, count), { maxLength: 5 }),
+  corrections: count,
+  provisional: fc.boolean(),
+});
 
 type ContentOf<T extends EventType> = Omit<Extract<BudgetEvent, { readonly type: T }>, "type" | "atMs">;
 
@@ -143,20 +160,7 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
   }),
   hold_lapsed: fc.record({ holdId: text }),
   late_settle_recorded: fc.record({ holdId: text, credits: amount, toolCalls: amount }),
-  usage_reported: fc.record({
-    allocationId: text,
-    sequence: count,
-    credits: amount,
-    toolCalls: amount,
-    overrunCredits: amount,
-    overrunToolCalls: amount,
-    branchesPeak: amount,
-    memoryPeakBytes: amount,
-    networkBytes: count,
-    diskBytes: count,
-    gpuMs: count,
-    callsPerTool: fc.array(fc.tuple(text, count), { maxLength: 5 }),
-  }),
+  usage_reported: reported,
   lease_renewed: fc.record({ allocationId: text, endsAtMs: count }),
   lease_ended: fc.record({ allocationId: text }),
   allocation_closing: fc.record({ allocationId: text, reason: text }),
@@ -180,6 +184,17 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
   }),
   note_attached: fc.record({ allocationId: text, key: text, value: text }),
   memory_released: fc.record({ upToMs: count }),
+  daemon_started: fc.constant({}),
+  written_off: fc.record({
+    allocationId: text,
+    epoch: count,
+    credits: amount,
+    toolCalls: amount,
+    reason: text,
+    effect,
+  }),
+  account_corrected: reported,
+  final_acknowledged: fc.record({ allocationId: text }),
 };
 
 export const EVENT_TYPES = Object.keys(EVENT_FIELD) as EventType[];

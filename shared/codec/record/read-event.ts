@@ -1,5 +1,13 @@
 /** Events of the engine from JournalEvent of record.proto; the counterpart of write-event.ts. */
-import type { AllocationOpened, BudgetEvent, GrantWish, HoldPlaced, OpenWish, UsageReported } from "#budget";
+import type {
+  AllocationOpened,
+  BudgetEvent,
+  GrantWish,
+  HoldPlaced,
+  OpenWish,
+  UsageReported,
+  WrittenOff,
+} from "#budget";
 import { assert } from "#std";
 import { allocationKinds, callKinds, preemptionModes, priorities, strategies } from "../enum-names.ts";
 import { EVENT_FIELD, type EventType } from "./event-fields.ts";
@@ -23,6 +31,8 @@ interface EventReader {
   readonly fields: number;
   read(from: WireReader, atMs: number): BudgetEvent;
 }
+
+const USAGE_FIELDS = 14;
 
 const READERS: readonly EventReader[] = [
   { type: "allocation_opened", fields: 20, read: readAllocationOpened },
@@ -87,7 +97,11 @@ const READERS: readonly EventReader[] = [
       toolCalls: readAmount(from, 3),
     }),
   },
-  { type: "usage_reported", fields: 12, read: readUsageReported },
+  {
+    type: "usage_reported",
+    fields: USAGE_FIELDS,
+    read: (from, atMs) => ({ type: "usage_reported", atMs, ...readUsage(from) }),
+  },
   {
     type: "lease_renewed",
     fields: 2,
@@ -171,6 +185,18 @@ const READERS: readonly EventReader[] = [
     fields: 1,
     read: (from, atMs) => ({ type: "memory_released", atMs, upToMs: from.int(1) }),
   },
+  { type: "daemon_started", fields: 0, read: (_, atMs) => ({ type: "daemon_started", atMs }) },
+  { type: "written_off", fields: 6, read: readWrittenOff },
+  {
+    type: "account_corrected",
+    fields: USAGE_FIELDS,
+    read: (from, atMs) => ({ type: "account_corrected", atMs, ...readUsage(from) }),
+  },
+  {
+    type: "final_acknowledged",
+    fields: 1,
+    read: (from, atMs) => ({ type: "final_acknowledged", atMs, allocationId: from.text(1) }),
+  },
 ];
 
 /** The readers in the order in which an event's content is looked for, with their fields. */
@@ -232,12 +258,23 @@ function readHoldPlaced(from: WireReader, atMs: number): HoldPlaced {
   };
 }
 
-function readUsageReported(from: WireReader, atMs: number): UsageReported {
+function readWrittenOff(from: WireReader, atMs: number): WrittenOff {
+  return {
+    type: "written_off",
+    atMs,
+    allocationId: from.text(1),
+    epoch: from.int(2),
+    credits: readAmount(from, 3),
+    toolCalls: readAmount(from, 4),
+    reason: from.text(5),
+    effect: readEffect(from, 6),
+  };
+}
+
+function readUsage(from: WireReader): Omit<UsageReported, "type" | "atMs"> {
   const callsPerTool: (readonly [string, number])[] = [];
   from.each(12, "ToolCalls", 2, (calls) => callsPerTool.push([calls.text(1), calls.int(2)]));
   return {
-    type: "usage_reported",
-    atMs,
     allocationId: from.text(1),
     sequence: from.int(2),
     credits: readAmount(from, 3),
@@ -250,10 +287,13 @@ function readUsageReported(from: WireReader, atMs: number): UsageReported {
     diskBytes: from.int(10),
     gpuMs: from.int(11),
     callsPerTool,
+    corrections: from.int(13),
+    provisional: from.flag(14),
   };
 }
 
-function readWish(from: WireReader): GrantWish {
+/** A wish that stands in field 5 (open) or 6 (raise) of a message. */
+export function readWish(from: WireReader): GrantWish {
   if (from.has(5)) return readOpenWish(from.message(5, "OpenWish", 19));
   const wish = from.message(6, "RaiseWish", 8);
   return {

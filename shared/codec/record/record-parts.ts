@@ -2,7 +2,6 @@
 import {
   type Amount,
   type Amounts,
-  amountsOf,
   type Consumable,
   type EffectMark,
   type Limits,
@@ -37,12 +36,12 @@ export function writeAmounts(to: WireWriter, field: number, amounts: Amounts): v
 export function readAmounts(from: WireReader, field: number): Amounts {
   const amounts = from.message(field, "Amounts", AMOUNTS_FIELDS);
   if (amounts.empty) return NOTHING;
-  return amountsOf({
+  return {
     credits: readAmount(amounts, 1),
     toolCalls: readAmount(amounts, 2),
     branches: readAmount(amounts, 3),
     memoryBytes: readAmount(amounts, 4),
-  });
+  };
 }
 
 export function writeLimits(to: WireWriter, field: number, limits: Limits): void {

@@ -15,6 +15,13 @@ const VARINT_SCALE_MAX = 2 ** 49;
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** What reads a message that stands in a field of its own: its name for errors, and the number of its last field. */
+export interface MessageReader<T> {
+  readonly name: string;
+  readonly fields: number;
+  read(from: WireReader): T;
+}
+
 export class WireReader {
   readonly #bytes: Buffer;
   /** Name of the message being read, for errors. */
@@ -22,6 +29,8 @@ export class WireReader {
   #start = 0;
   #end = 0;
   #at = 0;
+  /** Where the latest field that `#next` found begins. */
+  #rangeStart = 0;
   /** Bit per field that was there: as a number, and as bytes. */
   #numbers = 0;
   #ranges = 0;
@@ -70,6 +79,15 @@ export class WireReader {
     return first + 31 - Math.clz32(fields);
   }
 
+  /** The number of the one field that is there of `first` to `last`. */
+  onlyOf(first: number, last: number): number {
+    const all = this.#numbers | this.#ranges;
+    const fields = (all >>> first) & ((1 << (last - first + 1)) - 1);
+    if (fields === 0) throw this.#malformed(`none of fields ${first} to ${last} is there`);
+    if ((fields & (fields - 1)) !== 0) throw this.#malformed(`more than one of fields ${first} to ${last} is there`);
+    return first + 31 - Math.clz32(fields);
+  }
+
   /** True when no field is there. */
   get empty(): boolean {
     return (this.#numbers | this.#ranges) === 0;
@@ -97,10 +115,7 @@ export class WireReader {
       if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is no text`);
       return "";
     }
-    const start = this.#values[field] as number;
-    const end = this.#ends[field] as number;
-    const text = this.#bytes.toString("utf8", start, end);
-    return text.includes(REPLACEMENT) ? this.#strictText(start, end) : text;
+    return this.#text(this.#values[field] as number, this.#ends[field] as number);
   }
 
   optionalText(field: number): string | undefined {
@@ -126,16 +141,69 @@ export class WireReader {
 
   /** Reads each of a repeated embedded message in turn. */
   each(field: number, name: string, lastField: number, take: (message: WireReader) => void): void {
-    if (!this.has(field)) return;
+    if (!this.#isList(field)) return;
+    for (let at = this.#next(); at !== 0; at = this.#next()) {
+      if (at === field) take(this.#embedded(name, this.#rangeStart, this.#at, lastField));
+    }
+  }
+
+  /**
+   * Reads what `read` makes of each embedded message from field `first` on, in the order in which they stand, one at a time: what is read is
+   * short-lived then. `kinds` has all of these fields.
+   */
+  *eachFrom<T>(first: number, kinds: readonly MessageReader<T>[]): Generator<T, void> {
+    const wrong = this.#numbers >>> first;
+    if (wrong !== 0) throw this.#malformed(`field ${first + 31 - Math.clz32(wrong)} is no message`);
     this.#at = this.#start;
+    for (let at = this.#next(); at !== 0; at = this.#next()) {
+      const kind = at < first ? undefined : kinds[at - first];
+      if (kind) yield kind.read(this.#embedded(kind.name, this.#rangeStart, this.#at, kind.fields));
+    }
+  }
+
+  /** A repeated text. */
+  texts(field: number): string[] {
+    const texts: string[] = [];
+    if (!this.#isList(field)) return texts;
+    for (let at = this.#next(); at !== 0; at = this.#next()) {
+      if (at === field) texts.push(this.#text(this.#rangeStart, this.#at));
+    }
+    return texts;
+  }
+
+  /** A repeated number, packed. */
+  ints(field: number): number[] {
+    const numbers: number[] = [];
+    if (!this.#isList(field)) return numbers;
+    for (let at = this.#next(); at !== 0; at = this.#next()) {
+      if (at !== field) continue;
+      const end = this.#at;
+      this.#at = this.#rangeStart;
+      while (this.#at < end) numbers.push(this.#varint());
+      if (this.#at !== end) throw this.#malformed(`a number of field ${field} ends behind it`);
+    }
+    return numbers;
+  }
+
+  /** Makes ready to go through the fields when `field` is there, which must then not be a plain number. */
+  #isList(field: number): boolean {
+    const bit = 1 << field;
+    if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is a number`);
+    this.#at = this.#start;
+    return (this.#ranges & bit) !== 0;
+  }
+
+  /** Goes behind the next field that is no plain number, from `#rangeStart` to `#at`; its number, 0 when there is no further one. */
+  #next(): number {
     while (this.#at < this.#end) {
       const tag = this.#varint();
       const value = this.#varint();
       if (tag % 8 !== LENGTH_DELIMITED) continue;
-      const start = this.#at;
-      this.#at = start + value;
-      if (tag === field * 8 + LENGTH_DELIMITED) take(this.#embedded(name, start, start + value, lastField));
+      this.#rangeStart = this.#at;
+      this.#at += value;
+      return (tag - LENGTH_DELIMITED) / 8;
     }
+    return 0;
   }
 
   #embedded(name: string, start: number, end: number, lastField: number): WireReader {
@@ -197,6 +265,11 @@ export class WireReader {
       if (scale >= VARINT_SCALE_MAX) throw this.#malformed("a number above 2^53-1");
     }
     throw this.#malformed("it ends inside a number");
+  }
+
+  #text(start: number, end: number): string {
+    const text = this.#bytes.toString("utf8", start, end);
+    return text.includes(REPLACEMENT) ? this.#strictText(start, end) : text;
   }
 
   #strictText(start: number, end: number): string {

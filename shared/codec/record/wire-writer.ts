@@ -22,6 +22,11 @@ export class WireWriter {
     this.#at = 0;
   }
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at;
+  }
+
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
@@ -49,6 +54,22 @@ export class WireWriter {
 
   optionalText(field: number, value: string | undefined): void {
     if (value !== undefined) this.#presentText(field, value);
+  }
+
+  /** A repeated text. */
+  texts(field: number, values: readonly string[]): void {
+    for (const value of values) this.#presentText(field, value);
+  }
+
+  /** A repeated number, packed. */
+  ints(field: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    const start = this.open(field);
+    for (const value of values) {
+      this.#room(VARINT_BYTES_MAX);
+      this.#varint(value);
+    }
+    this.close(start);
   }
 
   /** Begins an embedded message; hand what it returns to `close`. */

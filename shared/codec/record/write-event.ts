@@ -1,5 +1,6 @@
 /** Each event of the engine as an embedded JournalEvent; field numbers are those of record.proto, in rising order. */
 import type {
+  AccountCorrected,
   AllocationOpened,
   BudgetEvent,
   GrantWish,
@@ -9,6 +10,7 @@ import type {
   RaiseWish,
   RequestQueued,
   UsageReported,
+  WrittenOff,
 } from "#budget";
 import { allocationKinds, callKinds, preemptionModes, priorities, strategies } from "../enum-names.ts";
 import { EVENT_FIELD, type EventType } from "./event-fields.ts";
@@ -99,6 +101,10 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     to.text(3, event.value);
   },
   memory_released: (to, event) => to.int(1, event.upToMs),
+  daemon_started: () => {},
+  written_off: writeWrittenOff,
+  account_corrected: writeUsageReported,
+  final_acknowledged: (to, event) => to.text(1, event.allocationId),
 };
 
 function writeAllocationOpened(to: WireWriter, event: AllocationOpened): void {
@@ -145,7 +151,16 @@ function writeHoldCharged(to: WireWriter, event: HoldCharged): void {
   to.int(8, event.memoryPeakBytes);
 }
 
-function writeUsageReported(to: WireWriter, event: UsageReported): void {
+function writeWrittenOff(to: WireWriter, event: WrittenOff): void {
+  to.text(1, event.allocationId);
+  to.int(2, event.epoch);
+  to.int(3, event.credits);
+  to.int(4, event.toolCalls);
+  to.text(5, event.reason);
+  writeEffect(to, 6, event.effect);
+}
+
+function writeUsageReported(to: WireWriter, event: UsageReported | AccountCorrected): void {
   to.text(1, event.allocationId);
   to.int(2, event.sequence);
   to.int(3, event.credits);
@@ -163,6 +178,8 @@ function writeUsageReported(to: WireWriter, event: UsageReported): void {
     to.int(2, calls);
     to.close(start);
   }
+  to.int(13, event.corrections);
+  to.flag(14, event.provisional);
 }
 
 function writeRequestQueued(to: WireWriter, event: RequestQueued): void {
@@ -173,7 +190,8 @@ function writeRequestQueued(to: WireWriter, event: RequestQueued): void {
   writeWish(to, event.request);
 }
 
-function writeWish(to: WireWriter, wish: GrantWish): void {
+/** Writes a wish as field 5 (open) or 6 (raise). */
+export function writeWish(to: WireWriter, wish: GrantWish): void {
   const start = to.open(wish.type === "open" ? 5 : 6);
   if (wish.type === "open") writeOpenWish(to, wish);
   else writeRaiseWish(to, wish);

@@ -70,12 +70,14 @@ export const hello: Hello = {
   address: "127.0.0.1:7603",
   tier: "execution",
   capacity: 4,
+  life: 3,
+  clockMarkMs: 250,
   allocations: [],
 };
 
-const { allocations: _, ...said } = hello;
+const { allocations: _, life, clockMarkMs = 0, ...said } = hello;
 /** As a message, without allocations. */
-export const rawHello = said;
+export const rawHello = { ...said, life: BigInt(life), clockMarkMs: BigInt(clockMarkMs) };
 
 /** A stream by itself, with everything that came on it and how it ended. */
 function watched<In, Out>(stream: DuplexStream<In, Out>) {

@@ -3,6 +3,7 @@
  * A connection can be cut (in flight is lost, or one side learns of it late), a reader can stall until the backlog is full, and what had
  * arrived before a cut can arrive again behind the next hello: all that the Link port says may happen.
  */
+import { RefusalError } from "#errors";
 import type { ChildLink, Clock, DownItem, Link, ParentLink, UpItem } from "#ports";
 import { LIMITS } from "#std";
 
@@ -96,13 +97,19 @@ interface EndOptions<In> {
   readonly arrived: In[];
 }
 
+type Ending = "end" | RefusalError;
+
+function isEnding(arrived: readonly unknown[] | Ending): arrived is Ending {
+  return arrived === "end" || arrived instanceof RefusalError;
+}
+
 /** One side of a connection. */
 class End<Out, In> implements Link<Out, In> {
   peer: End<In, Out> | undefined;
   readonly #options: EndOptions<In>;
   #repeats: readonly In[];
-  /** `end` stands for the peaceful close of the other side. */
-  readonly #inbox: (readonly In[] | "end")[] = [];
+  /** `end` stands for the peaceful close of the other side, a refusal for one that says why. */
+  readonly #inbox: (readonly In[] | Ending)[] = [];
   #backlogItems = 0;
   #lastArrivalMs = 0;
   #reads = true;
@@ -139,12 +146,12 @@ class End<Out, In> implements Link<Out, In> {
   }
 
   /** What was sent before still arrives. */
-  close(): void {
+  close(refusal?: RefusalError): void {
     if (this.#state === "closed") return;
     const { peer } = this;
     const wasLost = this.#state === "lost";
-    this.#over(undefined);
-    if (!wasLost && peer) peer.#arriving("end");
+    this.#over(refusal);
+    if (!wasLost && peer) peer.#arriving(refusal ?? "end");
   }
 
   lose(error: Error, afterMs: number): void {
@@ -165,10 +172,10 @@ class End<Out, In> implements Link<Out, In> {
     this.#options.clock.soon(() => this.#onClose(error));
   }
 
-  #arriving(items: readonly In[] | "end"): void {
+  #arriving(items: readonly In[] | Ending): void {
     const { clock, latencyMs } = this.#options;
     this.#inbox.push(items);
-    this.#backlogItems += items === "end" ? 0 : items.length;
+    this.#backlogItems += isEnding(items) ? 0 : items.length;
     const nowMs = clock.monotonicMs();
     // A shorter way does not overtake a longer one.
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, nowMs + latencyMs());
@@ -180,8 +187,11 @@ class End<Out, In> implements Link<Out, In> {
   #arrive(): void {
     if (!this.#reads || this.#state === "closed") return;
     const items = this.#inbox.shift();
-    if (items === "end") this.#over(undefined);
-    if (items === undefined || items === "end") return;
+    if (items === undefined) return;
+    if (isEnding(items)) {
+      this.#over(items === "end" ? undefined : items);
+      return;
+    }
     this.#backlogItems -= items.length;
     this.#hand(items);
     const again = this.#repeats;

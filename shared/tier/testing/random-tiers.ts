@@ -2,9 +2,10 @@
  * Two tiers under random work and random trouble: calls, top-ups, returns and closings on one side, cuts, crashes, slow disks and repeats on
  * the other. The loops check every invariant after every command; what must hold between the two journals is checked here.
  */
-import { type Allocation, type BudgetState, NO_USAGE, RESOURCES } from "#budget";
+import { type Allocation, type BudgetState, RESOURCES } from "#budget";
 import type { GrantAnswer, GrantHandover } from "#ports";
 import { assert, LIMITS, Prng } from "#std";
+import { neverTaken } from "../greeting.ts";
 import { some } from "./tier.ts";
 import { CHILD, TwoTiers } from "./two-tiers.ts";
 
@@ -20,6 +21,8 @@ export type Step =
   | { readonly type: "surplus"; readonly at: number; readonly keep: number }
   | { readonly type: "shrink"; readonly at: number; readonly credits: number }
   | { readonly type: "close"; readonly at: number; readonly side: "parent" | "child" }
+  | { readonly type: "write_off"; readonly at: number }
+  | { readonly type: "silence"; readonly ms: number }
   | {
       readonly type: "cut";
       readonly childLearnsAfterMs: number;
@@ -32,12 +35,15 @@ export type Step =
 
 /** Little, so that requests have to wait for each other. */
 const CREDITS = 250;
+/** How long a handover is on its way; some longer than a lease with its margin. */
+const HANDOVERS_MS = [0, 0, 0, 40, 3_000, 20_000] as const;
 
 export class RandomTiers {
   readonly tiers: TwoTiers;
   readonly #ids: string[] = [];
   readonly #holds: { readonly allocationId: string; readonly holdId: string; readonly credits: number }[] = [];
   readonly #requests: string[] = [];
+  readonly #prng: Prng;
   #count = 0;
   #parentState: BudgetState | undefined;
   #childState: BudgetState | undefined;
@@ -46,7 +52,9 @@ export class RandomTiers {
     const prng = new Prng(seed);
     const latencyMs = (): number => prng.below(40);
     const policy = { strategy: prng.pick(["QUEUE_AND_WAIT", "FIRST_COME_FIRST_SERVED"] as const) };
-    this.tiers = new TwoTiers({ credits: CREDITS, policy, latencyMs, fraction: () => prng.float() });
+    const driftPpm = { parent: prng.pick([0, 500, -500]), child: prng.pick([0, 500, -500]) };
+    this.tiers = new TwoTiers({ credits: CREDITS, policy, latencyMs, driftPpm, fraction: () => prng.float() });
+    this.#prng = prng;
   }
 
   async start(): Promise<void> {
@@ -71,14 +79,18 @@ export class RandomTiers {
     const { tiers } = this;
     if (step.type === "pass") await tiers.clock.advance(step.ms);
     else if (step.type === "crash") await this.#crash(step);
-    else {
+    else if (step.type === "silence") {
+      tiers.wire.reachable = false;
+      tiers.wire.cut();
+      await tiers.clock.advance(step.ms);
+    } else {
       this.#submit(step);
       await tiers.clock.settle();
     }
     this.check();
   }
 
-  #submit(step: Exclude<Step, { type: "pass" | "crash" }>): void {
+  #submit(step: Exclude<Step, { type: "pass" | "crash" | "silence" }>): void {
     const { tiers } = this;
     if (step.type === "grant") this.#grant(step.credits);
     else if (step.type === "raise") {
@@ -94,7 +106,21 @@ export class RandomTiers {
     else if (step.type === "close") {
       const command = { type: "close", allocationId: this.#id(step.at), reason: "closed at random" } as const;
       tiers[step.side].loop.submit(command, () => undefined);
-    } else this.#call(step);
+    } else if (step.type === "write_off") this.#writeOff(step.at);
+    else this.#call(step);
+  }
+
+  /** A person gives up one of those that are in doubt. */
+  #writeOff(at: number): void {
+    const doubtful = [...(this.#parentState?.allocations.values() ?? [])].filter((node) => node.doubtful);
+    const allocationId = doubtful[at % (doubtful.length || 1)]?.id ?? "none";
+    const decision = {
+      caller: "person",
+      requestId: this.#newId("write-off"),
+      allocationId,
+      reason: "given up",
+    } as const;
+    this.tiers.parent.loop.submit({ type: "write_off", ...decision }, () => undefined);
   }
 
   #call(step: Extract<Step, { type: "reserve" | "settle" | "surplus" | "shrink" }>): void {
@@ -132,22 +158,29 @@ export class RandomTiers {
     return this.#ids[at % (this.#ids.length || 1)] ?? "none";
   }
 
-  /** As the daemons: work is given to a child that is there; a later life of it refuses what was meant for an earlier one. */
+  /** As the daemons: work is given to a child that is there, and is on its way for as long as it takes. */
   #grant(credits: number): void {
     const { tiers } = this;
     const meant = tiers.downlink.child(CHILD)?.incarnation;
     if (meant === undefined) return;
+    const grantor = tiers.parentLife;
     tiers.parent.loop.submit({ type: "grant", wish: tiers.wish(this.#newId("run"), { credits }) }, (outcome) => {
       if (outcome.type !== "opened") return;
-      const { allocationId, epoch } = outcome;
-      const account = { sequence: 0, usage: NO_USAGE, final: true, leaseEndsAtMs: 0 } as const;
-      if (meant === tiers.life) this.#handOver(tiers.handover(outcome));
-      else
-        tiers.parent.loop.submit(
-          { type: "report_usage", caller: CHILD, allocationId, epoch, ...account },
-          () => undefined,
-        );
+      const grant = tiers.handover(outcome);
+      tiers.clock.after(this.#prng.pick(HANDOVERS_MS), () => this.#arrive({ grant, meant, grantor }));
     });
+  }
+
+  /** A later life of the child refuses what was meant for an earlier one; any life refuses who has not welcomed it. */
+  #arrive(handover: { readonly grant: GrantHandover; readonly meant: string; readonly grantor: string }): void {
+    const { tiers } = this;
+    const { grant, meant, grantor } = handover;
+    const isKnown = this.#childState?.allocations.has(grant.allocationId) === true;
+    if (meant === tiers.life && (isKnown || tiers.uplink.parent?.incarnation === grantor)) this.#handOver(grant);
+    else if (grantor !== tiers.parentLife) return;
+    else if (meant === tiers.life) tiers.clock.after(200, () => this.#arrive(handover));
+    else if (!isKnown)
+      tiers.parent.loop.submit(neverTaken(CHILD, { ...grant, id: grant.allocationId }), () => undefined);
   }
 
   #handOver(grant: GrantHandover): void {
@@ -201,7 +234,8 @@ export class RandomTiers {
     const { parent, child } = this.tiers;
     assert(parent.faults.length + child.faults.length === 0, `a loop failed: ${parent.faults[0] ?? child.faults[0]}`);
     for (const { above, below } of this.#pairs()) {
-      if (above.state === "closed") {
+      if (above.writtenOff.standing === "awaiting") continue;
+      if (above.state === "closed" && above.writtenOff.standing === "none") {
         assert(below.state === "closed", `${below.path} is closed at the parent and ${below.state} at the child`);
         continue;
       }
@@ -214,15 +248,18 @@ export class RandomTiers {
     }
   }
 
-  /** A lease that both count ends at the child first. Only while neither has restarted: their times then run alike. */
+  /** A lease ends at the child first, in true time: each side counts what is left of it by its own clock. */
   checkLeases(): void {
+    const { parent, child } = this.tiers;
+    const [parentMs, childMs] = [parent.loop.nowMs(), child.loop.nowMs()];
     for (const { above, below } of this.#pairs()) {
-      if (above.state === "closed" || below.state === "closed") continue;
-      const [child, parent] = [below.leaseEndsAtMs ?? 0, above.leaseEndsAtMs ?? 0];
-      assert(
-        child <= parent,
-        `the lease of ${below.path} ends at ${child} at the child and at ${parent} at the parent`,
-      );
+      if (below.state === "closed") continue;
+      const childLeftMs = (below.leaseEndsAtMs ?? 0) - childMs;
+      assert(above.state !== "closed" || childLeftMs <= 0, `${below.path} may spend although it was written off`);
+      if (above.state === "closed") continue;
+      const parentLeftMs = (above.leaseEndsAtMs ?? 0) - parentMs;
+      const ends = `the lease of ${below.path} ends in ${childLeftMs} ms at the child, in ${parentLeftMs} at the parent`;
+      assert(childLeftMs <= 0 || (!above.doubtful && childLeftMs <= parentLeftMs), ends);
     }
   }
 
@@ -237,7 +274,7 @@ export class RandomTiers {
     await tiers.clock.advance(LIMITS.redialDelayMaxMs + 1_000);
     await tiers.parent.run({ type: "close", allocationId: "account", reason: "the end" });
     // Long enough for a STOP that was lost to come again with a renewal, and for the last holds to lapse.
-    await tiers.clock.advance(LIMITS.leaseTtlMs + 10_000);
+    await tiers.clock.advance(Math.max(...HANDOVERS_MS) + LIMITS.leaseTtlMs + 10_000);
     this.check();
     const account = this.#parentState?.allocations.get("account");
     assert(account?.state === "closed", `the account is ${account?.state}: ${this.#stillOpen().join(", ")}`);

@@ -25,6 +25,8 @@ export function some(numbers: Numbers): Amounts {
 export interface TierStart {
   /** What its monotonic clock shows at the start; default that of the virtual clock. */
   readonly monotonicMs?: number;
+  /** How much faster its clock runs than true time, in millionths; default 0. */
+  readonly driftPpm?: number;
   /** Default true; thousands of allocations are too slow to check after every command. */
   readonly checkInvariants?: boolean;
 }
@@ -52,12 +54,16 @@ export class Tier {
     const onFatal = (error: Error): void => {
       this.faults.push(error);
     };
-    const { journal, commits } = this.disk.open();
+    const { journal, snapshot, commits } = this.disk.open();
     const append: Journal["append"] = (commit, done) => {
       journal.append(commit, done);
       if (this.syncMs !== "by hand") this.clock.after(this.syncMs, () => this.#sync());
     };
-    const opened = { commits, journal: { journalId: journal.journalId, append, close: () => journal.close() } };
+    const opened = {
+      snapshot,
+      commits,
+      journal: { journalId: journal.journalId, append, close: () => journal.close() },
+    };
     const checkInvariants = this.#checkInvariants;
     const loop = new TierResourceManager({ opened, clock: this.process, onFatal, checkInvariants });
     loop.subscribe((message) => this.messages.push(message));
@@ -69,7 +75,7 @@ export class Tier {
   }
 
   /** kill -9 and a new start on the same disk. What was not synced is lost, but for the oldest `keeping` commits. */
-  restart(start: { readonly monotonicMs?: number; readonly keeping?: number } = {}): void {
+  restart(start: Pick<TierStart, "monotonicMs" | "driftPpm"> & { readonly keeping?: number } = {}): void {
     this.process.end();
     this.disk.crash(start.keeping);
     this.process = this.clock.process(start);

@@ -7,7 +7,8 @@ import { MemoryDisk } from "#journal";
 import type { ChildLink, GrantAnswer, GrantAsk, GrantHandover, IdSource, ParentLink } from "#ports";
 import { assert, LIMITS } from "#std";
 import type { CommandInput } from "../command-input.ts";
-import { Downlink, handoverOf } from "../downlink.ts";
+import { Downlink } from "../downlink.ts";
+import { leaseOfGrant } from "../handover.ts";
 import { Uplink } from "../uplink.ts";
 import { MemoryWire } from "./memory-link.ts";
 import { numberedIds } from "./numbered-ids.ts";
@@ -25,6 +26,8 @@ export interface TwoTiersOptions {
   readonly backlogItemsMax?: number;
   readonly latencyMs?: () => number;
   readonly fraction?: () => number;
+  /** How much faster each side's clock runs than true time, in millionths; default 0. */
+  readonly driftPpm?: { readonly parent: number; readonly child: number };
 }
 
 export class TwoTiers {
@@ -45,13 +48,15 @@ export class TwoTiers {
   readonly #childIds: IdSource;
   #requests = 0;
   #lives = 1;
+  #parentLives = 1;
 
   constructor(options: TwoTiersOptions = {}) {
     this.#options = options;
     this.#childIds = numberedIds("child", options.fraction);
-    const { backlogItemsMax, latencyMs } = options;
-    this.parent = new Tier(this.clock, new MemoryDisk({ journalId: "parent-journal", syncs: "when-told" }));
-    this.child = new Tier(this.clock, new MemoryDisk({ journalId: "child-journal", syncs: "when-told" }));
+    const { backlogItemsMax, latencyMs, driftPpm = { parent: 0, child: 0 } } = options;
+    const disk = (journalId: string) => new MemoryDisk({ journalId, syncs: "when-told" });
+    this.parent = new Tier(this.clock, disk("parent-journal"), { driftPpm: driftPpm.parent });
+    this.child = new Tier(this.clock, disk("child-journal"), { driftPpm: driftPpm.child });
     for (const tier of [this.parent, this.child]) tier.syncMs = 0;
     this.wire = new MemoryWire({
       clock: this.clock,
@@ -68,13 +73,19 @@ export class TwoTiers {
     return `life-${this.#lives}`;
   }
 
+  /** The parent's present incarnation. */
+  get parentLife(): string {
+    return `parent-life-${this.#parentLives}`;
+  }
+
   #newDownlink(): Downlink {
     return new Downlink({
       loop: this.parent.loop,
       ids: this.#parentIds,
       tier: "process",
-      identity: { instance: "parent-1", incarnation: "first" },
+      identity: { instance: "parent-1", incarnation: this.parentLife },
       kindOfChildren: "step",
+      leaseTtlMs: LIMITS.leaseTtlMs,
       onChild: ({ instance }, connected) => this.comings.push(`${instance} ${connected ? "here" : "gone"}`),
     });
   }
@@ -110,21 +121,22 @@ export class TwoTiers {
     const limits = { credits } as Limits;
     await this.parent.run({ type: "open_root", allocationId: "account", name: "account", limits, policy });
     this.uplink.start();
-    while (!this.uplink.connected) await this.clock.advance(1);
+    while (!this.downlink.child(CHILD)) await this.clock.advance(1);
     return this;
   }
 
   /** The parent dies and starts again: a new loop and downlink on its disk, and the wire is lost. */
   restartParent(start: { readonly monotonicMs?: number; readonly keeping?: number } = {}): void {
     this.wire.cut();
-    this.parent.restart(start);
+    this.parent.restart({ driftPpm: this.#options.driftPpm?.parent ?? 0, ...start });
+    this.#parentLives += 1;
     this.downlink = this.#newDownlink();
   }
 
   /** The child dies and starts again. Its uplink must be started. */
   restartChild(start: { readonly monotonicMs?: number; readonly keeping?: number } = {}): void {
     this.wire.cut();
-    this.child.restart(start);
+    this.child.restart({ driftPpm: this.#options.driftPpm?.child ?? 0, ...start });
     this.#lives += 1;
     this.uplink = this.newUplink();
   }
@@ -167,12 +179,13 @@ export class TwoTiers {
   }
 
   handover(outcome: OutcomeOf<"opened">): GrantHandover {
-    return handoverOf(outcome, this.parent.loop.nowMs());
+    return this.downlink.handoverTo(CHILD, outcome);
   }
 
   receive(grant: GrantHandover): CommandInput {
-    const leaseEndsAtMs = this.child.loop.nowMs() + grant.leaseTtlMs;
-    return { type: "receive_grant", ...grant, leaseEndsAtMs, peer: "parent", notes: [] };
+    const { holderMarkMs, ...rest } = grant;
+    const leaseEndsAtMs = leaseOfGrant(grant, this.child.loop.nowMs());
+    return { type: "receive_grant", ...rest, leaseEndsAtMs, peer: "parent", notes: [] };
   }
 
   reserve(

@@ -58,4 +58,41 @@ describe("VirtualClock", () => {
     await clock.advance(20);
     expect([process.monotonicMs(), process.timers, clock.timers]).toEqual([27, 0, 0]);
   });
+
+  it("gives a process a clock of its own that drifts; a timer is never early by it", async () => {
+    const clock = new VirtualClock();
+    const process = clock.process({ monotonicMs: 5, driftPpm: -100_000 });
+    const fired: number[] = [];
+    process.after(90, () => fired.push(process.monotonicMs()));
+    await clock.advance(99);
+    expect([process.monotonicMs(), fired]).toEqual([94, []]);
+    await clock.advance(1);
+    expect(fired).toEqual([95]);
+  });
+
+  it("lets somebody set the wall clock of a process without moving its monotonic one", () => {
+    const clock = new VirtualClock();
+    const process = clock.process({ wallAheadMs: 10 });
+    process.jumpWall(-3_600_000);
+    expect(process.wallMs() - clock.wallMs()).toBe(10 - 3_600_000);
+    expect(process.monotonicMs()).toBe(clock.monotonicMs());
+  });
+
+  it("keeps everything for a stopped process until it continues, while its clock goes on", async () => {
+    const clock = new VirtualClock();
+    const process = clock.process();
+    const log: string[] = [];
+    const note = (name: string) => () => log.push(`${name} at ${process.monotonicMs()}`);
+    process.after(10, note("timer"));
+    const cancelled = process.after(10, note("cancelled"));
+    process.stop();
+    process.soon(note("soon"));
+    await clock.advance(50);
+    process.run(note("input"));
+    cancelled();
+    expect(log).toEqual([]);
+    process.continue();
+    await clock.settle();
+    expect(log).toEqual(["soon at 50", "timer at 50", "input at 50"]);
+  });
 });

@@ -89,39 +89,79 @@ export class VirtualClock implements Clock {
     return undefined;
   }
 
-  /** The clock of a process that starts now. `monotonicMs`: what its own monotonic clock shows now; default that of this clock. */
-  process({ monotonicMs = this.monotonicMs() }: { readonly monotonicMs?: number } = {}): VirtualProcess {
-    return new VirtualProcess(this, monotonicMs - this.monotonicMs());
+  /** The clock of a process that starts now. */
+  process(start: ProcessStart = {}): VirtualProcess {
+    return new VirtualProcess(this, start);
   }
 }
 
-/** The clock of one process: when the process ends, nothing that it set runs any more. */
+export interface ProcessStart {
+  /** What its own monotonic clock shows at the start; default that of the virtual clock. */
+  readonly monotonicMs?: number;
+  /** How much faster its monotonic clock runs than true time, in millionths; negative: slower. Default 0. */
+  readonly driftPpm?: number;
+  /** How far its wall clock is ahead; default 0. */
+  readonly wallAheadMs?: number;
+}
+
+const MILLION = 1_000_000;
+
+/**
+ * The clock of one process: when the process ends, nothing that it set runs any more. While it is stopped (SIGSTOP) its clock goes on,
+ * and what is due or arrives waits until it continues.
+ */
 export class VirtualProcess implements Clock {
   readonly #clock: VirtualClock;
-  readonly #offsetMs: number;
+  readonly #startedAtMs: number;
+  readonly #startMs: number;
+  readonly #rate: number;
   readonly #cancels = new Set<() => void>();
+  #wallAheadMs: number;
+  /** What waits for the process to continue; undefined while it runs. */
+  #held: (() => void)[] | undefined;
   #ended = false;
 
-  constructor(clock: VirtualClock, offsetMs: number) {
+  constructor(clock: VirtualClock, { monotonicMs, driftPpm = 0, wallAheadMs = 0 }: ProcessStart) {
     this.#clock = clock;
-    this.#offsetMs = offsetMs;
+    this.#startedAtMs = clock.monotonicMs();
+    this.#startMs = monotonicMs ?? this.#startedAtMs;
+    this.#rate = 1 + driftPpm / MILLION;
+    this.#wallAheadMs = wallAheadMs;
   }
 
   monotonicMs(): number {
-    return this.#clock.monotonicMs() + this.#offsetMs;
+    return this.#startMs + Math.floor((this.#clock.monotonicMs() - this.#startedAtMs) * this.#rate);
   }
 
   wallMs(): number {
-    return this.#clock.wallMs();
+    return this.#clock.wallMs() + this.#wallAheadMs;
+  }
+
+  /** Somebody sets the wall clock. */
+  jumpWall(byMs: number): void {
+    this.#wallAheadMs += byMs;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get stopped(): boolean {
+    return this.#held !== undefined;
   }
 
   after(delayMs: number, action: () => void): () => void {
     if (this.#ended) return () => undefined;
-    const stop = this.#clock.after(delayMs, () => {
-      this.#cancels.delete(cancel);
-      action();
+    let live = true;
+    const stop = this.#clock.after(this.#rate === 1 ? delayMs : Math.ceil(delayMs / this.#rate), () => {
+      this.run(() => {
+        this.#cancels.delete(cancel);
+        if (live) action();
+        live = false;
+      });
     });
     const cancel = (): void => {
+      live = false;
       this.#cancels.delete(cancel);
       stop();
     };
@@ -130,9 +170,26 @@ export class VirtualProcess implements Clock {
   }
 
   soon(action: () => void): void {
-    this.#clock.soon(() => {
-      if (!this.#ended) action();
-    });
+    this.#clock.soon(() => this.run(action));
+  }
+
+  /** Something comes from outside: runs now, or when the process continues, or never when it has ended. */
+  run(action: () => void): void {
+    if (this.#ended) return;
+    if (this.#held) this.#held.push(action);
+    else action();
+  }
+
+  /** SIGSTOP. */
+  stop(): void {
+    this.#held ??= [];
+  }
+
+  /** SIGCONT: what waited runs in the order in which it became due, each in a turn of its own. */
+  continue(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const action of held) this.soon(action);
   }
 
   /** Timers of this process that have neither fired nor been cancelled. */
@@ -143,6 +200,7 @@ export class VirtualProcess implements Clock {
   /** The process is gone, as after kill -9. */
   end(): void {
     this.#ended = true;
+    this.#held = undefined;
     for (const cancel of [...this.#cancels]) cancel();
   }
 }

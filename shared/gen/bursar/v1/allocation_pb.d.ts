@@ -342,6 +342,14 @@ export declare type Grant = Message<"bursar.v1.Grant"> & {
    * @generated from field: bool pooled_tool_calls = 14;
    */
   pooledToolCalls: boolean;
+
+  /**
+   * The holder's own clock at the latest at which the grant was written down, made from a mark that the holder sent (Hello.clock_mark_ms)
+   * and the time that has passed at the parent since. The lease counts from it. Absent: nothing may be spent before a renewal.
+   *
+   * @generated from field: optional int64 holder_mark_ms = 15;
+   */
+  holderMarkMs?: bigint | undefined;
 };
 
 /**
@@ -516,6 +524,27 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
    * @generated from field: int64 reclaim_pending_credits = 23;
    */
   reclaimPendingCredits: bigint;
+
+  /**
+   * Credits that a person has written off here and that no true account has corrected; part of what is spent.
+   *
+   * @generated from field: int64 written_off_credits = 24;
+   */
+  writtenOffCredits: bigint;
+
+  /**
+   * The same in tool calls.
+   *
+   * @generated from field: int64 written_off_tool_calls = 25;
+   */
+  writtenOffToolCalls: bigint;
+
+  /**
+   * Time to the end of its lease in milliseconds, as its owner counts it; 0 when it has ended. Absent: it has none.
+   *
+   * @generated from field: optional int64 lease_left_ms = 26;
+   */
+  leaseLeftMs?: bigint | undefined;
 };
 
 /**

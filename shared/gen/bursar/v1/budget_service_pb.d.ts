@@ -48,7 +48,7 @@ export declare type Hello = Message<"bursar.v1.Hello"> & {
   address: string;
 
   /**
-   * Every allocation the child holds; complete. Only on StreamGrants.
+   * Every allocation the child holds; complete. Only on StreamGrants. At most 4,096 in one message and 1,000,000 in all.
    *
    * @generated from field: repeated bursar.v1.HeldAllocation allocations = 5;
    */
@@ -75,6 +75,22 @@ export declare type Hello = Message<"bursar.v1.Hello"> & {
    * @generated from field: bool more = 8;
    */
   more: boolean;
+
+  /**
+   * The child's own clock when it sent this, in milliseconds from a start of its own. Means nothing to the parent, which hands it back in
+   * Grant.holder_mark_ms, so that a lease counts from the parent's commit by the child's clock.
+   *
+   * @generated from field: int64 clock_mark_ms = 9;
+   */
+  clockMarkMs: bigint;
+
+  /**
+   * Number of the child's life: grows with each of its starts, by its journal. The parent refuses a hello of an earlier life than one that
+   * it knows, and within one life a hello whose clock mark is not later: it was overtaken on its way. 0: not said; taken as it comes.
+   *
+   * @generated from field: int64 life = 10;
+   */
+  life: bigint;
 };
 
 /**
@@ -171,6 +187,14 @@ export declare type Welcome = Message<"bursar.v1.Welcome"> & {
    * @generated from field: bool more = 4;
    */
   more: boolean;
+
+  /**
+   * Names this welcome. The child answers it in StreamUsageRequest.welcome_id; until then the parent takes nothing else of this connection
+   * and gives the child no work, for a hello that was held up on its way is followed by no such answer.
+   *
+   * @generated from field: string welcome_id = 5;
+   */
+  welcomeId: string;
 };
 
 /**
@@ -212,6 +236,13 @@ export declare type AllocationStanding = Message<"bursar.v1.AllocationStanding">
    * @generated from field: bursar.v1.ResourceAmounts granted_total = 4;
    */
   grantedTotal?: ResourceAmounts | undefined;
+
+  /**
+   * The lease in force, counted by the child from when it sent hello. Absent: it may not be spent under one.
+   *
+   * @generated from field: bursar.v1.Lease lease = 5;
+   */
+  lease?: Lease | undefined;
 };
 
 /**
@@ -583,6 +614,20 @@ export declare type StreamUsageRequest = Message<"bursar.v1.StreamUsageRequest">
    * @generated from field: repeated bursar.v1.UsageReport reports = 2;
    */
   reports: UsageReport[];
+
+  /**
+   * The child's own clock when it sent this, as in Hello. 0: not said.
+   *
+   * @generated from field: int64 clock_mark_ms = 3;
+   */
+  clockMarkMs: bigint;
+
+  /**
+   * Welcome.welcome_id, once and before any report: the child has heard the answer to its hello and holds what that named, and nothing else.
+   *
+   * @generated from field: string welcome_id = 4;
+   */
+  welcomeId: string;
 };
 
 /**

@@ -537,20 +537,74 @@ export declare type StopSwarmResponse = Message<"bursar.v1.StopSwarmResponse"> &
 export declare const StopSwarmResponseSchema: GenMessage<StopSwarmResponse>;
 
 /**
+ * Stops a run.
+ *
+ * @generated from message bursar.v1.StopRunRequest
+ */
+export declare type StopRunRequest = Message<"bursar.v1.StopRunRequest"> & {
+  /**
+   * Id of the run's allocation, or its path.
+   *
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * How long to wait for it to end before answering, in milliseconds; 0 means 10,000. It goes on ending after that.
+   *
+   * @generated from field: uint32 wait_ms = 3;
+   */
+  waitMs: number;
+};
+
+/**
+ * Describes the message bursar.v1.StopRunRequest.
+ * Use `create(StopRunRequestSchema)` to create a new message.
+ */
+export declare const StopRunRequestSchema: GenMessage<StopRunRequest>;
+
+/**
+ * The stopped run.
+ *
+ * @generated from message bursar.v1.StopRunResponse
+ */
+export declare type StopRunResponse = Message<"bursar.v1.StopRunResponse"> & {
+  /**
+   * The run; closed, or closing when it needed longer.
+   *
+   * @generated from field: bursar.v1.AllocationView run = 1;
+   */
+  run?: AllocationView | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.StopRunResponse.
+ * Use `create(StopRunResponseSchema)` to create a new message.
+ */
+export declare const StopRunResponseSchema: GenMessage<StopRunResponse>;
+
+/**
  * Writes off what is in doubt.
  *
  * @generated from message bursar.v1.WriteOffRequest
  */
 export declare type WriteOffRequest = Message<"bursar.v1.WriteOffRequest"> & {
   /**
-   * Chosen by the caller.
+   * Chosen by the caller; the same id again changes nothing.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The allocation whose holder is silent.
+   * The allocation whose holder is silent, a run or a step: its id or its path.
    *
    * @generated from field: string allocation_id = 2;
    */
@@ -582,6 +636,13 @@ export declare type WriteOffResponse = Message<"bursar.v1.WriteOffResponse"> & {
    * @generated from field: bursar.v1.AllocationView allocation = 1;
    */
   allocation?: AllocationView | undefined;
+
+  /**
+   * What was written off.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts written_off = 2;
+   */
+  writtenOff?: ResourceAmounts | undefined;
 };
 
 /**
@@ -688,7 +749,17 @@ export declare const CoordinationService: GenService<{
     output: typeof StopSwarmResponseSchema;
   },
   /**
-   * Books what is in doubt as spent, by decision of a person. Not served yet: UNIMPLEMENTED.
+   * Stops one run: it ends, its budget comes back. When its daemon is silent the run is closing until that returns or is written off.
+   *
+   * @generated from rpc bursar.v1.CoordinationService.StopRun
+   */
+  stopRun: {
+    methodKind: "unary";
+    input: typeof StopRunRequestSchema;
+    output: typeof StopRunResponseSchema;
+  },
+  /**
+   * Books what is in doubt in a run or step as spent and closes it, by decision of a person. A true account that comes later corrects it.
    *
    * @generated from rpc bursar.v1.CoordinationService.WriteOff
    */

@@ -34,14 +34,14 @@ export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest">
   incarnation: string;
 
   /**
-   * The step's budget and lease. The lease counts from when this request was received.
+   * The step's budget and lease; to join, its allocation_id alone.
    *
    * @generated from field: bursar.v1.Grant grant = 3;
    */
   grant?: Grant | undefined;
 
   /**
-   * What to do: code or worker.
+   * What to do: code or worker. Absent: join what is known here, and begin nothing.
    *
    * @generated from field: bursar.v1.Step step = 4;
    */
@@ -60,6 +60,14 @@ export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest">
    * @generated from field: string run_id = 6;
    */
   runId: string;
+
+  /**
+   * The incarnation of the daemon that grants. One that the receiver's latest hello did not meet is refused, for that hello did not name
+   * this grant, so that it has gone back. Empty: any. Nothing to joining.
+   *
+   * @generated from field: string grantor_incarnation = 7;
+   */
+  grantorIncarnation: string;
 };
 
 /**
@@ -96,6 +104,7 @@ export declare const ExecuteStepResponseSchema: GenMessage<ExecuteStepResponse>;
 export declare const ExecutionService: GenService<{
   /**
    * Hands over a step's budget and streams what happens. The same grant again joins the same step. Losing the stream does not end it.
+   * Without a step it only joins: a step that is not known here is NOT_FOUND.
    *
    * @generated from rpc bursar.v1.ExecutionService.ExecuteStep
    */

@@ -4,9 +4,10 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Grant, TraceContext } from "./allocation_pb.js";
+import type { AllocationView, Grant, TraceContext } from "./allocation_pb.js";
 import type { Routine } from "./routine_pb.js";
 import type { RunEvent } from "./run_pb.js";
+import type { ResourceAmounts } from "./resources_pb.js";
 
 /**
  * Describes the file bursar/v1/process_service.proto.
@@ -34,14 +35,14 @@ export declare type ExecuteRoutineRequest = Message<"bursar.v1.ExecuteRoutineReq
   incarnation: string;
 
   /**
-   * The run's budget and lease. The lease counts from when this request was received.
+   * The run's budget and lease; to join, its allocation_id alone.
    *
    * @generated from field: bursar.v1.Grant grant = 3;
    */
   grant?: Grant | undefined;
 
   /**
-   * What to do.
+   * What to do. Absent: join what is known here, and begin nothing.
    *
    * @generated from field: bursar.v1.Routine routine = 4;
    */
@@ -53,6 +54,14 @@ export declare type ExecuteRoutineRequest = Message<"bursar.v1.ExecuteRoutineReq
    * @generated from field: bursar.v1.TraceContext trace = 5;
    */
   trace?: TraceContext | undefined;
+
+  /**
+   * The incarnation of the daemon that grants. One that the receiver's latest hello did not meet is refused, for that hello did not name
+   * this grant, so that it has gone back. Empty: any. Nothing to joining.
+   *
+   * @generated from field: string grantor_incarnation = 6;
+   */
+  grantorIncarnation: string;
 };
 
 /**
@@ -82,6 +91,67 @@ export declare type ExecuteRoutineResponse = Message<"bursar.v1.ExecuteRoutineRe
 export declare const ExecuteRoutineResponseSchema: GenMessage<ExecuteRoutineResponse>;
 
 /**
+ * Writes off what is in doubt in a step.
+ *
+ * @generated from message bursar.v1.WriteOffStepRequest
+ */
+export declare type WriteOffStepRequest = Message<"bursar.v1.WriteOffStepRequest"> & {
+  /**
+   * Chosen by the caller; the same id again changes nothing.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The allocation whose holder is silent.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * Who decided, and why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message bursar.v1.WriteOffStepRequest.
+ * Use `create(WriteOffStepRequestSchema)` to create a new message.
+ */
+export declare const WriteOffStepRequestSchema: GenMessage<WriteOffStepRequest>;
+
+/**
+ * What was written off.
+ *
+ * @generated from message bursar.v1.WriteOffStepResponse
+ */
+export declare type WriteOffStepResponse = Message<"bursar.v1.WriteOffStepResponse"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: bursar.v1.AllocationView allocation = 1;
+   */
+  allocation?: AllocationView | undefined;
+
+  /**
+   * What was written off.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts written_off = 2;
+   */
+  writtenOff?: ResourceAmounts | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.WriteOffStepResponse.
+ * Use `create(WriteOffStepResponseSchema)` to create a new message.
+ */
+export declare const WriteOffStepResponseSchema: GenMessage<WriteOffStepResponse>;
+
+/**
  * Runs routines. Served by process, called by coordination at the address from the child's hello.
  *
  * @generated from service bursar.v1.ProcessService
@@ -89,6 +159,7 @@ export declare const ExecuteRoutineResponseSchema: GenMessage<ExecuteRoutineResp
 export declare const ProcessService: GenService<{
   /**
    * Hands over a run's budget and streams what happens. The same grant again joins the same run. Losing the stream does not end it.
+   * Without a routine it only joins: a run that is not known here is NOT_FOUND.
    *
    * @generated from rpc bursar.v1.ProcessService.ExecuteRoutine
    */
@@ -96,6 +167,16 @@ export declare const ProcessService: GenService<{
     methodKind: "server_streaming";
     input: typeof ExecuteRoutineRequestSchema;
     output: typeof ExecuteRoutineResponseSchema;
+  },
+  /**
+   * Books what is in doubt in a step as spent, by decision of a person.
+   *
+   * @generated from rpc bursar.v1.ProcessService.WriteOffStep
+   */
+  writeOffStep: {
+    methodKind: "unary";
+    input: typeof WriteOffStepRequestSchema;
+    output: typeof WriteOffStepResponseSchema;
   },
 }>;
 

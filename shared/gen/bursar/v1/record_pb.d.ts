@@ -229,6 +229,38 @@ export declare type JournalEvent = Message<"bursar.v1.JournalEvent"> & {
      */
     value: JournalEvent_MemoryReleased;
     case: "memoryReleased";
+  } | {
+    /**
+     * The daemon started on this journal again.
+     *
+     * @generated from field: bursar.v1.JournalEvent.DaemonStarted daemon_started = 22;
+     */
+    value: JournalEvent_DaemonStarted;
+    case: "daemonStarted";
+  } | {
+    /**
+     * A person gave up the holder of an allocation that was in doubt.
+     *
+     * @generated from field: bursar.v1.JournalEvent.WrittenOff written_off = 23;
+     */
+    value: JournalEvent_WrittenOff;
+    case: "writtenOff";
+  } | {
+    /**
+     * The true account of a delegated allocation that closed on another one.
+     *
+     * @generated from field: bursar.v1.JournalEvent.UsageReported account_corrected = 24;
+     */
+    value: JournalEvent_UsageReported;
+    case: "accountCorrected";
+  } | {
+    /**
+     * The tier above has the final account of a received grant.
+     *
+     * @generated from field: bursar.v1.JournalEvent.FinalAcknowledged final_acknowledged = 25;
+     */
+    value: JournalEvent_FinalAcknowledged;
+    case: "finalAcknowledged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -999,6 +1031,20 @@ export declare type JournalEvent_UsageReported = Message<"bursar.v1.JournalEvent
    * @generated from field: repeated bursar.v1.JournalEvent.ToolCalls calls_per_tool = 12;
    */
   callsPerTool: JournalEvent_ToolCalls[];
+
+  /**
+   * How often a true account has corrected what was written off in its subtree.
+   *
+   * @generated from field: int64 corrections = 13;
+   */
+  corrections: bigint;
+
+  /**
+   * True when something in its subtree is written off and not corrected yet.
+   *
+   * @generated from field: bool provisional = 14;
+   */
+  provisional: boolean;
 };
 
 /**
@@ -1542,6 +1588,95 @@ export declare type JournalEvent_MemoryReleased = Message<"bursar.v1.JournalEven
  * Use `create(JournalEvent_MemoryReleasedSchema)` to create a new message.
  */
 export declare const JournalEvent_MemoryReleasedSchema: GenMessage<JournalEvent_MemoryReleased>;
+
+/**
+ * The daemon started on this journal again: the leases it holds have ended, those it gave run a full time to live from now.
+ *
+ * @generated from message bursar.v1.JournalEvent.DaemonStarted
+ */
+export declare type JournalEvent_DaemonStarted = Message<"bursar.v1.JournalEvent.DaemonStarted"> & {
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.DaemonStarted.
+ * Use `create(JournalEvent_DaemonStartedSchema)` to create a new message.
+ */
+export declare const JournalEvent_DaemonStartedSchema: GenMessage<JournalEvent_DaemonStarted>;
+
+/**
+ * A person gave up the holder of a delegated allocation that was in doubt.
+ *
+ * @generated from message bursar.v1.JournalEvent.WrittenOff
+ */
+export declare type JournalEvent_WrittenOff = Message<"bursar.v1.JournalEvent.WrittenOff"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Its epoch from now on; the one before is fenced.
+   *
+   * @generated from field: int64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * Credits that were in doubt and count as spent.
+   *
+   * @generated from field: int64 credits = 3;
+   */
+  credits: bigint;
+
+  /**
+   * The same in tool calls.
+   *
+   * @generated from field: int64 tool_calls = 4;
+   */
+  toolCalls: bigint;
+
+  /**
+   * Who decided, and why.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * The request that it answers; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.EffectMark effect = 6;
+   */
+  effect?: JournalEvent_EffectMark | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.WrittenOff.
+ * Use `create(JournalEvent_WrittenOffSchema)` to create a new message.
+ */
+export declare const JournalEvent_WrittenOffSchema: GenMessage<JournalEvent_WrittenOff>;
+
+/**
+ * The tier above has the final account of a received grant.
+ *
+ * @generated from message bursar.v1.JournalEvent.FinalAcknowledged
+ */
+export declare type JournalEvent_FinalAcknowledged = Message<"bursar.v1.JournalEvent.FinalAcknowledged"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.FinalAcknowledged.
+ * Use `create(JournalEvent_FinalAcknowledgedSchema)` to create a new message.
+ */
+export declare const JournalEvent_FinalAcknowledgedSchema: GenMessage<JournalEvent_FinalAcknowledged>;
 
 /**
  * Where an allocation's own books are kept.

@@ -283,7 +283,7 @@ export declare type ToolUsage = Message<"bursar.v1.ToolUsage"> & {
 export declare const ToolUsageSchema: GenMessage<ToolUsage>;
 
 /**
- * What an allocation and everything below it has used so far. Every field is cumulative and never falls.
+ * What an allocation and everything below it has used so far. Every field is cumulative; none falls but with a correction (see corrections).
  *
  * @generated from message bursar.v1.ResourceUsage
  */
@@ -357,6 +357,21 @@ export declare type ResourceUsage = Message<"bursar.v1.ResourceUsage"> & {
    * @generated from field: repeated bursar.v1.ToolUsage tools = 10;
    */
   tools: ToolUsage[];
+
+  /**
+   * How often a true account has corrected what was written off in this subtree. Usage never falls but with a correction: of two usages of
+   * one allocation that with more corrections is the later one, and of two with as many the larger one.
+   *
+   * @generated from field: int64 corrections = 11;
+   */
+  corrections: bigint;
+
+  /**
+   * True when something in this subtree is written off and no true account has corrected it yet: the usage may change after the final report.
+   *
+   * @generated from field: bool provisional = 12;
+   */
+  provisional: boolean;
 };
 
 /**

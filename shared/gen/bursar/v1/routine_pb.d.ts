@@ -105,6 +105,13 @@ export declare type Step = Message<"bursar.v1.Step"> & {
     value: ParallelWork;
     case: "parallel";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * What becomes of it when the daemon that does it dies. Not for a parallel step, whose steps say it.
+   *
+   * @generated from field: bursar.v1.InterruptionPolicy on_interruption = 7;
+   */
+  onInterruption: InterruptionPolicy;
 };
 
 /**
@@ -274,4 +281,45 @@ export enum FailurePolicy {
  * Describes the enum bursar.v1.FailurePolicy.
  */
 export declare const FailurePolicySchema: GenEnum<FailurePolicy>;
+
+/**
+ * What becomes of a step when the daemon that does it dies. What it had spent by then is settled from that daemon's journal and is never
+ * spent again.
+ *
+ * @generated from enum bursar.v1.InterruptionPolicy
+ */
+export enum InterruptionPolicy {
+  /**
+   * Not said: CONTINUE for a worker step, FAIL for a code step.
+   *
+   * @generated from enum value: INTERRUPTION_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The step waits for its daemon and goes on where it was, with its budget, holds and token. Worker steps only.
+   *
+   * @generated from enum value: INTERRUPTION_POLICY_CONTINUE = 1;
+   */
+  CONTINUE = 1,
+
+  /**
+   * It ends, and is done again from the beginning with a budget of its own, out of what is left above it; at most 4 times in all.
+   *
+   * @generated from enum value: INTERRUPTION_POLICY_RETRY = 2;
+   */
+  RETRY = 2,
+
+  /**
+   * It has failed; on_failure says what becomes of the run.
+   *
+   * @generated from enum value: INTERRUPTION_POLICY_FAIL = 3;
+   */
+  FAIL = 3,
+}
+
+/**
+ * Describes the enum bursar.v1.InterruptionPolicy.
+ */
+export declare const InterruptionPolicySchema: GenEnum<InterruptionPolicy>;
 

@@ -22,7 +22,7 @@ export declare const file_bursar_v1_run: GenFile;
  */
 export declare type RunEvent = Message<"bursar.v1.RunEvent"> & {
   /**
-   * Counts from 1 within the run.
+   * Grows within the run, also over restarts of the daemon that tells it, which may tell what had been told before.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -266,6 +266,13 @@ export declare type StepFinished = Message<"bursar.v1.StepFinished"> & {
    * @generated from field: bursar.v1.ResourceUsage usage = 7;
    */
   usage?: ResourceUsage | undefined;
+
+  /**
+   * It did not end by itself: the daemon that did it died. Step.on_interruption says what becomes of it.
+   *
+   * @generated from field: bool interrupted = 8;
+   */
+  interrupted: boolean;
 };
 
 /**

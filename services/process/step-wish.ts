@@ -1,0 +1,49 @@
+/** What a run asks of its own budget for one of its nodes. */
+import { amountsOf, type Consumable, type Limits, type OpenWish } from "#budget";
+import type { DaemonBase } from "#daemon";
+import type { RunFacts } from "./run-facts.ts";
+import type { StepPlace } from "./step-result.ts";
+
+export interface WishOptions {
+  readonly base: Pick<DaemonBase, "ids" | "settings">;
+  readonly facts: Pick<RunFacts, "runId" | "path" | "priority">;
+  readonly place: StepPlace;
+  readonly kind: "branch" | "step";
+  /** The instance that will hold it; undefined for nodes of this daemon. */
+  readonly holder: string | undefined;
+  /** 1 for the first try. */
+  readonly attempt: number;
+}
+
+/** The request's id follows from the place and the try alone, so that a wish which is made again has one effect. */
+export function wishFor({ base, facts, place, kind, holder, attempt }: WishOptions): OpenWish {
+  const { ids, settings } = base;
+  const { limits, parentId, name, path } = place;
+  return {
+    type: "open",
+    caller: `run:${facts.runId}`,
+    requestId: `${path.slice(facts.path.length + 1)}#${attempt}`,
+    allocationId: ids.newId(),
+    token: holder === undefined ? undefined : ids.newToken(),
+    parentId,
+    name,
+    kind,
+    limits,
+    min: amountsOf({ credits: limits.credits, toolCalls: limits.toolCalls }),
+    pooled: pooledIn(limits),
+    priority: facts.priority,
+    weight: 1,
+    policy: {},
+    byHolder: false,
+    holder,
+    leaseTtlMs: settings.leaseTtlMs,
+    // A later answer would find nobody: a step has its budget at once, or it fails.
+    waitMs: 0,
+    strategy: undefined,
+  };
+}
+
+/** What a step or branch does not state it draws from above as it goes. */
+function pooledIn(limits: Limits): Consumable[] {
+  return (["credits", "toolCalls"] as const).filter((resource) => limits[resource] === undefined);
+}

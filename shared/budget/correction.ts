@@ -1,0 +1,52 @@
+/**
+ * Usage that moves to what it truly is, in either direction, also at nodes that are closed. What a closed child has used stands in its
+ * parent's `spent`: there the difference is taken or comes back, paying debt first, and a closed parent hands what is then free on up, as
+ * it would have at its close, until an open ancestor or the tier above has it.
+ */
+import { type Amount, add, monus, subtract, ZERO } from "./amount.ts";
+import { assertBook, give, shareChanged, shareOf, takeOrOwe } from "./book.ts";
+import { addAmounts, amountsOf, type Consumable } from "./resource.ts";
+import type { Allocation } from "./state.ts";
+
+interface Move {
+  readonly up: Amount;
+  readonly down: Amount;
+}
+
+/** The usage of a delegated node is now `to`; that of all above it changes by as much. That there is news is for the caller to note. */
+export function moveUsage(node: Allocation, resource: Consumable, to: Amount): void {
+  const { usage } = node.books[resource];
+  const move = { up: monus(to, usage), down: monus(usage, to) };
+  if (move.up === 0 && move.down === 0) return;
+  charge(node, resource, move);
+  for (let at: Allocation | undefined = node; at; at = at.parent) {
+    const share = shareOf(at, resource);
+    at.books[resource].usage = moved(at.books[resource].usage, move);
+    if (at.state !== "closed") shareChanged(at, resource, share);
+    else if (at.parent) charge(at.parent, resource, move);
+  }
+}
+
+function moved(x: Amount, { up, down }: Move): Amount {
+  return subtract(add(x, up), down);
+}
+
+function charge(node: Allocation, resource: Consumable, move: Move): void {
+  const book = node.books[resource];
+  takeOrOwe(node, resource, move.up);
+  book.spent = moved(book.spent, move);
+  give(node, resource, move.down);
+  if (node.state === "closed") passOn(node, resource);
+  assertBook(node, resource);
+}
+
+/** A closed node keeps nothing that is free, but for an account at the top, and a delegated one, whose rest stands for what came back. */
+function passOn(node: Allocation, resource: Consumable): void {
+  if (node.side === "delegated" || (node.side === "local" && !node.parent)) return;
+  const book = node.books[resource];
+  const rest = book.available;
+  if (rest === 0) return;
+  book.available = ZERO;
+  book.limit = subtract(book.limit, rest);
+  node.returnedTotal = addAmounts(node.returnedTotal, amountsOf({ [resource]: rest }));
+}

@@ -1,0 +1,184 @@
+import { describe, expect, test } from "vitest";
+import type { Amount } from "./amount.ts";
+import { describeState } from "./describe.ts";
+import { follow, World } from "./random-world.test-support.ts";
+import { Scenario, usage } from "./scenario.test-support.ts";
+import { snapshotParts } from "./snapshot.ts";
+import { SnapshotError } from "./snapshot-error.ts";
+import { PART_TYPES, type PartType, type SnapshotPart } from "./snapshot-part.ts";
+import { restoreState } from "./snapshot-restore.ts";
+import { type BudgetState, createState } from "./state.ts";
+
+/** A state with something of every kind. */
+function everything(): BudgetState {
+  const s = new Scenario();
+  const account = s.account({ credits: 1_000 }, { strategy: "QUEUE_AND_WAIT" });
+  const received = s.receive({ credits: 100 });
+  const run = s.open(account, { limits: { credits: 300, durationMs: 90_000 }, holder: "holder", caller: "holder" });
+  const step = s.open(account, { limits: { credits: 100 } });
+  const call = s.reserve(step, { wanted: { credits: 10 }, ttlMs: 5_000 });
+  s.settle(s.reserve(step, { wanted: { credits: 10 } }), { credits: 4 });
+  s.settle(s.reserve(received, { wanted: { credits: 10 } }), { credits: 4 });
+  for (let i = 0; i < 70; i += 1) s.grant(s.raiseWish(step, { by: { credits: 1 } }));
+  s.report(run, 1, usage({ credits: 30, callsPerTool: [["search", 2]] }));
+  s.run({ type: "attach_note", allocationId: run, key: "routine", value: "…" });
+  s.grant(s.openWish(account, { limits: { credits: 900 }, waitMs: 60_000 }));
+  const amounts = undefined;
+  s.run({ type: "reclaim", preemptionId: "p", allocationId: run, epoch: 1, amounts, mode: "SHRINK", reason: "r" });
+  s.close(s.open(account));
+  s.close(received);
+  s.run({ type: "extend", allocationId: step, holdId: call, ttlMs: 9_000 });
+  return s.state;
+}
+
+const STATE = everything();
+const PARTS: readonly SnapshotPart[] = [...snapshotParts(STATE)];
+
+describe("parts", () => {
+  test("of all kinds, in their order", () => {
+    const kinds = PARTS.map(({ type }) => type);
+    expect(new Set(kinds)).toEqual(new Set(PART_TYPES));
+    const ranks = kinds.map((type) => PART_TYPES.indexOf(type));
+    expect(ranks).toEqual([...ranks].sort((a, b) => a - b));
+  });
+
+  test("are plain values: a copy of them is as good", () => {
+    expect(describeState(restoreState(structuredClone(PARTS)))).toEqual(describeState(STATE));
+  });
+
+  test("share nothing that can change with the state that they were taken of", () => {
+    const restored = restoreState(snapshotParts(STATE));
+    const before = structuredClone(describeState(STATE));
+    for (const node of restored.allocations.values()) {
+      node.books.credits.spent = 7 as Amount;
+      node.held.branches.peak = 7 as Amount;
+      node.tally.gpuMs = 7;
+      node.effectKeys.push("k");
+      node.closedChildren.length = 0;
+      node.waiters.length = 0;
+      for (const reclaim of node.reclaims.values()) reclaim.reclaimed = reclaim.wanted;
+    }
+    for (const hold of restored.holds.values()) hold.charged.credits = 7 as Amount;
+    expect(describeState(STATE)).toEqual(before);
+  });
+
+  test("of the empty state", () => {
+    expect(describeState(restoreState(snapshotParts(createState())))).toEqual(describeState(createState()));
+  });
+});
+
+describe("what comes back", () => {
+  /** What a new field of the state would be missing in. */
+  const things = (state: BudgetState) => {
+    const [waiter] = [...state.allocations.values()].flatMap(({ waiters }) => waiters);
+    const [reclaim] = [...state.allocations.values()].flatMap(({ reclaims }) => [...reclaims.values()]);
+    const effects = [...state.effects.values()];
+    const answers = new Map(effects.map(({ answer }) => ["type" in answer ? answer.type : "waiter", answer]));
+    return {
+      state,
+      allocation: [...state.allocations.values()][2],
+      book: [...state.allocations.values()][2]?.books.credits,
+      heldBook: [...state.allocations.values()][2]?.held.branches,
+      tally: [...state.allocations.values()][2]?.tally,
+      hold: [...state.holds.values()][0],
+      waiter,
+      reclaim,
+      ended: [...state.ended.items()][0],
+      effect: effects[0],
+      ...Object.fromEntries(answers),
+    };
+  };
+
+  test("has every field that the state has, in the same order", () => {
+    const [restored, original] = [things(restoreState(PARTS)), things(STATE)];
+    expect(Object.keys(original)).toEqual(
+      expect.arrayContaining(["waiter", "reclaim", "effect", "opened", "raised", "held"]),
+    );
+    for (const [name, thing] of Object.entries(original)) {
+      const other: unknown = restored[name as keyof typeof restored];
+      expect(Object.keys(other as object), name).toEqual(Object.keys(thing as object));
+    }
+  });
+
+  test("is one thing where it was one: what waits, the keys of what has ended", () => {
+    const restored = restoreState(PARTS);
+    const waiting = [...restored.allocations.values()].flatMap(({ waiters }) => waiters);
+    expect(waiting).toHaveLength(1);
+    for (const waiter of waiting) expect(restored.effects.get(waiter.effectKey)?.answer).toBe(waiter);
+    const ended = [...restored.ended.items()].filter(({ id }) => restored.allocations.has(id));
+    expect(ended.length).toBeGreaterThan(0);
+    for (const { id, effectKeys } of ended) expect(effectKeys).toBe(restored.allocations.get(id)?.effectKeys);
+  });
+
+  test("is the same for any state of a random world, however often it is taken", () => {
+    const world = new World();
+    for (let i = 1; i <= 400; i += 1) {
+      follow(world, {
+        op: (i * 7_919) % 1_000,
+        a: (i * 104_729) % 10_000,
+        b: (i * 1_299_709) % 9_973,
+        c: (i * 31) % 9_999,
+      });
+      if (i % 20 > 0) continue;
+      const again = restoreState(snapshotParts(restoreState(snapshotParts(world.s.state))));
+      expect(describeState(again)).toEqual(describeState(world.s.state));
+    }
+  });
+});
+
+describe("parts that do not fit are refused by name", () => {
+  const without = (type: PartType) => PARTS.filter((part) => part.type !== type);
+  const at = (type: PartType) => PARTS.findIndex((part) => part.type === type);
+  const doubled = (type: PartType) => PARTS.toSpliced(at(type), 0, PARTS[at(type)] as SnapshotPart);
+  /** The first part of a type with some fields replaced. */
+  const altered = (type: PartType, fields: object) =>
+    PARTS.with(at(type), { ...(PARTS[at(type)] as SnapshotPart), ...fields } as SnapshotPart);
+  const last = PARTS.length - 1;
+
+  const MISFITS: readonly (readonly [string, readonly SnapshotPart[], RegExp])[] = [
+    ["nothing", [], /it is empty/],
+    ["no header", without("header"), /begins with allocation/],
+    ["two headers", doubled("header"), /two headers/],
+    ["no end", without("end"), /ends after \d+ parts, before its end/],
+    ["two ends", doubled("end"), /end comes after its end/],
+    ["a part after the end", [...PARTS, PARTS[1] as SnapshotPart], /allocation comes after its end/],
+    ["a part out of turn", PARTS.toSpliced(last, 0, PARTS[1] as SnapshotPart), /allocation comes after due/],
+    ["a part that is missing", PARTS.toSpliced(at("note"), 1), /end says that \d+ parts came before it, not \d+/],
+    ["an allocation twice", doubled("allocation"), /allocation account-1 stands twice/],
+    ["an unknown parent", altered("allocation", { parent: 99 }), /allocation 99 of 0/],
+    ["neither path nor parent", altered("allocation", { path: undefined }), /neither a path nor a parent/],
+    ["an open allocation that is forgotten", altered("allocation", { forgotten: true }), /is forgotten and open/],
+    ["a hold twice", doubled("hold"), /hold hold-\d+ stands twice/],
+    ["a hold of nobody", altered("hold", { allocation: 99 }), /allocation 99 of/],
+    ["a hold without a request", altered("hold", { requestId: undefined }), /has no request/],
+    ["a live hold that would never lapse", altered("hold", { state: "lapsed" }), /is lapsed and still due/],
+    ["a waiter of nobody", altered("waiter", { parent: 99 }), /allocation 99 of/],
+    ["an end of nothing", altered("ended", { hold: 99 }), /hold 99 of/],
+    ["an end of what goes on", altered("ended", { hold: 0 }), /is to be forgotten and live/],
+    ["an end that nobody says of what", altered("ended", { hold: undefined }), /nobody says what/],
+    ["an end out of turn", altered("ended", { forgetAtMs: 1e9 }), /out of turn/],
+    ["a closed child of another", altered("closed_children", { children: [0] }), /no closed child of/],
+    ["a preemption twice", doubled("reclaim"), /preemption p stands twice/],
+    ["a note twice", doubled("note"), /note routine stands twice/],
+    ["a final account twice", doubled("final_account"), /final account of .* stands twice/],
+    ["a final account of another", altered("final_account", { allocations: [0] }), /no closed grant/],
+    ["an answer twice", doubled("effect"), /the answer to .* stands twice/],
+    ["an answer of an unknown key", altered("effect", { key: 99 }), /has no request 99/],
+    ["something due twice", doubled("due"), /due twice in the index of holds/],
+    ["something due that is not there", altered("due", { items: [99] }), /hold 99 of/],
+    ["something due that has no time", altered("due", { index: "leases" }), /nothing that is due/],
+    ["a live hold that is not due", altered("due", { items: [] }), /1 holds are live, and 0 of them become due/],
+  ];
+
+  test.each(MISFITS)("%s", (_, parts, message) => {
+    const taken = () => restoreState(structuredClone(parts));
+    expect(taken).toThrow(SnapshotError);
+    expect(taken).toThrow(message);
+  });
+
+  test("a request that waits for ever", () => {
+    const parts = PARTS.filter((part) => part.type !== "due" || part.index !== "waiters");
+    const shorter = parts.with(-1, { type: "end", parts: parts.length - 1 });
+    expect(() => restoreState(shorter)).toThrow(/1 requests wait, and 0 of them become due/);
+  });
+});

@@ -1,0 +1,218 @@
+/** A state as parts, in the order of PART_TYPES; the counterpart of restoreState. What the parts are is said in snapshot-part.ts. */
+import { assert } from "#std";
+import { effectKey } from "./draft.ts";
+import { effectParts } from "./snapshot-effects.ts";
+import {
+  type AllocationPart,
+  type ClosedChildrenPart,
+  type DueName,
+  type DuePart,
+  EFFECT_KEYS_PER_PART,
+  type EffectKeysPart,
+  type EndedPart,
+  type FinalAccountPart,
+  type HoldPart,
+  type NotePart,
+  PLACES_PER_PART,
+  type Place,
+  type ReclaimPart,
+  type SnapshotPart,
+  type WaiterPart,
+} from "./snapshot-part.ts";
+import { type Places, placeOf, placesOf } from "./snapshot-places.ts";
+import type { Allocation, BudgetState, EndedSubject, Hold, Waiter } from "./state.ts";
+
+/**
+ * The state as parts. Lazy: the state must not change until the last part has been taken. Throws InvariantError when the state refers to
+ * something that it does not know.
+ */
+export function* snapshotParts(state: BudgetState): Generator<SnapshotPart, void> {
+  let parts = 0;
+  for (const part of contents(state)) {
+    parts += 1;
+    yield part;
+  }
+  yield { type: "end", parts };
+}
+
+function* contents(state: BudgetState): Generator<SnapshotPart, void> {
+  const { engineTimeMs, waiterSequence, lives, uncorrected } = state;
+  yield { type: "header", engineTimeMs, waiterSequence, lives, uncorrected };
+  const places = placesOf(state);
+  const known = [...state.allocations.values()];
+  for (const node of known) yield allocationPart(places, node, false);
+  for (const node of places.forgotten) yield allocationPart(places, node, true);
+  for (const hold of state.holds.values()) yield holdPart(places, hold);
+  for (const waiter of places.waiters.keys()) yield waiterPart(state, places, waiter);
+  const overlong: EffectKeysPart[] = [];
+  let endedPlace = 0;
+  for (const subject of state.ended.items()) {
+    const part = endedPart(state, places, subject);
+    yield part;
+    if (part.id !== undefined) overlong.push(...furtherKeys({ ended: endedPlace }, subject.effectKeys));
+    endedPlace += 1;
+  }
+  for (const node of known) yield* furtherKeys({ allocation: placeOf(places, node) }, node.effectKeys);
+  yield* overlong;
+  for (const node of known) yield* closedChildrenParts(places, node);
+  for (const node of known) yield* reclaimParts(places, node);
+  for (const node of known) yield* noteParts(places, node);
+  yield* finalAccountParts(places, state.unacknowledged, false);
+  yield* finalAccountParts(places, state.acknowledged, true);
+  yield* effectParts(state, places);
+  yield* dueParts("holds", state.due.holds.items(), places.holds);
+  yield* dueParts("leases", state.due.leases.items(), places.allocations);
+  yield* dueParts("deadlines", state.due.deadlines.items(), places.allocations);
+  yield* dueParts("waiters", state.due.waiters.items(), places.waiters);
+}
+
+function allocationPart(places: Places, node: Allocation, forgotten: boolean): AllocationPart {
+  const { parent, books, held } = node;
+  const { networkBytes, diskBytes, gpuMs, memoryPeakBytes, callsPerTool } = node.tally;
+  const followsFrom = parent !== undefined && node.path === `${parent.path}/${node.name}`;
+  return {
+    type: "allocation",
+    forgotten,
+    id: node.id,
+    parent: parent && placeOf(places, parent),
+    name: node.name,
+    path: followsFrom ? undefined : node.path,
+    depth: node.depth,
+    kind: node.kind,
+    side: node.side,
+    priority: node.priority,
+    weight: node.weight,
+    openedAtMs: node.openedAtMs,
+    deadlineAtMs: node.deadlineAtMs,
+    peer: node.peer,
+    token: node.token,
+    pooled: node.pooled,
+    priorityBonus: node.priorityBonus,
+    emergencyReserve: node.emergencyReserve,
+    policy: node.policy,
+    state: node.state,
+    closingReason: node.closingReason,
+    closedAtMs: node.closedAtMs,
+    epoch: node.epoch,
+    leaseTtlMs: node.leaseTtlMs,
+    leaseEndsAtMs: node.leaseEndsAtMs,
+    doubtful: node.doubtful,
+    grantedTotal: node.grantedTotal,
+    returnedTotal: node.returnedTotal,
+    usageSequence: node.usageSequence,
+    corrections: node.corrections,
+    writtenOff: node.writtenOff,
+    uncorrected: node.uncorrected,
+    books: { credits: { ...books.credits }, toolCalls: { ...books.toolCalls } },
+    held: { branches: { ...held.branches }, memoryBytes: { ...held.memoryBytes } },
+    tally: { networkBytes, diskBytes, gpuMs, memoryPeakBytes },
+    callsPerTool: entriesOf(callsPerTool),
+    holders: entriesOf(node.holders),
+    effectKeys: forgotten ? [] : firstKeys(node.effectKeys),
+  };
+}
+
+const NO_LIST: readonly never[] = Object.freeze([]);
+
+function entriesOf(map: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
+  return map.size === 0 ? NO_LIST : [...map];
+}
+
+function firstKeys(keys: readonly string[]): string[] {
+  return keys.slice(0, EFFECT_KEYS_PER_PART);
+}
+
+function* furtherKeys(of: EffectKeysPart["of"], keys: readonly string[]): Generator<EffectKeysPart, void> {
+  for (let at = EFFECT_KEYS_PER_PART; at < keys.length; at += EFFECT_KEYS_PER_PART) {
+    yield { type: "effect_keys", of, keys: keys.slice(at, at + EFFECT_KEYS_PER_PART) };
+  }
+}
+
+function holdPart(places: Places, hold: Hold): HoldPart {
+  const { id, allocation, what, name, amounts, clamped, state, expiresAtMs, charged } = hold;
+  const own = effectKey(allocation.id, "");
+  const isOwn = hold.effectKey.startsWith(own);
+  return {
+    type: "hold",
+    id,
+    allocation: placeOf(places, allocation),
+    what,
+    name,
+    amounts,
+    clamped,
+    state,
+    expiresAtMs,
+    charged: { credits: charged.credits, toolCalls: charged.toolCalls },
+    requestId: isOwn ? hold.effectKey.slice(own.length) : undefined,
+    effectKey: isOwn ? undefined : hold.effectKey,
+  };
+}
+
+function waiterPart(state: BudgetState, places: Places, waiter: Waiter): WaiterPart {
+  const { effectKey: key, parentId, request, fingerprint, untilMs, sequence } = waiter;
+  const parent = state.allocations.get(parentId);
+  assert(parent !== undefined, `${key} waits at the unknown allocation ${parentId}`);
+  const rest = { effectKey: key, request, fingerprint, untilMs, sequence } as const;
+  return { type: "waiter", parent: placeOf(places, parent), ...rest };
+}
+
+function endedPart(state: BudgetState, places: Places, { id, effectKeys, forgetAtMs }: EndedSubject): EndedPart {
+  const hold = state.holds.get(id);
+  const ofHold = hold && effectKeys.length === 1 && effectKeys[0] === hold.effectKey;
+  const node = ofHold ? undefined : state.allocations.get(id);
+  const ofNode = node?.effectKeys === effectKeys;
+  const known = ofHold || ofNode;
+  return {
+    type: "ended",
+    forgetAtMs,
+    hold: ofHold ? places.holds.get(hold) : undefined,
+    allocation: ofNode ? placeOf(places, node) : undefined,
+    id: known ? undefined : id,
+    effectKeys: known ? [] : firstKeys(effectKeys),
+  };
+}
+
+function* closedChildrenParts(places: Places, node: Allocation): Generator<ClosedChildrenPart, void> {
+  if (node.closedChildren.length === 0) return;
+  const allocation = placeOf(places, node);
+  for (const children of slices(node.closedChildren.map((child) => placeOf(places, child)))) {
+    yield { type: "closed_children", allocation, children };
+  }
+}
+
+function* reclaimParts(places: Places, node: Allocation): Generator<ReclaimPart, void> {
+  if (node.reclaims.size === 0 && node.endedReclaims.size === 0) return;
+  const allocation = placeOf(places, node);
+  for (const reclaim of node.reclaims.values()) yield { type: "reclaim", allocation, ended: false, ...reclaim };
+  for (const reclaim of node.endedReclaims.values()) yield { type: "reclaim", allocation, ended: true, ...reclaim };
+}
+
+function* noteParts(places: Places, node: Allocation): Generator<NotePart, void> {
+  if (node.notes.size === 0) return;
+  const allocation = placeOf(places, node);
+  for (const [key, value] of node.notes) yield { type: "note", allocation, key, value };
+}
+
+function* finalAccountParts(
+  places: Places,
+  nodes: ReadonlySet<Allocation>,
+  acknowledged: boolean,
+): Generator<FinalAccountPart, void> {
+  for (const allocations of slices([...nodes].map((node) => placeOf(places, node)))) {
+    yield { type: "final_account", acknowledged, allocations };
+  }
+}
+
+function* dueParts<T>(index: DueName, due: Iterable<T>, places: ReadonlyMap<T, Place>): Generator<DuePart, void> {
+  const items: Place[] = [];
+  for (const item of due) {
+    const place = places.get(item);
+    assert(place !== undefined, `something of the index of due ${index} is not known`);
+    items.push(place);
+  }
+  for (const part of slices(items)) yield { type: "due", index, items: part };
+}
+
+function* slices(places: readonly Place[]): Generator<readonly Place[], void> {
+  for (let at = 0; at < places.length; at += PLACES_PER_PART) yield places.slice(at, at + PLACES_PER_PART);
+}
