@@ -1,6 +1,8 @@
 /** The command line: which commands and options there are, and what the outcome of a command means for the one who called. */
 import { Command, CommanderError } from "commander";
 import { type CommandHost, exampleLines } from "./commands/command.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addExport } from "./commands/export.ts";
 import { addGet } from "./commands/get.ts";
 import { addLs } from "./commands/ls.ts";
 import { address, notEmpty } from "./commands/option-values.ts";
@@ -10,6 +12,7 @@ import { addRun } from "./commands/run.ts";
 import { addStop } from "./commands/stop.ts";
 import { addTree } from "./commands/tree.ts";
 import { addStart, addUp } from "./commands/up.ts";
+import { addWriteOff } from "./commands/write-off.ts";
 import { EXIT, EXIT_MEANINGS } from "./exit-code.ts";
 import type { Session } from "./session.ts";
 import { styleFor } from "./view/style.ts";
@@ -26,7 +29,21 @@ export async function runProgram(argv: readonly string[], session: Session): Pro
   let exitCode: number = EXIT.ok;
   const program = createProgram(session);
   const host: CommandHost = { program, session, finish: (code) => (exitCode = code) };
-  for (const add of [addStart, addUp, addRun, addReplay, addTree, addGet, addLs, addStop, addPreempt]) add(host);
+  for (const add of [
+    addStart,
+    addUp,
+    addRun,
+    addReplay,
+    addTree,
+    addGet,
+    addLs,
+    addStop,
+    addPreempt,
+    addWriteOff,
+    addDoctor,
+    addExport,
+  ])
+    add(host);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;

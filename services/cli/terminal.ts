@@ -18,6 +18,8 @@ export interface Terminal {
   readonly stderr: Screen;
   /** A result: one or more lines on stdout; the last line end is added. */
   print(text: string): void;
+  /** Many lines on stdout, no faster than they are read; ends early when the reader has gone. */
+  printAll(lines: Iterable<string>): Promise<void>;
   /** For a person: one or more lines on stderr; the last line end is added. */
   note(text: string): void;
   /** A line on stderr that the next output replaces; undefined takes it away. Nothing happens off a terminal. */
@@ -67,6 +69,12 @@ export function systemTerminal(options: TerminalOptions): Terminal {
   return {
     ...screens,
     print: (text) => write(stdout, `${text}\n`),
+    printAll: async (lines) => {
+      for (const text of inBlocks(lines)) {
+        if (left.signal.aborted) return;
+        await new Promise<void>((resolve) => stdout.write(text, () => resolve()));
+      }
+    },
     note: (text) => write(stderr, `${text}\n`),
     status: (text) => {
       if (!screens.stderr.isTerminal) return;
@@ -85,6 +93,20 @@ export function systemTerminal(options: TerminalOptions): Terminal {
     },
     readerLeft: left.signal,
   };
+}
+
+const BLOCK_CHARS = 64 * 1024;
+
+/** Lines joined into pieces of about 64 Ki characters. */
+function* inBlocks(lines: Iterable<string>): Generator<string> {
+  let block = "";
+  for (const line of lines) {
+    block += `${line}\n`;
+    if (block.length < BLOCK_CHARS) continue;
+    yield block;
+    block = "";
+  }
+  if (block !== "") yield block;
 }
 
 function screenOf(stream: OutputStream, colour: boolean): Screen {

@@ -2,13 +2,13 @@
  * Follows a run from its beginning to its end, over lost streams: the same request_id joins the same run again, and events that were
  * seen before are passed over. A mesh that is not ready yet, or is starting again, is waited for, a bounded time.
  */
-import { FaultError, GRPC_STATUS, grpcStatusOf, RefusalError, refusalStatus } from "#errors";
 import type { CoordinationService, RunRoutineRequest } from "#gen/bursar/v1/coordination_service_pb.js";
 import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
 import type { Clock, IdSource, TraceContext } from "#ports";
 import { type Client, TransportError } from "#rpc";
-import { backoffMs, LIMITS } from "#std";
+import { LIMITS } from "#std";
 import { pause } from "../pause.ts";
+import { isPassing, retryDelayMs } from "./passing-error.ts";
 
 export interface FollowOptions {
   readonly coordination: Pick<Client<typeof CoordinationService>, "runRoutine">;
@@ -26,7 +26,7 @@ export interface FollowOptions {
 
 /** The events of the run, each once, the last one `finished`. Throws what the mesh answered when it will not, or not in time. */
 export async function* followRun(options: FollowOptions): AsyncGenerator<RunEvent> {
-  const { coordination, request, clock, signal, trace, patienceMs = LIMITS.clientPatienceMs } = options;
+  const { coordination, request, clock, ids, signal, trace, patienceMs = LIMITS.clientPatienceMs } = options;
   let seen = 0n;
   let [troubleSinceMs, attempt] = [undefined as number | undefined, 0];
   for (;;) {
@@ -44,28 +44,8 @@ export async function* followRun(options: FollowOptions): AsyncGenerator<RunEven
       if (troubleSinceMs === undefined && isPassing(error)) options.onWaiting(error);
       troubleSinceMs ??= nowMs;
       if (signal.aborted || !isPassing(error) || nowMs - troubleSinceMs >= patienceMs) throw error;
-      await pause(retryDelayMs(error, attempt, options), options);
+      await pause(retryDelayMs(error, { attempt, ids }), options);
       attempt += 1;
     }
   }
-}
-
-/** Whether the same request may succeed later. */
-function isPassing(error: unknown): error is TransportError | RefusalError | FaultError {
-  if (error instanceof TransportError) return error.status === "UNAVAILABLE";
-  if (error instanceof RefusalError) return refusalStatus(error.refusal.reason) === GRPC_STATUS.UNAVAILABLE;
-  if (!(error instanceof FaultError)) return false;
-  const { type, retryAfterMs } = error.error;
-  return retryAfterMs !== undefined && grpcStatusOf(type, true) === GRPC_STATUS.UNAVAILABLE;
-}
-
-function retryDelayMs(
-  error: TransportError | RefusalError | FaultError,
-  attempt: number,
-  { ids }: FollowOptions,
-): number {
-  const told = error instanceof FaultError ? error.error.retryAfterMs : undefined;
-  if (told !== undefined) return Math.min(told, LIMITS.clientRetryMaxMs);
-  const [baseMs, maxMs] = [LIMITS.clientRetryFirstMs, LIMITS.clientRetryMaxMs];
-  return baseMs + backoffMs({ attempt, baseMs, maxMs, random: ids.fraction() });
 }

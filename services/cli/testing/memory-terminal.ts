@@ -28,6 +28,10 @@ export function memoryTerminal({ isTerminal = false }: { readonly isTerminal?: b
       out.push(text);
       look();
     },
+    printAll: async (lines) => {
+      for (const line of lines) out.push(line);
+      look();
+    },
     note: (text) => {
       err.push(text);
       look();

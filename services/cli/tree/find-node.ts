@@ -5,14 +5,14 @@ import type { ReportNode } from "../view/report.ts";
 
 export interface FindOptions {
   /** Preferred where several fit. */
-  readonly kind?: string;
+  readonly kinds?: readonly string[];
 }
 
 /**
  * The node with this id, else with this path, else whose path ends with this. Of several one of the kind that is looked for, of those
  * one that is still open, of those the latest. Throws CommandError when there is none.
  */
-export function findNode(roots: readonly ReportNode[], wanted: string, { kind }: FindOptions = {}): ReportNode {
+export function findNode(roots: readonly ReportNode[], wanted: string, { kinds = [] }: FindOptions = {}): ReportNode {
   const all = [...flat(roots)];
   const name = wanted.replace(/^\/+|\/+$/g, "");
   const matches = [
@@ -20,7 +20,7 @@ export function findNode(roots: readonly ReportNode[], wanted: string, { kind }:
     all.filter(({ path }) => path === name),
     all.filter(({ path }) => path.endsWith(`/${name}`)),
   ].find((found) => found.length > 0);
-  const ofKind = matches?.filter((node) => node.kind === kind);
+  const ofKind = matches?.filter(({ kind }) => kinds.includes(kind));
   const open = (nodes: readonly ReportNode[] | undefined) => nodes?.filter(({ state }) => state === "open");
   const found = latest(open(ofKind)) ?? latest(ofKind) ?? latest(open(matches)) ?? latest(matches);
   if (found !== undefined) return found;

@@ -23,7 +23,7 @@ export function preemptRun(wanted: string, options: PreemptOptions, session: Ses
   const { terminal, interrupts, ids } = session;
   const { credits, mode, reason, json } = options;
   return withMesh(session, options, async (mesh) => {
-    const runId = await resolveId(wanted, "run", { mesh, session });
+    const runId = await resolveId(wanted, ["run"], { mesh, session });
     const amounts = credits === undefined ? {} : { amounts: { credits: BigInt(credits) } };
     const request = { preemptionId: ids.newId(), runId, ...amounts, mode: MODES[mode], reason };
     const style = styleFor(terminal.stderr);

@@ -124,7 +124,56 @@ test("stop names a swarm by the end of its path, and nothing else", async () => 
   expect(stopped).toMatchObject({ exitCode: EXIT.ok, out: "global/replay is closed; 0 credits used" });
   const wrong = await bursar("stop", "demo", "--address", address);
   expect(wrong.exitCode).toBe(EXIT.refused);
-  expect(wrong.err).toContain("g/demo is an account, not a swarm");
+  expect(wrong.err).toContain("g/demo is an account, not a swarm or run");
+});
+
+test("stop ends one run where a run is named", async () => {
+  const asked: unknown[] = [];
+  const closing = view({ path: "g/demo/s/r", kind: AllocationKind.RUN, state: AllocationState.CLOSING, spent: 7 });
+  const { address } = await startFakeMesh({
+    coordination: {
+      stopRun: ({ run: id, reason }) => {
+        asked.push([id, reason]);
+        return { run: closing };
+      },
+    },
+    watch: {
+      watchUsage: async function* () {
+        yield { snapshot: true, nodes: [tree()] };
+      },
+    },
+  });
+  const stopped = await bursar("stop", "s/r", "--reason", "astray", "--address", address);
+  expect(stopped).toMatchObject({ exitCode: EXIT.ok, out: "g/demo/s/r is closing; 7 credits used" });
+  expect(stopped.err).toContain("get id:g/demo/s/r");
+  expect(asked).toEqual([["id:g/demo/s/r", "astray"]]);
+});
+
+test("write-off names who decided, and tells what it was", async () => {
+  const asked: unknown[] = [];
+  const closed = view({ path: "g/demo/s/r", kind: AllocationKind.RUN, state: AllocationState.CLOSED });
+  const { address } = await startFakeMesh({
+    coordination: {
+      writeOff: ({ allocationId, reason, requestId }) => {
+        asked.push([allocationId, reason, requestId !== ""]);
+        return { allocation: closed, writtenOff: { credits: 250n, toolCalls: 3n } };
+      },
+    },
+    watch: {
+      watchUsage: async function* () {
+        yield { snapshot: true, nodes: [tree()] };
+      },
+    },
+  });
+  const done = await bursar("write-off", "s/r", "--reason", "host 7 is gone", "--address", address);
+  expect(done).toMatchObject({ exitCode: EXIT.ok, out: "g/demo/s/r is closed; 250 credits written off" });
+  const json = await bursar("write-off", "s/r", "--reason", "gone", "--json", "--address", address);
+  expect(JSON.parse(json.out)).toMatchObject({ written_off: { credits: 250, tool_calls: 3 } });
+  expect(asked[0]).toEqual(["id:g/demo/s/r", "host 7 is gone", true]);
+  expect(await bursar("write-off", "s/r", "--address", address)).toMatchObject({ exitCode: EXIT.usage });
+  expect(await bursar("write-off", "s", "--reason", "x", "--address", address)).toMatchObject({
+    exitCode: EXIT.refused,
+  });
 });
 
 test("preempt tells how it goes and ends with how it stands", async () => {

@@ -15,7 +15,8 @@ export function outcomeMark(outcome: string): string {
 }
 
 /** "✔ succeeded", "open", "closing": how it ended, else where it is in its life. */
-export function stateText({ outcome, state, kind }: ReportNode): string {
+export function stateText({ outcome, state, kind, in_doubt: inDoubt }: ReportNode): string {
+  if (inDoubt) return "? in doubt";
   if (outcome !== "") return `${outcomeMark(outcome)} ${outcome}`;
   return state === "open" && WORK.has(kind) ? "▶ running" : state;
 }
@@ -27,9 +28,11 @@ export function outcomePaint(outcome: string, style: Style): (text: string) => s
 }
 
 /** Why it ended other than well, and what its books have that they should not keep; empty when there is nothing to say. */
-export function noteOf({ reason, outcome, books, usage }: ReportNode): string {
+export function noteOf({ reason, outcome, books, usage, ...node }: ReportNode): string {
   const notes = [
     outcome === "succeeded" ? "" : plainLine(reason),
+    node.in_doubt ? `its daemon ${plainLine(node.holder)} is silent, ${count(books.available)} of it may be spent` : "",
+    node.written_off > 0 ? `${count(node.written_off)} written off` : "",
     books.in_doubt > 0 ? `${count(books.in_doubt)} in doubt` : "",
     books.unconfirmed > 0 ? `${count(books.unconfirmed)} unconfirmed` : "",
     books.debt > 0 ? `${count(books.debt)} owed` : "",

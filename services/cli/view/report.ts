@@ -58,6 +58,12 @@ export interface ReportNode {
   readonly limits: ReportLimits;
   readonly usage: ReportUsage;
   readonly books: ReportBooks;
+  /** The daemon that holds it; empty where its books are kept by whoever granted it. */
+  readonly holder: string;
+  /** Its daemon was silent for longer than its lease: what it had not reported is in doubt above it. */
+  readonly in_doubt: boolean;
+  /** Credits that a person has written off and that no true account has corrected; a part of what is spent. */
+  readonly written_off: number;
   readonly children: readonly ReportNode[];
 }
 
@@ -122,6 +128,9 @@ export function nodeOf(view: AllocationView): ReportNode {
     limits: limitsOf(view.limits),
     usage: usageOf(view.usage),
     books: booksOf(view.credits),
+    holder: view.holder,
+    in_doubt: view.inDoubt,
+    written_off: Number(view.writtenOffCredits),
     children: view.children.map(nodeOf),
   };
 }
