@@ -1,0 +1,218 @@
+/** Whoever has the work done: makes swarms, runs routines in them, takes budget back, stops them; and asks again when it hears nothing. */
+import { FaultError, RefusalError } from "#errors";
+import type { Client } from "#rpc";
+import { CoordinationService } from "../../../shared/gen/bursar/v1/coordination_service_pb.js";
+import { PreemptionMode } from "../../../shared/gen/bursar/v1/preemption_service_pb.js";
+import type { RunEvent, WorkerReady } from "../../../shared/gen/bursar/v1/run_pb.js";
+import type { VirtualProcess } from "../../../shared/tier/testing/virtual-clock.ts";
+import type { Chance } from "../world/chance.ts";
+import { Violation } from "../world/violation.ts";
+import type { World } from "../world/world.ts";
+import { drawRoutine } from "./routines.ts";
+
+export interface CustomerOptions {
+  readonly world: World;
+  readonly name: string;
+  /** Address of coordination. */
+  readonly coordination: string;
+  readonly onWorkerReady: (ready: WorkerReady) => void;
+}
+
+interface Swarm {
+  readonly id: string;
+  readonly credits: number;
+  /** Undefined: not limited. */
+  readonly toolCalls: number | undefined;
+}
+
+interface SwarmOrder {
+  readonly requestId: string;
+  readonly credits: number;
+  readonly toolCalls: number | undefined;
+  readonly account: string;
+}
+
+type RunRequest = Parameters<Client<typeof CoordinationService>["runRoutine"]>[0];
+
+const ATTEMPTS_MAX = 60;
+
+export class Customer {
+  readonly #options: CustomerOptions;
+  readonly #process: VirtualProcess;
+  readonly #chance: Chance;
+  readonly #coordination: Client<typeof CoordinationService>;
+  readonly swarms: Swarm[] = [];
+  readonly #runs: string[] = [];
+  /** The run that a request made, to see that it makes no second. */
+  readonly #runOf = new Map<string, string>();
+  #requests = 0;
+  #ends = false;
+
+  constructor(options: CustomerOptions) {
+    this.#options = options;
+    const { world, name, coordination } = options;
+    this.#process = world.clock.process();
+    this.#chance = world.chance.fork(name);
+    this.#coordination = world.network.connector(`${name}:1`, this.#process)(coordination).client(CoordinationService);
+  }
+
+  #requestId(): string {
+    this.#requests += 1;
+    return `${this.#options.name}-${this.#requests}`;
+  }
+
+  makeSwarm(): void {
+    const account = this.#chance.pick(["global/a", "global/b"]);
+    const credits = this.#chance.pick([400, 1_500, 6_000]);
+    const toolCalls = this.#chance.percent(40) ? this.#chance.between(3, 40) : undefined;
+    this.#inBackground(this.#makeSwarm({ requestId: this.#requestId(), credits, toolCalls, account }));
+  }
+
+  async #makeSwarm({ requestId, credits, toolCalls, account }: SwarmOrder): Promise<void> {
+    const queue = this.#chance.percent(30) ? { strategy: 5 } : {};
+    const limits = { maxCredits: BigInt(credits), ...toolLimit(toolCalls) };
+    const request = { requestId, account, name: requestId, limits, policy: queue };
+    const answer = await this.#persist(() => this.#coordination.createSwarm(request));
+    const id = answer?.swarm?.allocationId;
+    if (id === undefined || this.swarms.some((swarm) => swarm.id === id)) return;
+    this.#tell(`has swarm ${id} of ${credits}`, id);
+    this.swarms.push({ id, credits, toolCalls });
+    if (this.#ends) this.#stop(id);
+  }
+
+  runRoutine(): void {
+    const chance = this.#chance;
+    if (this.swarms.length === 0) return;
+    const swarm = chance.pick(this.swarms);
+    const requestId = this.#requestId();
+    const credits = Math.max(10, Math.floor(swarm.credits / chance.between(1, 4)));
+    const routine = drawRoutine(chance, { name: requestId, credits, attachWithinMs: chance.between(2_000, 12_000) });
+    const limits = {
+      maxCredits: BigInt(credits),
+      ...toolLimit(swarm.toolCalls && Math.ceil(swarm.toolCalls / chance.between(1, 3))),
+      ...(chance.percent(15) ? { maxDurationMs: BigInt(chance.between(2_000, 40_000)) } : {}),
+    };
+    const request = { requestId, swarmId: swarm.id, routine, limits, waitMs: chance.percent(30) ? 5_000 : 0 };
+    this.#options.world.counts.runs += 1;
+    this.#inBackground(this.#follow(request));
+    if (chance.percent(10)) this.#inBackground(this.#follow(request));
+  }
+
+  /** Follows a run to its end over lost streams. */
+  async #follow(request: RunRequest & { readonly requestId: string }): Promise<void> {
+    let runId: string | undefined;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      try {
+        const asked = runId !== undefined && this.#chance.percent(50) ? { runId } : undefined;
+        const events = asked ? this.#coordination.watchRun(asked) : this.#coordination.runRoutine(request);
+        for await (const { event } of events) {
+          runId = this.#onEvent(request.requestId, event) ?? runId;
+          if (event?.event.case === "finished") return;
+        }
+      } catch (error) {
+        if (isFinal(error)) return;
+      }
+      if (runId === undefined && this.#options.world.healed) return;
+      await this.#pause(200, 3_000);
+    }
+  }
+
+  #onEvent(requestId: string, event: RunEvent | undefined): string | undefined {
+    if (event?.event.case === "workerReady") this.#options.onWorkerReady(event.event.value);
+    if (event?.event.case !== "started") return undefined;
+    const runId = event.event.value.run?.allocationId;
+    if (runId === undefined) return undefined;
+    const known = this.#runOf.get(requestId);
+    if (known === undefined) {
+      this.#tell(`has run ${runId}`, runId);
+      this.#runs.push(runId);
+      this.#runOf.set(requestId, runId);
+    } else if (known !== runId) {
+      const message = `RunRoutine ${requestId} was answered with run ${known} and then with ${runId}`;
+      this.#options.world.fail(new Violation("A5.two-answers", message, [known, runId]));
+    }
+    return runId;
+  }
+
+  /** Takes budget back from a run: some, or everything. */
+  preempt(): void {
+    if (this.#runs.length === 0) return;
+    const runId = this.#chance.pick(this.#runs.slice(-6));
+    const amounts = this.#chance.percent(50) ? { amounts: { credits: BigInt(this.#chance.between(1, 1_000)) } } : {};
+    const request = {
+      preemptionId: this.#requestId(),
+      runId,
+      ...amounts,
+      mode: PreemptionMode.SHRINK,
+      reason: "simulated",
+      waitMs: 2_000,
+    };
+    this.#tell(`preempts ${runId}`, runId);
+    this.#inBackground(this.#preempt(request));
+    if (this.#chance.percent(20)) this.#inBackground(this.#preempt(request));
+  }
+
+  async #preempt(request: Parameters<Client<typeof CoordinationService>["preemptRun"]>[0]): Promise<void> {
+    for await (const _ of this.#coordination.preemptRun(request));
+  }
+
+  /** A person gives up whoever is silent about this allocation. */
+  writeOff(allocationId: string): void {
+    this.#tell(`writes off ${allocationId}`, allocationId);
+    const request = { requestId: this.#requestId(), allocationId, reason: "simulated" };
+    this.#inBackground(this.#coordination.writeOff(request));
+  }
+
+  stopSwarm(): void {
+    if (this.swarms.length > 1) this.#stop(this.#chance.pick(this.swarms).id);
+  }
+
+  /** Stops every swarm, also those whose making is answered later. */
+  stopAll(): void {
+    this.#ends = true;
+    for (const { id } of this.swarms) this.#stop(id);
+  }
+
+  #stop(swarm: string): void {
+    this.#tell(`stops ${swarm}`, swarm);
+    this.#inBackground(
+      this.#persist(() => this.#coordination.stopSwarm({ swarm, reason: "simulated", waitMs: 1_000 })),
+    );
+  }
+
+  /** Asks until there is an answer, or a refusal. */
+  async #persist<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (isFinal(error)) return undefined;
+      }
+      await this.#pause(200, 3_000);
+    }
+    return undefined;
+  }
+
+  /** A call that fails has told it all; nobody waits for it. */
+  #inBackground(work: Promise<unknown>): void {
+    work.catch(() => undefined);
+  }
+
+  #pause(fromMs: number, toMs: number): Promise<void> {
+    return new Promise((resolve) => this.#process.after(this.#chance.between(fromMs, toMs), resolve));
+  }
+
+  #tell(what: string, about: string): void {
+    this.#options.world.story.tell(this.#options.name, what, [about]);
+  }
+}
+
+function toolLimit(toolCalls: number | undefined) {
+  return toolCalls === undefined ? {} : { maxToolCalls: BigInt(toolCalls) };
+}
+
+/** The other side has read the request, and asking again does not help. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof RefusalError) return error.refusal.retryAfterMs === undefined;
+  return error instanceof FaultError && error.error.retryAfterMs === undefined;
+}

@@ -1,0 +1,242 @@
+/**
+ * The auditor: hears every commit, every message and every act of a worker, keeps its own account, and throws a Violation the moment
+ * a promise is broken. It shares no arithmetic with the engine.
+ *   A1 books balance   A2 no overspend, no hold of no use   A3 no lost budget   A4 usage never falls   A5 one effect per request
+ *   A6 nothing returned or given up is spent   A7 recovery is exact (world/shadow.ts)   A8 nothing is said before it is durable
+ *   A9 everything ends, and nothing fails by itself (world/)
+ */
+import type { BudgetEvent } from "#budget";
+import { Violation } from "../world/violation.ts";
+import { checkNode, heldInUse, type StatedNode } from "./books.ts";
+import { type Counting, Grants } from "./grants.ts";
+import { type Call, HELD, Ledger, type Node, type PerSpendable, SPENDABLE } from "./ledger.ts";
+import { Tree } from "./tree.ts";
+import { type TrueCall, Truth } from "./truth.ts";
+import { Wire } from "./wire.ts";
+
+/** A daemon's own node, by its id; undefined when it has forgotten it. */
+export type Stated = (allocationId: string) => StatedNode | undefined;
+
+export class Auditor {
+  readonly truth = new Truth();
+  readonly tree = new Tree();
+  readonly grants: Grants;
+  readonly #ledgers = new Map<string, Ledger>();
+  readonly #wires = new Map<string, Wire>();
+  readonly #effects = new Map<string, string>();
+  readonly #usageHigh = new Map<string, number>();
+
+  constructor(counting: Counting) {
+    this.grants = new Grants(counting);
+  }
+
+  ledger(owner: string): Ledger {
+    const known = this.#ledgers.get(owner);
+    if (known) return known;
+    const ledger = new Ledger(owner);
+    this.#ledgers.set(owner, ledger);
+    this.#wires.set(owner, new Wire(ledger));
+    return ledger;
+  }
+
+  get ledgers(): Iterable<Ledger> {
+    return this.#ledgers.values();
+  }
+
+  /** A daemon has just decided this; it is not durable yet. */
+  decided(owner: string, events: readonly BudgetEvent[]): void {
+    for (const event of events) {
+      if (event.type === "hold_placed") {
+        this.grants.newSpending(owner, "reserves", { id: event.allocationId, tree: this.tree });
+      } else if (event.type === "allocation_opened" && event.parentId !== undefined) {
+        this.grants.newSpending(owner, "grants", { id: event.parentId, tree: this.tree });
+      } else if (event.type === "lease_ended") this.grants.leaseEnds(event.allocationId);
+      this.grants.leaseIsTaken(owner, event);
+    }
+  }
+
+  /** These events are durable from now on. */
+  durable(owner: string, events: readonly BudgetEvent[], stated: Stated): void {
+    const ledger = this.ledger(owner);
+    ledger.touched = new Set();
+    ledger.corrected = new Set();
+    for (const event of events) {
+      ledger.apply(event);
+      this.#afterEvent(ledger, event);
+    }
+    const seen = new Set<Node>();
+    for (const node of ledger.touched) {
+      for (let at: Node | undefined = node; at && !seen.has(at); at = at.parent) {
+        seen.add(at);
+        if (ledger.corrected.has(at))
+          for (const resource of SPENDABLE) this.#usageHigh.delete(`${owner} ${at.id} ${resource}`);
+        this.#checkNode(owner, at, stated);
+      }
+    }
+  }
+
+  #afterEvent(ledger: Ledger, event: BudgetEvent): void {
+    if (event.type === "allocation_opened") {
+      const node = ledger.nodes.get(event.allocationId);
+      if (!node) return;
+      this.tree.opened(ledger, node);
+      this.grants.opened(ledger, node);
+    }
+    if (event.type === "hold_charged") {
+      const call = ledger.calls.get(event.holdId);
+      if (call) this.truth.checkCharge(ledger.owner, call);
+    }
+    if ("effect" in event && event.effect) this.#effectOnce(ledger.owner, event.effect.key, idOf(event));
+  }
+
+  /** A5: a request has one effect in the life of a journal. */
+  #effectOnce(owner: string, key: string, id: string): void {
+    const before = this.#effects.get(`${owner} ${key}`);
+    if (before !== undefined) {
+      const message = `${owner} gives one request two effects: ${JSON.stringify(key)} made ${before} and now ${id}`;
+      throw new Violation("A5.two-effects", message, [owner, before, id]);
+    }
+    this.#effects.set(`${owner} ${key}`, id);
+  }
+
+  #checkNode(owner: string, node: Node, stated: Stated): void {
+    this.grants.check(node);
+    const said = stated(node.id);
+    if (!said) return;
+    checkNode(owner, node, said);
+    if (!this.ledger(owner).isProvisional(node)) this.#checkDebt(owner, node, said);
+    for (const resource of SPENDABLE) this.#neverFalls(owner, node, { resource, usage: said.books[resource].usage });
+  }
+
+  /** A2: whatever is owed was overrun; a debt beyond that was given out twice. */
+  #checkDebt(owner: string, node: Node, { books }: StatedNode): void {
+    for (const resource of SPENDABLE) {
+      const { debt, overrun } = books[resource];
+      if (debt <= overrun) continue;
+      const message = `${owner} ${node.path} (${node.id}) ${resource}: owes ${debt} with an overrun of only ${overrun}: something was given out twice`;
+      throw new Violation("A2.overgrant", message, [node.id, owner]);
+    }
+  }
+
+  #neverFalls(
+    owner: string,
+    node: Node,
+    { resource, usage }: { readonly resource: string; readonly usage: number },
+  ): void {
+    const key = `${owner} ${node.id} ${resource}`;
+    const before = this.#usageHigh.get(key) ?? 0;
+    if (usage < before) {
+      const message = `${owner} ${node.path} ${resource}: usage falls from ${before} to ${usage}`;
+      throw new Violation("A4.usage", message, [node.id, owner]);
+    }
+    this.#usageHigh.set(key, usage);
+  }
+
+  /** A daemon hands a message to the network. */
+  said(
+    owner: string,
+    path: string,
+    { direction, bytes }: { readonly direction: "up" | "down"; readonly bytes: Uint8Array },
+  ): void {
+    this.ledger(owner);
+    this.#wires.get(owner)?.said(path, direction, bytes);
+  }
+
+  /** A worker spends in the world. */
+  spend(call: TrueCall, by: PerSpendable): void {
+    const cover = (resource: "credits" | "toolCalls") => {
+      const before = Math.min(call.spent[resource], call.granted[resource]);
+      call.spent[resource] += by[resource];
+      return Math.min(call.spent[resource], call.granted[resource]) - before;
+    };
+    this.tree.spent(call.allocationId, { credits: cover("credits"), toolCalls: cover("toolCalls") });
+  }
+
+  /** The journal of this daemon is gone. */
+  lost(owner: string): void {
+    this.ledger(owner).lost = true;
+  }
+
+  /** Allocations in doubt whose holder will never come back. */
+  abandoned(): readonly string[] {
+    const gone = new Set([...this.ledgers].filter(({ lost }) => lost).map(({ owner }) => owner));
+    const isGone = (holder = "") => gone.has(holder.slice(holder.indexOf("journal-") + "journal-".length));
+    return [...this.ledgers].flatMap(({ lost, nodes }) =>
+      lost
+        ? []
+        : [...nodes.values()].filter((n) => n.inDoubt && n.state !== "closed" && isGone(n.holder)).map(({ id }) => id),
+    );
+  }
+
+  /** Allocations whose holders are silent, and that nobody has given up yet. */
+  inDoubt(): readonly string[] {
+    return [...this.ledgers].flatMap(({ nodes }) =>
+      [...nodes.values()].filter(({ inDoubt, state }) => inDoubt && state !== "closed").map(({ id }) => id),
+    );
+  }
+
+  /** The nodes, but for accounts, that are not closed. */
+  stillOpen(): readonly { readonly owner: string; readonly node: Node }[] {
+    const kept = [...this.ledgers].filter(({ lost }) => !lost);
+    return kept.flatMap(({ owner, nodes }) =>
+      [...nodes.values()]
+        .filter(({ kind, state }) => kind !== "account" && state !== "closed")
+        .map((node) => ({ owner, node })),
+    );
+  }
+
+  /** A3: everything has ended; each top holds exactly what was spent, and nothing hangs. */
+  final(): void {
+    this.grants.checkAgreed();
+    const spent = { credits: 0, toolCalls: 0 };
+    for (const ledger of this.ledgers) {
+      for (const call of ledger.calls.values()) this.#countCall(call, spent);
+      // Where a person gave a holder up for good, that stands for whatever was called below.
+      for (const node of ledger.nodes.values()) this.#countWriteOff(node, spent);
+    }
+    for (const ledger of this.ledgers) {
+      for (const top of ledger.tops) if (top.kind === "account") this.#checkTop(ledger, top, spent);
+    }
+  }
+
+  #countCall(call: Call, spent: PerSpendable): void {
+    if (this.tree.isWrittenOff(call.at.id)) return;
+    this.truth.checkFinal(call);
+    for (const resource of SPENDABLE) {
+      const { charged, amounts, state } = call;
+      spent[resource] += state === "settled" ? charged[resource] : Math.max(charged[resource], amounts[resource]);
+    }
+  }
+
+  #countWriteOff(node: Node, spent: PerSpendable): void {
+    if (!node.writtenOff || (node.parent && this.tree.isWrittenOff(node.parent.id))) return;
+    for (const resource of SPENDABLE) spent[resource] += node.reported[resource];
+  }
+
+  #checkTop({ owner, nodes }: Ledger, top: Node, spent: PerSpendable): void {
+    for (const node of nodes.values()) {
+      if (node.kind !== "account") continue;
+      for (const kind of HELD) {
+        const inUse = heldInUse(node, kind) - [...node.children].reduce((sum, child) => sum + child.limit[kind], 0);
+        if (inUse !== 0)
+          throw new Violation("A3.held", `${node.path}: ${inUse} ${kind} still in use at the end`, [node.id]);
+      }
+    }
+    for (const resource of SPENDABLE) {
+      const inBooks = spentBelow(top, resource);
+      if (inBooks === spent[resource]) continue;
+      const message = `${top.path} ${resource}: its books end with ${inBooks} spent, the calls below it cost ${spent[resource]}`;
+      throw new Violation("A3.lost", message, [top.id, owner]);
+    }
+  }
+}
+
+/** Accounts stay open; what their closed children used is their own. */
+function spentBelow(node: Node, resource: "credits" | "toolCalls"): number {
+  return [...node.children].reduce((sum, child) => sum + spentBelow(child, resource), node.own[resource]);
+}
+
+function idOf(event: BudgetEvent): string {
+  if ("holdId" in event) return event.holdId;
+  return "allocationId" in event ? event.allocationId : event.type;
+}

@@ -1,0 +1,208 @@
+/** Mutants of the engine: its books, its grants, its leases and its memory. */
+import type { Mutant } from "./mutant.ts";
+
+const CALLS = "shared/budget/decide-call.ts";
+
+export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
+  {
+    name: "a lapsed hold is free again",
+    file: "shared/budget/evolve-call.ts",
+    find: "book.unconfirmed = add(book.unconfirmed, rest);",
+    replace: "book.available = add(book.available, rest);",
+    breaks: "a call that may have happened is not paid for",
+  },
+  {
+    name: "a lapse releases the hold",
+    file: "shared/budget/decide-time.ts",
+    find: 'emit(draft, { type: "hold_lapsed", atMs: nowMs, holdId: hold.id });',
+    replace:
+      'emit(draft, { type: "hold_charged", atMs: nowMs, holdId: hold.id, ...hold.charged, final: true, networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0 });',
+    breaks: "a call that may have happened is not paid for",
+  },
+  {
+    name: "settle is capped at the hold",
+    file: CALLS,
+    find: "  const { credits, toolCalls, final } = command;\n",
+    replace:
+      "  const { toolCalls, final } = command;\n  const credits = hold.amounts.credits < command.credits ? hold.amounts.credits : command.credits;\n",
+    breaks: "an overrun is hidden",
+  },
+  {
+    name: "a settle is charged twice",
+    file: "shared/budget/evolve-call.ts",
+    find: "  hold.charged[resource] = cumulative;\n",
+    replace: "",
+    breaks: "cumulative costs are added up",
+  },
+  {
+    name: "a final settle keeps the rest",
+    file: "shared/budget/evolve-call.ts",
+    find: "    if (event.final) freeUncharged(hold, resource);\n",
+    replace: "",
+    breaks: "budget is lost in holds that are over",
+  },
+  {
+    name: "reserve without looking",
+    file: "shared/budget/free.ts",
+    find: "if (min[resource] > 0 && min[resource] > drawableOf(node, resource)) return resource;",
+    replace: "if (min[resource] < 0) return resource;",
+    breaks: "a hold is answered that is less than the least of use",
+  },
+  {
+    name: "a clamp is not clamped",
+    file: CALLS,
+    find: "const amounts = leastAmounts(wanted, drawable(node));",
+    replace: "const amounts = wanted;",
+    breaks: "more is held than there is",
+  },
+  {
+    name: "the same reserve is a new hold",
+    file: CALLS,
+    find: "  const known = draft.state.effects.get(key);\n",
+    replace: "  const known = undefined as ReturnType<typeof draft.state.effects.get>;\n",
+    breaks: "one request has two effects",
+  },
+  {
+    name: "the same grant is a new one",
+    file: "shared/budget/decide-grant.ts",
+    find: "  const known = draft.state.effects.get(key);\n",
+    replace: "  const known = undefined as ReturnType<typeof draft.state.effects.get>;\n",
+    breaks: "one request has two effects",
+  },
+  {
+    name: "answers are forgotten with the hold",
+    file: "shared/budget/evolve-call.ts",
+    find: "  const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;\n",
+    replace: "  const forgetAtMs = state.engineTimeMs;\n",
+    breaks: "the same request has a second effect after the first has ended",
+  },
+  {
+    name: "answers are forgotten in a snapshot",
+    file: "shared/budget/snapshot-effects.ts",
+    find: "  for (const [key, effect] of state.effects) {\n",
+    replace: "  for (const [key, effect] of state.effects) {\n    if (!waiterOf(effect)) continue;\n",
+    breaks: "the same request has a second effect after a compaction",
+  },
+  {
+    name: "held resources are forgotten at a close",
+    file: "shared/budget/evolve-allocation.ts",
+    find: "    for (const resource of HELD_RESOURCES) freeHeld(parent, resource, heldShare(node, resource));\n",
+    replace: "",
+    breaks: "branch slots are lost",
+  },
+  {
+    name: "doubt is refunded",
+    file: "shared/budget/book.ts",
+    find: "  return child.doubtful ? monus(book.limit, book.usage) : ZERO;\n",
+    replace: "  return ZERO;\n",
+    breaks: "what a silent holder may have spent is given out again",
+  },
+  {
+    name: "the end of a lease closes the grant",
+    file: "shared/budget/decide-time.ts",
+    find: 'emit(draft, { type: "lease_ended", atMs: draft.nowMs, allocationId: node.id });',
+    replace:
+      'closeTree(draft, node, "lease ended"); emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id });',
+    breaks: "what a silent holder may have spent is given out again",
+  },
+  {
+    name: "work after the end of the lease",
+    file: "shared/budget/conflict.ts",
+    find: "nowMs >= root.leaseEndsAtMs) {",
+    replace: "nowMs >= root.leaseEndsAtMs * 2) {",
+    breaks: "a holder spends what its parent has given up",
+  },
+  {
+    name: "a lease is told longer than written down",
+    file: "shared/budget/lease.ts",
+    find: "const left = node.leaseEndsAtMs - LIMITS.leaseMarginMs - nowMs;",
+    replace: "const left = node.leaseEndsAtMs + LIMITS.leaseMarginMs - nowMs;",
+    breaks: "a parent gives a lease up before its holder does",
+  },
+  {
+    name: "a lease outlives its giver's",
+    file: "shared/budget/lease.ts",
+    find: "  return Math.max(0, Math.min(ttlMs, root.leaseEndsAtMs - nowMs));\n",
+    replace: "  return ttlMs;\n",
+    breaks: "a step is spent when its run has been given up",
+  },
+  {
+    name: "a restart keeps the leases",
+    file: "shared/budget/evolve.ts",
+    find: '    if (node.side === "received") setLease(state, node, atMs);\n    else ',
+    replace: "    ",
+    breaks: "a restarted daemon spends before it is welcomed",
+  },
+  {
+    name: "a restart gives up its children early",
+    file: "shared/budget/evolve.ts",
+    find: "setLease(state, node, leaseEnd(atMs, node.leaseTtlMs))",
+    replace: "setLease(state, node, atMs)",
+    breaks: "a restarted parent gives up leases that run",
+  },
+  {
+    name: "granted is added up",
+    file: "shared/budget/decide-holder.ts",
+    find: "  const by = monusAmounts(command.grantedTotal, node.grantedTotal);\n",
+    replace: "  const by = command.grantedTotal;\n",
+    breaks: "a repeated counter grants again",
+  },
+  {
+    name: "returned is added up",
+    file: "shared/budget/decide-holder.ts",
+    find: "  const by = monusAmounts(command.returnedTotal, node.returnedTotal);\n",
+    replace: "  const by = command.returnedTotal;\n",
+    breaks: "a repeated counter gives back again",
+  },
+  {
+    name: "the child writes granted_total",
+    file: "shared/budget/evolve-allocation.ts",
+    find: "  node.returnedTotal = addAmounts(node.returnedTotal, event.by);\n",
+    replace: '  if (node.side !== "received") node.returnedTotal = addAmounts(node.returnedTotal, event.by);\n',
+    breaks: "what was returned is never told",
+  },
+  {
+    name: "a final account is not booked",
+    file: "shared/budget/decide-report.ts",
+    find: "    if (isOpen) book(draft, node, { sequence, usage });\n",
+    replace: "    if (isOpen && !final) book(draft, node, { sequence, usage });\n",
+    breaks: "what was spent last is given out again",
+  },
+  {
+    name: "final accounts of an old epoch are refused",
+    file: "shared/budget/decide-report.ts",
+    find: "if (command.epoch > node.epoch || (command.epoch < node.epoch && !command.final)) {",
+    replace: "if (command.epoch !== node.epoch) {",
+    breaks: "what was written off stays spent although its holder is back",
+  },
+  {
+    name: "a node closes over calls in flight",
+    file: "shared/budget/cascade.ts",
+    find: 'if (node.state !== "closing" || node.children.size > 0 || node.liveHolds > 0) return;',
+    replace: 'if (node.state !== "closing" || node.children.size > 0) return;',
+    breaks: "a call that is being made finds its books closed",
+  },
+  {
+    name: "a write-off frees the doubt",
+    file: "shared/budget/evolve-account.ts",
+    find: "    book.spent = add(book.spent, event[resource]);\n    addUsage(node, resource, event[resource]);\n    assertBook(node, resource);\n  }\n  node.epoch",
+    replace:
+      "    book.available = add(book.available, event[resource]);\n    assertBook(node, resource);\n  }\n  node.epoch",
+    breaks: "what a person gave up is given out again",
+  },
+  {
+    name: "a true account corrects nothing",
+    file: "shared/budget/evolve-account.ts",
+    find: "  for (const resource of CONSUMABLES) moveUsage(node, resource, event[resource]);\n",
+    replace: "",
+    breaks: "what was written off stays spent although its holder is back",
+  },
+  {
+    name: "preempted budget is kept",
+    file: "shared/budget/cascade.ts",
+    find: '  emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });\n  if (node.side',
+    replace:
+      '  if (node.side !== "received" || preemptionId === undefined) emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });\n  if (node.side',
+    breaks: "what was taken back can still be spent below",
+  },
+];
