@@ -5,7 +5,13 @@ const NAMES = ["grants.over_unary", "grants.over_batched", "chain.over_hops"];
 
 describe("the command line", () => {
   test("nothing means everything", () => {
-    expect(parseBenchArguments([], NAMES)).toEqual({ only: [], json: undefined, help: false });
+    expect(parseBenchArguments([], NAMES)).toEqual({
+      only: [],
+      json: undefined,
+      against: undefined,
+      rounds: 5,
+      help: false,
+    });
     expect(NAMES.every((name) => isAsked(name, []))).toBe(true);
   });
 
@@ -24,6 +30,13 @@ describe("the command line", () => {
     );
     expect(() => parseBenchArguments(["--fast"], NAMES)).toThrow(/--fast/);
     expect(() => parseBenchArguments(["grants"], NAMES)).toThrow(/grants/);
+  });
+
+  test("takes another checkout to compare with, and how often", () => {
+    expect(parseBenchArguments(["--against", "../old"], NAMES)).toMatchObject({ against: "../old", rounds: 5 });
+    expect(parseBenchArguments(["--against=../old", "--rounds=7"], NAMES)).toMatchObject({ rounds: 7 });
+    expect(() => parseBenchArguments(["--against", "../old", "--rounds", "none"], NAMES)).toThrow(/--rounds none/);
+    expect(() => parseBenchArguments(["--rounds", "7"], NAMES)).toThrow(/--against/);
   });
 
   test("a group is the part of a name before a dot", () => {

@@ -19,6 +19,7 @@ describe("a row", () => {
       goal: 20,
       met: false,
       better: "higher",
+      bar_on: "ratio",
       floor: 10,
       floor_met: true,
     });
@@ -42,6 +43,13 @@ describe("a row", () => {
       met: false,
       floor_met: false,
     });
+  });
+
+  test("may have its bar on the value although there is a bare thing", () => {
+    const bar = { better: "lower", goal: 10, on: "value" } as const;
+    const row = rowOf({ name: "a", unit: "ms", value: 9, baseline: 0.5, bar });
+    expect(row).toMatchObject({ ratio: 18, bar_on: "value", met: true });
+    expect(rowOf({ name: "a", unit: "ms", value: 11, baseline: 10, bar })).toMatchObject({ met: false });
   });
 
   test("that only informs has no verdict", () => {

@@ -1,11 +1,13 @@
 /**
  * A row of the benches: a measured value, the bare thing beside it, and how both stand to the bar. Where there is a bare thing the bar
- * is on the ratio, otherwise on the value.
+ * is on the ratio unless it says otherwise, without one it is on the value.
  */
 
 /** A bar: how good the ratio (or the value) has to be. */
 export interface Bar {
   readonly better: "higher" | "lower";
+  /** What it is on; absent: the ratio where there is a bare thing, the value where there is none. */
+  readonly on?: "ratio" | "value";
   readonly goal: number;
   /** What this version has to reach on its way to the goal; absent: the goal itself. */
   readonly floor?: number;
@@ -34,13 +36,16 @@ export interface Row {
   /** Whether the goal is met. */
   readonly met: boolean | null;
   readonly better: "higher" | "lower" | null;
+  /** What goal and floor are bounds of. */
+  readonly bar_on: "ratio" | "value" | null;
   readonly floor: number | null;
   readonly floor_met: boolean | null;
 }
 
 export function rowOf({ name, unit, value, baseline, bar }: Measured): Row {
   const ratio = baseline === undefined ? null : rounded(value / baseline);
-  const judged = ratio ?? value;
+  const on = bar?.on ?? (ratio === null ? "value" : "ratio");
+  const judged = on === "ratio" && ratio !== null ? ratio : value;
   const reaches = (bound: number): boolean => (bar?.better === "lower" ? judged <= bound : judged >= bound);
   const floor = bar && (bar.floor ?? bar.goal);
   return {
@@ -52,6 +57,7 @@ export function rowOf({ name, unit, value, baseline, bar }: Measured): Row {
     goal: bar?.goal ?? null,
     met: bar ? reaches(bar.goal) : null,
     better: bar?.better ?? null,
+    bar_on: bar ? on : null,
     floor: floor ?? null,
     floor_met: floor === undefined ? null : reaches(floor),
   };

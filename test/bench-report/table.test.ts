@@ -20,14 +20,22 @@ test("the table shows what was measured, the bars, and the verdict in words", ()
       bar: { better: "lower", goal: 2, floor: 3 },
     }),
     rowOf({ name: "engine.scaling", unit: "µs", value: 4, baseline: 1, bar: { better: "lower", goal: 1.5 } }),
+    rowOf({
+      name: "preempt.first",
+      unit: "ms",
+      value: 4,
+      baseline: 1,
+      bar: { better: "lower", goal: 10, on: "value" },
+    }),
   ];
   expect(tableOf(rows)).toBe(
     [
-      "name               unit           value  baseline  ratio  floor   goal  verdict",
+      "name               unit           value  baseline  ratio  floor     goal  verdict",
       "baseline.unary     calls/s       11,210",
-      "grants.over_unary  decisions/s  130,000    11,000  11.82   ≥ 10   ≥ 20  floor met",
-      "chain.over_hops    ms               1.2         1    1.2    ≤ 3    ≤ 2  met",
-      "engine.scaling     µs                 4         1      4         ≤ 1.5  NOT MET",
+      "grants.over_unary  decisions/s  130,000    11,000  11.82   ≥ 10     ≥ 20  floor met",
+      "chain.over_hops    ms               1.2         1    1.2    ≤ 3      ≤ 2  met",
+      "engine.scaling     µs                 4         1      4           ≤ 1.5  NOT MET",
+      "preempt.first      ms                 4         1      4         ≤ 10 ms  met",
     ].join("\n"),
   );
 });

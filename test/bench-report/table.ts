@@ -21,7 +21,9 @@ export function tableOf(rows: readonly Row[]): string {
 
 function cellsOf(row: Row): string[] {
   const sign = row.better === "lower" ? "≤ " : "≥ ";
-  const bound = (value: number | null): string => (value === null ? "" : sign + figure(value));
+  // Beside a ratio, a bound of the value says so by its unit.
+  const unit = row.bar_on === "value" && row.ratio !== null ? ` ${row.unit}` : "";
+  const bound = (value: number | null): string => (value === null ? "" : sign + figure(value) + unit);
   return [
     row.name,
     row.unit,

@@ -18,7 +18,7 @@ export async function baselineRows(): Promise<Measured[]> {
   const [unary = "", unary64 = "", stream = "", batched = "", commitP50 = "", commitP99 = ""] = BASELINE_ROWS;
   const echo = await startEchoBaseline(new URL("./payload-grants.ts", import.meta.url));
   try {
-    const { p50Ms, p99Ms } = bareCommitP50P99();
+    const { p50Ms, p99Ms } = await bareCommitP50P99();
     return [
       { name: unary, unit: "calls/s", value: await echo.unaryPerSecond(DURATION_MS, 1) },
       { name: unary64, unit: "calls/s", value: await echo.unaryPerSecond(DURATION_MS, 64) },

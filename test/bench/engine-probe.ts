@@ -1,6 +1,7 @@
 /**
- * The process of the engine rows: the engine alone, a heap of its own. Opens allocations up to a size, then opens one and closes the
- * oldest, again and again, and tells its parent what one decision cost and what an open allocation weighs.
+ * The process of the engine rows: the engine alone, a heap of its own. Opens allocations up to a size and tells its parent what an open
+ * one weighs; then it opens one and closes the oldest, again and again, and tells what one decision cost. What an allocation weighs is
+ * true in a process that is asked for nothing else: closed ones leave their answers behind, and room that the heap keeps.
  */
 import { amount, amountsOf, createState, decide, NOTHING, nextDueMs, type OpenWish } from "#budget";
 import { systemIds } from "#tier";
@@ -8,15 +9,15 @@ import { systemIds } from "#tier";
 /** What is asked of the process, as its one argument in JSON: populations in growing order. */
 export interface EngineProbeOrder {
   readonly sizes: readonly number[];
-  /** Length of each measurement in milliseconds. */
+  /** Length of each measurement of decisions in milliseconds; 0: none. */
   readonly durationMs: number;
 }
 
 export interface EngineProbeResult {
   readonly size: number;
-  /** Grants and closes per second. */
+  /** Grants and closes per second; 0 when they are not measured. */
   readonly decisionsPerSecond: number;
-  /** Growth of the resident memory since the state was empty, per open allocation, in bytes. */
+  /** Growth of the resident memory since the process began, per open allocation, in bytes, after garbage collection. */
   readonly residentBytesEach: number;
 }
 
@@ -124,6 +125,8 @@ class EngineProbe {
 }
 
 function residentBytes(): number {
+  // Once for the garbage, and once more for the pages that the first has emptied.
+  globalThis.gc?.();
   globalThis.gc?.();
   return process.memoryUsage.rss();
 }
@@ -132,14 +135,16 @@ const send = process.send?.bind(process);
 if (send !== undefined) {
   const { sizes, durationMs } = JSON.parse(process.argv[2] ?? "{}") as EngineProbeOrder;
   const probe = new EngineProbe();
-  probe.fill(sizes[0] ?? 0);
-  probe.measure(durationMs);
   const emptyBytes = residentBytes();
+  if (durationMs > 0) {
+    probe.fill(sizes[0] ?? 0);
+    probe.measure(durationMs);
+  }
   for (const size of sizes) {
     probe.fill(size);
     const residentBytesEach = (residentBytes() - emptyBytes) / size;
-    probe.measure(durationMs / 4);
-    const decisionsPerSecond = probe.measure(durationMs);
+    if (durationMs > 0) probe.measure(durationMs / 4);
+    const decisionsPerSecond = durationMs > 0 ? probe.measure(durationMs) : 0;
     send({ size, decisionsPerSecond, residentBytesEach } satisfies EngineProbeResult);
   }
   process.disconnect?.();

@@ -12,6 +12,8 @@ const NODE_FLAGS = ["--expose-gc", "--max-old-space-size=6144"];
 
 export async function engineRows(): Promise<Measured[]> {
   const results = await probe({ sizes: [SMALL, MIDDLE, LARGE], durationMs: 2_000 });
+  const [weighed] = await probe({ sizes: [LARGE], durationMs: 0 });
+  if (weighed === undefined) throw new Error("the engine's process ended before its memory was measured");
   const of = (size: number): EngineProbeResult => {
     const found = results.find((result) => result.size === size);
     if (found === undefined) throw new Error(`the engine's process ended before it measured ${size} allocations`);
@@ -27,7 +29,7 @@ export async function engineRows(): Promise<Measured[]> {
       bar: { better: "higher", goal: 500_000 },
     },
     { name: scaling, unit: "µs", value: costUs(LARGE), baseline: costUs(SMALL), bar: { better: "lower", goal: 1.5 } },
-    { name: memory, unit: "bytes", value: of(LARGE).residentBytesEach, bar: { better: "lower", goal: 1_024 } },
+    { name: memory, unit: "bytes", value: weighed.residentBytesEach, bar: { better: "lower", goal: 1_024 } },
   ];
 }
 

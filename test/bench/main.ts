@@ -1,14 +1,21 @@
-/** `npm run bench`: measures the rows that were asked for, prints them as a table and writes them as JSON. Exits 0 whatever they say. */
+/**
+ * `npm run bench`: measures the rows that were asked for, here or here and in another checkout, prints them as a table and writes them as
+ * JSON. Exits 0 whatever they say.
+ */
 import { writeFileSync } from "node:fs";
 import { BENCH_USAGE, isAsked, parseBenchArguments } from "../bench-report/arguments.ts";
-import { type Measured, type Row, rowOf } from "../bench-report/row.ts";
+import { type Measured, rowOf } from "../bench-report/row.ts";
 import { tableOf } from "../bench-report/table.ts";
 import { killAll } from "../e2e/mesh.ts";
+import { againstRows } from "./against.ts";
 import { BASELINE_ROWS, baselineRows } from "./baselines.ts";
 import { CHAIN_ROWS, chainRows } from "./chain.ts";
 import { ENGINE_ROWS, engineRows } from "./engine.ts";
 import { GRANTS_ROWS, grantsRows } from "./grants.ts";
 import { METER_ROWS, meterRows } from "./meter.ts";
+import { PREEMPT_ROWS, preemptRows } from "./preempt.ts";
+import { RECOVERY_ROWS, recoveryRows } from "./recovery.ts";
+import { USAGE_ROWS, usageRows } from "./usage-lag.ts";
 
 /** Rows that are measured together. */
 interface Group {
@@ -22,10 +29,13 @@ const GROUPS: readonly Group[] = [
   { names: GRANTS_ROWS, measure: grantsRows },
   { names: METER_ROWS, measure: meterRows },
   { names: CHAIN_ROWS, measure: chainRows },
+  { names: USAGE_ROWS, measure: usageRows },
+  { names: PREEMPT_ROWS, measure: preemptRows },
+  { names: RECOVERY_ROWS, measure: recoveryRows },
 ];
 
 async function main(argv: readonly string[]): Promise<void> {
-  const { only, json, help } = parseBenchArguments(
+  const { only, json, against, rounds, help } = parseBenchArguments(
     argv,
     GROUPS.flatMap(({ names }) => names),
   );
@@ -33,15 +43,21 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(BENCH_USAGE);
     return;
   }
-  const rows: Row[] = [];
+  const measured = against === undefined ? await rowsOf(only) : await againstRows({ folder: against, rounds, only });
+  const rows = measured.map(rowOf);
+  process.stdout.write(`${tableOf(rows)}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
+}
+
+async function rowsOf(only: readonly string[]): Promise<Measured[]> {
+  const rows: Measured[] = [];
   for (const { names, measure } of GROUPS) {
     const asked = names.filter((name) => isAsked(name, only));
     if (asked.length === 0) continue;
     process.stderr.write(`measuring ${asked.join(", ")} …\n`);
-    rows.push(...(await measure()).map(rowOf).filter(({ name }) => asked.includes(name)));
+    rows.push(...(await measure()).filter(({ name }) => asked.includes(name)));
   }
-  process.stdout.write(`${tableOf(rows)}\n`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
+  return rows;
 }
 
 process.once("exit", killAll);
@@ -52,5 +68,5 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
+  process.exit(1);
 }

@@ -1,7 +1,10 @@
 /** The two ways in which the benches load Meter: packed for throughput, and a fixed number of calls in flight for latency. */
 import type { WorkerReady } from "#gen/bursar/v1/run_pb.js";
-import { type Answered, attach, type Call, type MeterPlayer, reserve, settle } from "./meter-player.ts";
+import { type Answered, attach, type Call, complete, type MeterPlayer, reserve, settle } from "./meter-player.ts";
 import { SendWindow } from "./send-window.ts";
+
+/** Items of a message by which many allocations are begun or ended. */
+const PART_ITEMS = 1_000;
 
 export interface PackedLoadOptions {
   readonly player: MeterPlayer;
@@ -97,8 +100,17 @@ export class PacedLoad {
 }
 
 /** Attaches to all of the workers' allocations. */
-export function attachAll(player: MeterPlayer, workers: readonly WorkerReady[]): Promise<void> {
-  return player.sendAndWait(workers.map(attach));
+export async function attachAll(player: MeterPlayer, workers: readonly WorkerReady[]): Promise<void> {
+  await inParts(workers, (part) => player.sendAndWait(part.map(attach)));
+}
+
+/** Says that all of the workers have done their work. */
+export async function completeAll(player: MeterPlayer, workers: readonly WorkerReady[]): Promise<void> {
+  await inParts(workers, (part) => player.sendAndWait(part.map(complete)));
+}
+
+async function inParts<T>(items: readonly T[], send: (part: readonly T[]) => Promise<void>): Promise<void> {
+  for (let from = 0; from < items.length; from += PART_ITEMS) await send(items.slice(from, from + PART_ITEMS));
 }
 
 function settleOf({ call, result }: Answered): Call[] {

@@ -24,23 +24,26 @@ export interface Answered {
   readonly result: MeterAnswer["result"];
 }
 
-/** What a call reserves at worst, and what it costs. */
+/** What a call reserves at worst, and what it costs unless something else is said. */
 const WANTED = { credits: 40_000n };
-const COST = 10_000n;
+export const CALL_CREDITS = 10_000n;
 
 export class MeterPlayer {
   readonly #stream: DuplexStream<MeterResponse, MessageInitShape<typeof MeterRequestSchema>>;
   readonly #underWay = new Map<number, Call>();
+  readonly #takesRefusals: boolean;
   #onAnswers: (answers: readonly Answered[]) => void = () => undefined;
   #items = 0;
 
-  constructor(connection: Connection) {
+  /** `takesRefusals`: a refused item is an answer like another, and does not end the bench. */
+  constructor(connection: Connection, { takesRefusals = false }: { readonly takesRefusals?: boolean } = {}) {
+    this.#takesRefusals = takesRefusals;
     this.#stream = connection.client(MeterService).meter();
     this.#stream.onMessage((message) => this.#take(message));
     this.#stream.onEnd(failBench);
   }
 
-  /** Who is told from now on: the answers of one message at a time. A refused item ends the bench. */
+  /** Who is told from now on: the answers of one message at a time. */
   onAnswers(take: (answers: readonly Answered[]) => void): void {
     this.#onAnswers = take;
   }
@@ -76,8 +79,9 @@ export class MeterPlayer {
     const answered = answers.map(({ itemId, result }) => {
       const call = this.#underWay.get(itemId);
       this.#underWay.delete(itemId);
-      if (call === undefined || result.case === "error") {
-        throw new Error(`item ${itemId} was refused: ${result.case === "error" ? result.value.message : "not sent"}`);
+      if (call === undefined) throw new Error(`an answer to item ${itemId}, which was not sent`);
+      if (result.case === "error" && !this.#takesRefusals) {
+        throw new Error(`item ${itemId} was refused: ${result.value.message}`);
       }
       return { call, result };
     });
@@ -94,9 +98,9 @@ export function reserve(allocationId: string): Call {
   return { allocationId, operation: { case: "reserve", value: { ...call, wanted: WANTED, minAmount: WANTED } } };
 }
 
-export function settle(allocationId: string, holdId: string): Call {
+export function settle(allocationId: string, holdId: string, credits = CALL_CREDITS): Call {
   const facts = { contextTokens: 1_000n, generatedTokens: 500n };
-  const value = { allocationId, holdId, credits: COST, final: true, facts };
+  const value = { allocationId, holdId, credits, final: true, facts };
   return { allocationId, operation: { case: "settle", value } };
 }
 

@@ -37,12 +37,12 @@ export async function meterRows(): Promise<Measured[]> {
     reserveMs: [] as number[],
   };
   try {
-    const run = await startWorkers(await openSwarm(coordination), ALLOCATIONS);
+    const run = await startWorkers(await openSwarm(coordination), { count: ALLOCATIONS });
     const workers = await hireWorkers(execution, run);
     for (let round = 0; round < ROUNDS; round += 1) {
       seen.echoes.push(await echo.batchedItemsPerSecond(BASELINE_MS));
       seen.operations.push(await workers.operationsPerSecond());
-      seen.commitMs.push(bareCommitP50P99({ folder }).p99Ms);
+      seen.commitMs.push((await bareCommitP50P99({ folder })).p99Ms);
       seen.reserveMs.push(await workers.reserveP99Ms());
     }
     await workers.complete();

@@ -162,7 +162,10 @@ export class ProcessPlayer {
   }
 
   #onGrants({ welcome, decisions }: StreamGrantsResponse): void {
-    if (welcome !== undefined) this.#welcomed.resolve();
+    if (welcome !== undefined) {
+      this.#usage.send(create(StreamUsageRequestSchema, { welcomeId: welcome.welcomeId }));
+      this.#welcomed.resolve();
+    }
     for (const { outcome, grant, error } of decisions) {
       if (outcome === GrantOutcome.FULL && grant !== undefined) this.#open.push(grant.allocationId);
       else throw new Error(`a grant was answered with ${outcome}: ${error?.message}`);

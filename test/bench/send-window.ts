@@ -1,5 +1,5 @@
 /** Keeps a bounded number of items under way: sends in full batches as answers make room, and counts what is answered between two times. */
-import { systemClock } from "#tier";
+import { passed } from "./swarm.ts";
 
 export interface SendWindowOptions {
   readonly itemsInFlight: number;
@@ -70,7 +70,5 @@ export class SendWindow {
 }
 
 function at(atMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    systemClock.after(atMs - performance.now(), resolve);
-  });
+  return passed(atMs - performance.now());
 }

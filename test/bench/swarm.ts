@@ -7,7 +7,7 @@ import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
 import type { RoutineSchema } from "#gen/bursar/v1/routine_pb.js";
 import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
 import type { Client, Connection } from "#rpc";
-import { systemIds } from "#tier";
+import { systemClock, systemIds } from "#tier";
 
 const ACCOUNT = "bench";
 const ACCOUNTS = `accounts:\n  - name: ${ACCOUNT}\n    limits: { credits: 1_000_000_000_000_000 }\n`;
@@ -49,4 +49,11 @@ export async function openSwarm(connection: Connection): Promise<BenchSwarm> {
       }
     },
   };
+}
+
+/** Resolves after this time. */
+export function passed(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.after(durationMs, resolve);
+  });
 }

@@ -4,6 +4,8 @@ import type { BenchSwarm } from "./swarm.ts";
 
 /** A run that goes on until its workers say Complete. */
 export interface WorkerRun {
+  /** The run's allocation. */
+  readonly runId: string;
   readonly workers: readonly WorkerReady[];
   /** Resolves when the run has ended well; rejects otherwise. */
   readonly ended: Promise<void>;
@@ -16,9 +18,21 @@ export function startWorker(swarm: BenchSwarm): Promise<WorkerRun> {
   return follow(swarm.run({ name: "run", limits, steps: [{ name: "step", limits, work }] }), 1);
 }
 
-/** Starts a run with `count` worker steps side by side and resolves when all of them wait for their worker. */
-export async function startWorkers(swarm: BenchSwarm, count: number): Promise<WorkerRun> {
-  const limits = { maxCredits: 1_000_000_000n };
+export interface WorkersOptions {
+  /** Worker steps side by side. */
+  readonly count: number;
+  /** What each of them may spend. Default 1,000,000,000. */
+  readonly creditsEach?: bigint;
+  /** What the run has beyond that, for itself. Default none. */
+  readonly spareCredits?: bigint;
+}
+
+/** Starts a run of worker steps side by side and resolves when all of them wait for their worker. */
+export async function startWorkers(
+  swarm: BenchSwarm,
+  { count, creditsEach = 1_000_000_000n, spareCredits = 0n }: WorkersOptions,
+): Promise<WorkerRun> {
+  const limits = { maxCredits: creditsEach };
   const work = { case: "worker", value: { kind: "bench" } } as const;
   const branches = Array.from({ length: count }, (_, index) => ({
     name: `branch-${index}`,
@@ -26,25 +40,26 @@ export async function startWorkers(swarm: BenchSwarm, count: number): Promise<Wo
     steps: [{ name: "step", limits, work }],
   }));
   const parallel = { case: "parallel", value: { branches } } as const;
-  const runLimits = { maxCredits: limits.maxCredits * BigInt(count) };
-  const events = swarm.run({
-    name: "run",
-    limits: runLimits,
-    steps: [{ name: "all", limits: runLimits, work: parallel }],
-  });
-  return follow(events, count);
+  const all = { maxCredits: creditsEach * BigInt(count) };
+  const runLimits = { maxCredits: all.maxCredits + spareCredits };
+  return follow(
+    swarm.run({ name: "run", limits: runLimits, steps: [{ name: "all", limits: all, work: parallel }] }),
+    count,
+  );
 }
 
 async function follow(events: AsyncIterable<RunEvent>, count: number): Promise<WorkerRun> {
   const workers: WorkerReady[] = [];
+  let runId = "";
   const iterator = events[Symbol.asyncIterator]();
   while (workers.length < count) {
     const { value, done } = await iterator.next();
     if (done === true) throw new Error("the run ended before its workers were asked for");
     if (value.event.case === "workerReady") workers.push(value.event.value);
+    else if (value.event.case === "started") runId = value.event.value.run?.allocationId ?? "";
     else if (value.event.case === "finished") throw new Error(`the run ended: ${value.event.value.error?.message}`);
   }
-  return { workers, ended: rest(iterator) };
+  return { runId, workers, ended: rest(iterator) };
 }
 
 async function rest(iterator: AsyncIterator<RunEvent>): Promise<void> {
