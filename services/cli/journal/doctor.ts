@@ -56,7 +56,7 @@ type Style = ReturnType<typeof styleFor>;
 
 function linesOf(examinations: readonly Examination[], between: readonly string[], style: Style): string[] {
   const lines = examinations.flatMap((examination) => [...journalLines(examination, style), ""]);
-  if (examinations.length > 1) {
+  if (examinations.filter(({ state }) => state).length > 1) {
     lines.push(style.strong("between them"));
     lines.push(...verdict(between, "every grant fits in both of its journals", style));
   } else lines.pop();
@@ -68,8 +68,8 @@ function journalLines({ path, facts, state, problems }: Examination, style: Styl
   if (facts) {
     const { tier, journalId, format, baseSeq, headSeq, events } = facts;
     lines.push(`  tier ${tier}, journal ${journalId}, format ${format}, ${bytes(facts.bytes)}`);
-    const snapshot = baseSeq === 0 ? "no snapshot" : `a snapshot up to commit ${count(baseSeq)}`;
-    lines.push(`  ${snapshot}, ${countOf(headSeq - baseSeq, "commit")} after it with ${countOf(events, "event")}`);
+    const snapshot = baseSeq === 0 ? "" : `a snapshot up to commit ${count(baseSeq)}, and after it `;
+    lines.push(`  ${snapshot}${countOf(headSeq - baseSeq, "commit")} with ${countOf(events, "event")}`);
   }
   if (state) lines.push(...standingLines(state));
   return [...lines, ...verdict(problems, "the rows are whole and the books balance at every node", style)];

@@ -155,7 +155,9 @@ test("what is no journal, not there, or in use is said, and nothing else", async
   expect((await bursar("doctor", join(folder, "text"))).out).toContain("not-a-journal");
   const path = await writeJournal(folder);
   const loop = openLoop(path, "coordination");
-  expect((await bursar("doctor", path)).out).toContain("in-use");
+  const held = await bursar("doctor", path, join(folder, "text"));
+  expect(held.out).toContain("in-use");
+  expect(held.out).not.toContain("between them");
   await loop.close();
 });
 
