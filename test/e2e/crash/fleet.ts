@@ -100,6 +100,11 @@ export class Fleet {
     }
   }
 
+  /** How often Node itself aborted a daemon. */
+  aborts(): number {
+    return [...this.members.values()].reduce((total, { aborts }) => total + aborts, 0);
+  }
+
   faults(): string[] {
     return [...this.members.values()].flatMap(({ faults }) => faults);
   }

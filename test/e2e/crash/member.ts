@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Daemon, startDaemon, type TierName } from "../mesh.ts";
-import { faultsIn } from "./daemon-faults.ts";
+import { faultsIn, isAbortOfNode } from "./daemon-faults.ts";
 import { elapse } from "./elapse.ts";
 
 export interface MemberOptions {
@@ -29,6 +29,8 @@ export class Member {
   readonly name: string;
   /** What no life of a daemon may leave behind: faults in its log, exit codes that are not documented. */
   readonly faults: string[] = [];
+  /** How often Node itself aborted it. */
+  aborts = 0;
   readonly #options: MemberOptions;
   /** The process there is, serving or still starting. */
   #pid: number | undefined;
@@ -169,10 +171,12 @@ export class Member {
   /** An end that nobody asked for is a fault; the next life begins at once, as under any supervisor. */
   #onExit(daemon: Daemon, code: number | null): void {
     appendFileSync(join(this.#options.folder, this.name, "log.jsonl"), daemon.log());
-    this.faults.push(...faultsIn(daemon.log()).map((fault) => `${this.name}: ${fault}`));
+    const aborted = code === null && isAbortOfNode(daemon.log());
+    if (aborted) this.aborts += 1;
+    else this.faults.push(...faultsIn(daemon.log()).map((fault) => `${this.name}: ${fault}`));
     if (this.#daemon !== daemon) return;
     this.#forget();
-    this.faults.push(`${this.name} ended by itself with ${code ?? "a signal"}`);
+    if (!aborted) this.faults.push(`${this.name} ended by itself with ${code ?? "a signal"}`);
     this.up().catch((error: unknown) => this.faults.push(String(error)));
   }
 

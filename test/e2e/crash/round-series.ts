@@ -43,10 +43,11 @@ export async function playSeries({ rounds, seed, lanes, folder, onReport }: Seri
 
 /** One line about a round, and one more for each of its problems. */
 export function linesOf(report: RoundReport): string[] {
-  const { seed, blows, runs, calls, settled, spent, doubt, elapsedMs, problems, folder } = report;
+  const { seed, blows, runs, calls, settled, spent, doubt, elapsedMs, aborts, problems, folder } = report;
   const counts = `${runs} runs, ${calls} calls, ${settled} settled, ${spent} credits spent`;
   const doubted = doubt > 0n ? `, ${doubt} seen in doubt` : "";
+  const aborted = aborts > 0 ? `, ${aborts} aborted by a defect of Node's HTTP/2` : "";
   const stand = problems.length === 0 ? "ok" : `FAILED, kept in ${folder}`;
-  const line = `seed ${seed}: ${blows}; ${counts}${doubted}; ${(elapsedMs / 1_000).toFixed(1)} s; ${stand}`;
+  const line = `seed ${seed}: ${blows}; ${counts}${doubted}${aborted}; ${(elapsedMs / 1_000).toFixed(1)} s; ${stand}`;
   return [line, ...problems.map((problem) => `  ${problem}`)];
 }

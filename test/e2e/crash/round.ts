@@ -26,6 +26,8 @@ export interface RoundReport {
   /** The most credits that anything was seen to have in doubt. */
   readonly doubt: bigint;
   readonly elapsedMs: number;
+  /** How often Node itself aborted a daemon, which was started again. */
+  readonly aborts: number;
   /** Where its journals and the workers' log are. */
   readonly folder: string;
   /** What is wrong; empty: nothing. */
@@ -71,6 +73,7 @@ export async function playRound({ plan, folder, compileCache }: RoundOptions): P
     spent: round.spent,
     doubt: round.doubt,
     folder,
+    aborts: fleet.aborts(),
     elapsedMs: systemClock.monotonicMs() - startMs,
     problems: [...new Set([...round.problems, ...round.load.faults, ...fleet.faults()])],
   };
