@@ -11,15 +11,11 @@ import { fromStatusMessage } from "#rpc";
 import { LIMITS } from "#std";
 import type { ReportCalls } from "../view/report.ts";
 import type { CallLog } from "./call-log.ts";
-import type { MeterSession } from "./meter-session.ts";
 import { worstCost } from "./trace-file.ts";
+import type { WorkerLink } from "./worker-link.ts";
 
-/** A branch of the replay: an allocation and the stream that meters it. */
-export interface PlaybackBranch {
-  readonly allocationId: string;
-  readonly token: string;
-  readonly session: MeterSession;
-}
+/** A branch of the replay: its allocation, and its worker's way to whoever meters it. */
+export type PlaybackBranch = Pick<WorkerLink, "allocationId" | "send">;
 
 export interface PlaybackOptions {
   readonly branches: readonly PlaybackBranch[];
@@ -53,6 +49,8 @@ export class Playback {
   #stoppedAtLine: number | null = null;
   #stopped = false;
   #lost = false;
+  /** Nothing is answered any more. */
+  #over = false;
   #completing = false;
   #failure: unknown;
   #wake: (() => void) | undefined;
@@ -83,7 +81,7 @@ export class Playback {
     return this.#completing;
   }
 
-  /** True when a stream was lost: what was in flight on it may or may not have been done. */
+  /** True when a worker was lost for good: what it had in flight may or may not have been done. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -94,10 +92,18 @@ export class Playback {
     this.#wake?.();
   }
 
-  /** A stream is lost: what was asked of it will not be answered any more. */
+  /** Workers are lost for good: what was asked will not be answered any more. */
   lose(failure: unknown): void {
+    this.#over = true;
     this.#lost = true;
     this.#fail(failure);
+  }
+
+  /** As `lose`, but the run has ended, so that what was done is known; and no harm when its workers had said that they are done. */
+  runOver(failure: unknown): void {
+    this.#over = true;
+    if (this.#completing) this.stop();
+    else this.#fail(failure);
   }
 
   /** Plays to the end, to the first refusal, or until told to stop. Resolves when nothing is in flight any more. */
@@ -112,7 +118,7 @@ export class Playback {
       if (branch === undefined) break;
       this.#reserve(branch, call);
     }
-    while (!this.#lost && this.#idle.length < this.#options.branches.length) await this.#change();
+    while (!this.#over && this.#idle.length < this.#options.branches.length) await this.#change();
     return this.result;
   }
 
@@ -123,14 +129,15 @@ export class Playback {
     const outcome = byBudget ? WorkOutcome.STOPPED : WorkOutcome.SUCCEEDED;
     const message = byBudget ? `the budget refused line ${this.#stoppedAtLine} of the log` : "";
     let left = this.#options.branches.length;
-    for (const { allocationId, session } of this.#options.branches) {
-      session.send({ case: "complete", value: { allocationId, outcome, message } }, ({ result }) => {
+    for (const branch of this.#options.branches) {
+      const { allocationId } = branch;
+      branch.send({ case: "complete", value: { allocationId, outcome, message } }, ({ result }) => {
         left -= 1;
         if (result.case !== "done") this.#fail(errorOf(result, "complete"));
         this.#wake?.();
       });
     }
-    while (left > 0 && !this.#lost) await this.#change();
+    while (left > 0 && !this.#over) await this.#change();
   }
 
   /** Something other than a budget is in the way; the first of its kind counts. */
@@ -141,7 +148,7 @@ export class Playback {
 
   #reserve(branch: PlaybackBranch, call: TraceCall): void {
     const { model, price } = this.#options;
-    const { allocationId, session } = branch;
+    const { allocationId } = branch;
     const requestId = `line-${call.line}`;
     const worst = { credits: BigInt(worstCost(call, price)) };
     const reserve = {
@@ -153,7 +160,7 @@ export class Playback {
       minAmount: worst,
       ttlMs: LIMITS.replayHoldTtlMs,
     };
-    session.send({ case: "reserve", value: reserve }, ({ result }) => {
+    branch.send({ case: "reserve", value: reserve }, ({ result }) => {
       if (result.case === "held") {
         const { holdId, granted } = result.value;
         this.#made += 1;
@@ -180,11 +187,11 @@ export class Playback {
 
   #settle(branch: PlaybackBranch, call: TraceCall, holdId: string): void {
     const { price, onSettled } = this.#options;
-    const { allocationId, session } = branch;
+    const { allocationId } = branch;
     const { line, contextTokens, generatedTokens } = call;
     const facts = { contextTokens: BigInt(contextTokens), generatedTokens: BigInt(generatedTokens) };
     const settle = { allocationId, holdId, credits: BigInt(modelCallCost(call, price)), final: true, facts };
-    session.send({ case: "settle", value: settle }, ({ result }) => {
+    branch.send({ case: "settle", value: settle }, ({ result }) => {
       if (result.case === "settled") {
         const credits = Number(result.value.credits);
         this.#settled += 1;

@@ -2,20 +2,20 @@
 import { type MeterNotice, MeterService } from "#gen/bursar/v1/meter_service_pb.js";
 import type { Routine } from "#gen/bursar/v1/routine_pb.js";
 import type { WorkerReady } from "#gen/bursar/v1/run_pb.js";
-import { fromStatusMessage } from "#rpc";
 import { LIMITS } from "#std";
 import { CommandError } from "../command-error.ts";
 import { EXIT } from "../exit-code.ts";
+import { failureText } from "../failure-lines.ts";
 import type { EventTaker } from "../run/progress.ts";
 import type { RunRecord } from "../run/run-record.ts";
 import type { SwarmClient } from "../run/swarm-client.ts";
 import type { Session } from "../session.ts";
 import { count } from "../view/amounts.ts";
 import { plainLine } from "../view/plain-text.ts";
-import { MeterSession } from "./meter-session.ts";
-import { Playback, type PlaybackBranch, type PlaybackResult } from "./playback.ts";
+import { Playback, type PlaybackResult } from "./playback.ts";
 import type { ReplayParts } from "./replay-options.ts";
 import { type TraceSummary, traceCalls } from "./trace-file.ts";
+import { WorkerLinks } from "./worker-links.ts";
 
 export interface PlayThroughOptions extends ReplayParts {
   readonly client: SwarmClient;
@@ -38,23 +38,24 @@ export async function playThrough(options: PlayThroughOptions): Promise<ReplayEn
   const { session, client, routine } = options;
   const leave = new AbortController();
   const workers = new Workers(options);
-  let playback: Playback | undefined;
+  let players: Players | undefined;
   const run = client.run(routine, {
     onEvent: workers.onEvent,
     onInterrupt: () => {
       session.terminal.note("settling what is in flight … (once more: leave at once)");
-      if (playback === undefined) void client.stop("stopped by its caller");
-      else playback.stop();
+      if (players === undefined) void client.stop("stopped by its caller");
+      else players.playback.stop();
     },
     leave: leave.signal,
   });
   run.then(workers.onRunOver, workers.onRunLost);
-  const sessions: MeterSession[] = [];
   try {
-    playback = await startPlayback(options, { ready: await workers.ready, sessions });
+    players = startPlayers(options, { ready: await workers.ready, leave });
+    const { links, playback } = players;
+    workers.links = links;
+    await links.attach();
     await playback.play(traceCalls(options.options.trace));
     if (!playback.lost) await playback.complete();
-    if (playback.lost) leave.abort();
     const ended = await endOf(run);
     return conclusion(playback, ended, session);
   } catch (error) {
@@ -63,16 +64,18 @@ export async function playThrough(options: PlayThroughOptions): Promise<ReplayEn
     leave.abort();
     throw error;
   } finally {
-    for (const opened of sessions) opened.close();
+    players?.links.close();
   }
 }
 
-/** Collects the tokens of the workers from the run's events. */
+/** Collects the calls for the workers from the run's events; each again whenever an execution daemon has started again. */
 class Workers {
   readonly ready: Promise<readonly WorkerReady[]>;
   readonly onRunLost: (failure: unknown) => void;
+  /** Once they are attached: who is told of further calls, and of the end of the run. */
+  links: WorkerLinks | undefined;
   readonly #resolve: (ready: readonly WorkerReady[]) => void;
-  readonly #found: WorkerReady[] = [];
+  readonly #found = new Map<string, WorkerReady>();
   readonly #options: PlayThroughOptions;
 
   constructor(options: PlayThroughOptions) {
@@ -83,72 +86,80 @@ class Workers {
 
   readonly onEvent: EventTaker = (event, record) => {
     const { options, tell } = this.#options;
-    const { case: what } = event.event;
+    const { case: what, value } = event.event;
     // A person is not helped by two lines for each of many branches; a program gets them all.
     if (options.json || what === "started" || what === "queued" || what === "finished") tell(event, record);
-    if (what === "workerReady") this.#found.push(event.event.value as WorkerReady);
-    if (this.#found.length === options.branches) this.#resolve(this.#found);
+    if (what !== "workerReady") return;
+    this.#found.set(value.allocationId, value);
+    if (this.#found.size === options.branches) this.#resolve([...this.#found.values()]);
+    this.links?.called(value);
   };
 
   readonly onRunOver = ({ outcome, finished, ends }: RunRecord): void => {
-    const why = finished?.error?.message ?? [...ends.values()].find(({ reason }) => reason !== "")?.reason ?? outcome;
-    const message = `the run ended before all of its branches were ready: ${plainLine(why)}`;
-    this.onRunLost(new CommandError(message, { exitCode: EXIT.failed }));
+    const reason = [...ends.values()].find((end) => end.reason !== "")?.reason;
+    const why = plainLine(finished?.error?.message ?? reason ?? outcome);
+    const early = `the run ended before all of its branches were ready: ${why}`;
+    this.onRunLost(new CommandError(early, { exitCode: EXIT.failed }));
+    this.links?.runOver(new CommandError(`the run ended before the log did: ${why}`, { exitCode: EXIT.failed }));
   };
+}
+
+interface Players {
+  readonly playback: Playback;
+  readonly links: WorkerLinks;
 }
 
 interface Start {
   readonly ready: readonly WorkerReady[];
-  /** Filled with what is opened, so that it is closed whatever happens. */
-  readonly sessions: MeterSession[];
+  /** Leaves the run when its workers are lost for good. */
+  readonly leave: AbortController;
 }
 
-/** Opens one stream per execution daemon and attaches to every branch. */
-async function startPlayback(options: PlayThroughOptions, { ready, sessions }: Start): Promise<Playback> {
+function startPlayers(options: PlayThroughOptions, { ready, leave }: Start): Players {
   const { mesh, session, price, log } = options;
-  const { clock, interrupts, terminal } = session;
+  const { clock, ids, interrupts } = session;
   const { model, speed } = options.options;
-  let playback: Playback | undefined;
-  const lost = Promise.withResolvers<never>();
+  const onNotice = closingTeller(session, () => playback.completing);
+  const links = new WorkerLinks(ready, {
+    meterAt: (address) => mesh.connectTo(address).client(MeterService),
+    clock,
+    ids,
+    hurry: interrupts.first,
+    signal: interrupts.second,
+    onAnswered: () => log.flush(),
+    onNotice,
+    ...waitingTeller(session),
+    onRunOver: (why) => playback.runOver(why),
+    onLost: (failure) => {
+      playback.lose(failure);
+      leave.abort();
+    },
+  });
+  const pace = speed === "max" ? undefined : speed;
+  const onSettled = progressTeller(options);
+  const playback = new Playback({ branches: links.links, model, price, speed: pace, clock, log, onSettled });
+  return { playback, links };
+}
+
+/** All branches of one run close for the same reason; it is worth one line, unless they should. */
+function closingTeller({ terminal }: Session, isCompleting: () => boolean) {
   const told = new Set<string>();
-  const onNotice = ({ notice }: MeterNotice): void => {
-    if (notice.case !== "closing" || playback?.completing !== false) return;
-    // All branches of one run close for the same reason; it is worth one line.
+  return ({ notice }: MeterNotice): void => {
+    if (notice.case !== "closing" || isCompleting()) return;
     const text = `execution takes no new calls: ${plainLine(notice.value.reason)}`;
     if (!told.has(text)) terminal.note(text);
     told.add(text);
   };
-  const onLost = (failure: Error): void => {
-    if (playback === undefined) lost.reject(failure);
-    else playback.lose(failure);
-  };
-  const byAddress = new Map<string, MeterSession>();
-  const sessionAt = (address: string): MeterSession => {
-    const known = byAddress.get(address);
-    if (known !== undefined) return known;
-    const meter = mesh.connectTo(address).client(MeterService);
-    const onAnswered = (): void => log.flush();
-    const opened = new MeterSession({ meter, clock, signal: interrupts.second, onAnswered, onNotice, onLost });
-    byAddress.set(address, opened);
-    sessions.push(opened);
-    return opened;
-  };
-  const branches = ready.map(({ allocationId, token, address }) => {
-    return { allocationId, token, session: sessionAt(address) };
-  });
-  await Promise.race([Promise.all(branches.map(attach)), lost.promise]);
-  const pace = speed === "max" ? undefined : speed;
-  playback = new Playback({ branches, model, price, speed: pace, clock, log, onSettled: progressTeller(options) });
-  return playback;
 }
 
-function attach({ allocationId, token, session }: PlaybackBranch): Promise<void> {
-  return new Promise((resolve, reject) => {
-    session.send({ case: "attach", value: { allocationId, token } }, ({ result }) => {
-      if (result.case === "error") reject(fromStatusMessage(result.value));
-      else resolve();
-    });
-  });
+function waitingTeller({ terminal }: Session) {
+  return {
+    onWaiting: (address: string, why: unknown): void => {
+      const most = `${LIMITS.replayPatienceMs / 1_000} s at most`;
+      terminal.note(`waiting for the execution daemon at ${address}, ${most}: ${failureText(why)}`);
+    },
+    onBack: (): void => terminal.note("the workers are attached again"),
+  };
 }
 
 function progressTeller({ session, survey }: { readonly session: Session; readonly survey: TraceSummary }) {

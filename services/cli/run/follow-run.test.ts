@@ -82,7 +82,7 @@ test("a run is followed to its end", async () => {
 test("after a lost stream the same request joins the same run, and nothing is told twice", async () => {
   const { sequences, opened, onWaiting } = follow(
     [started(1n), started(2n), lost],
-    [started(1n), started(2n), started(3n)],
+    [started(1n), started(2n), started(3n), new TransportError("CANCELLED", "the daemon ends")],
     [started(1n), started(2n), started(3n), finished(4n)],
   );
   expect(await sequences()).toEqual([1, 2, 3, 4]);

@@ -40,10 +40,11 @@ export async function* followRun(options: FollowOptions): AsyncGenerator<RunEven
       }
       throw new TransportError("UNAVAILABLE", "the stream of the run ended before the run did");
     } catch (error) {
+      if (signal.aborted || !isPassing(error)) throw error;
       const nowMs = clock.monotonicMs();
-      if (troubleSinceMs === undefined && isPassing(error)) options.onWaiting(error);
+      if (troubleSinceMs === undefined) options.onWaiting(error);
       troubleSinceMs ??= nowMs;
-      if (signal.aborted || !isPassing(error) || nowMs - troubleSinceMs >= patienceMs) throw error;
+      if (nowMs - troubleSinceMs >= patienceMs) throw error;
       await pause(retryDelayMs(error, { attempt, ids }), options);
       attempt += 1;
     }

@@ -6,9 +6,9 @@ import { backoffMs, LIMITS } from "#std";
 
 export type PassingError = TransportError | RefusalError | FaultError;
 
-/** Whether the same request may succeed later. */
+/** Whether the same request may succeed later. CANCELLED is what a daemon that ends says of its streams; who cancels a call itself knows. */
 export function isPassing(error: unknown): error is PassingError {
-  if (error instanceof TransportError) return error.status === "UNAVAILABLE";
+  if (error instanceof TransportError) return error.status === "UNAVAILABLE" || error.status === "CANCELLED";
   if (error instanceof RefusalError) return refusalStatus(error.refusal.reason) === GRPC_STATUS.UNAVAILABLE;
   if (!(error instanceof FaultError)) return false;
   const { type, retryAfterMs } = error.error;
