@@ -124,7 +124,7 @@ export class UnifiedExecutor {
     if (known) return known;
     const facts = await this.#options.base.loop.read((state): StepFacts | undefined => {
       const node = state.allocations.get(allocationId);
-      return node?.side === "received" ? { ...node, allocationId, trace: undefined } : undefined;
+      return node?.side === "received" ? { ...node, path: node.path, allocationId, trace: undefined } : undefined;
     });
     const meanwhile = this.steps.get(allocationId);
     if (meanwhile) return meanwhile;

@@ -7,30 +7,31 @@
  */
 import { InvariantError } from "#std";
 import { type Amount, add, least, monus, most, subtract, ZERO } from "./amount.ts";
+import { type Book, bookOf, ownBook } from "./ledger.ts";
 import type { Consumable } from "./resource.ts";
-import type { Allocation, Book } from "./state.ts";
+import type { Allocation } from "./state.ts";
 
 /** Throws when I1 or I2 is broken at this book. */
 export function assertBook(node: Allocation, resource: Consumable): void {
-  const b = node.books[resource];
+  const b = bookOf(node, resource);
   const left = b.limit + b.debt;
   const right = b.available + b.reserved + b.unconfirmed + b.granted + b.inDoubt + b.spent;
   if (left !== right || (b.available !== 0 && b.debt !== 0)) throw broken(node, resource, b);
 }
 
-function broken(node: Allocation, resource: Consumable, book: Book): InvariantError {
+function broken(node: Allocation, resource: Consumable, book: Readonly<Book>): InvariantError {
   return new InvariantError(`I1/I2 broken at ${node.path} ${resource}: ${JSON.stringify(book)}`);
 }
 
 /** The part of a child that stands in its parent's `granted`. */
 export function grantedShare(child: Allocation, resource: Consumable): Amount {
-  const book = child.books[resource];
+  const book = bookOf(child, resource);
   return child.doubtful ? book.usage : most(book.limit, book.usage);
 }
 
 /** The part of a child that stands in its parent's `inDoubt`. */
 export function doubtShare(child: Allocation, resource: Consumable): Amount {
-  const book = child.books[resource];
+  const book = bookOf(child, resource);
   return child.doubtful ? monus(book.limit, book.usage) : ZERO;
 }
 
@@ -51,7 +52,7 @@ export function shareChanged(node: Allocation, resource: Consumable, { granted, 
   const grantedNow = grantedShare(node, resource);
   const doubtNow = doubtShare(node, resource);
   if (granted === grantedNow && doubt === doubtNow) return;
-  const book = parent.books[resource];
+  const book = ownBook(parent, resource);
   book.granted = add(subtract(book.granted, granted), grantedNow);
   book.inDoubt = add(subtract(book.inDoubt, doubt), doubtNow);
   const before = add(granted, doubt);
@@ -63,7 +64,8 @@ export function shareChanged(node: Allocation, resource: Consumable, { granted, 
 
 /** Takes `x` out of what is free; what is not there becomes debt (or, where nothing limits, a higher limit). */
 export function takeOrOwe(node: Allocation, resource: Consumable, x: Amount): void {
-  const book = node.books[resource];
+  if (x === 0) return;
+  const book = ownBook(node, resource);
   const free = least(book.available, x);
   book.available = subtract(book.available, free);
   const rest = subtract(x, free);
@@ -74,7 +76,8 @@ export function takeOrOwe(node: Allocation, resource: Consumable, x: Amount): vo
 
 /** Frees `x`: pays debt first, then becomes available (or, where nothing limits, lowers the limit). */
 export function give(node: Allocation, resource: Consumable, x: Amount): void {
-  const book = node.books[resource];
+  if (x === 0) return;
+  const book = ownBook(node, resource);
   const paid = least(book.debt, x);
   book.debt = subtract(book.debt, paid);
   const rest = subtract(x, paid);
@@ -85,14 +88,14 @@ export function give(node: Allocation, resource: Consumable, x: Amount): void {
 
 function moveLimit(node: Allocation, resource: Consumable, limit: Amount): void {
   const share = shareOf(node, resource);
-  node.books[resource].limit = limit;
+  ownBook(node, resource).limit = limit;
   shareChanged(node, resource, share);
 }
 
 /** The limit grows by `x`; it is taken from the parent, and pays debt before it is free. */
 export function raiseLimit(node: Allocation, resource: Consumable, x: Amount): void {
   if (x === 0) return;
-  moveLimit(node, resource, add(node.books[resource].limit, x));
+  moveLimit(node, resource, add(bookOf(node, resource).limit, x));
   give(node, resource, x);
   assertBook(node, resource);
 }
@@ -101,7 +104,7 @@ export function raiseLimit(node: Allocation, resource: Consumable, x: Amount): v
 export function lowerLimit(node: Allocation, resource: Consumable, x: Amount): void {
   if (x === 0) return;
   takeOrOwe(node, resource, x);
-  moveLimit(node, resource, subtract(node.books[resource].limit, x));
+  moveLimit(node, resource, subtract(bookOf(node, resource).limit, x));
   assertBook(node, resource);
 }
 
@@ -110,7 +113,8 @@ export function addUsage(node: Allocation, resource: Consumable, x: Amount): voi
   if (x === 0) return;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     const share = shareOf(at, resource);
-    at.books[resource].usage = add(at.books[resource].usage, x);
+    const book = ownBook(at, resource);
+    book.usage = add(book.usage, x);
     shareChanged(at, resource, share);
     noteChange(at);
   }
@@ -125,6 +129,7 @@ export function noteChange(node: Allocation): void {
 export function addOverrun(node: Allocation, resource: Consumable, x: Amount): void {
   if (x === 0) return;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
-    at.books[resource].overrun = add(at.books[resource].overrun, x);
+    const book = ownBook(at, resource);
+    book.overrun = add(book.overrun, x);
   }
 }

@@ -15,7 +15,7 @@ describe("the books of a node", () => {
     s.settle(s.reserve(account, { wanted: { credits: 70 } }), { credits: 40 });
     s.reserve(account, { wanted: { credits: 30 }, ttlMs: 10 });
     s.reserve(account, { wanted: { credits: 50 } });
-    s.report(silent, 1, usage({ credits: 15 }), { leaseMs: 1_000 });
+    s.report(silent, 1, usage({ credits: 15 }));
     s.wait(1_000 + LIMITS.leaseMarginMs);
     // The silent child counts as granted with the 15 it reported; the other 85 are in doubt.
     const terms = { available: 580, reserved: 50, unconfirmed: 30, granted: 215, inDoubt: 85, spent: 40 };

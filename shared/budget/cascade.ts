@@ -6,7 +6,7 @@ import { LIMITS } from "#std";
 import { type Amount, ZERO } from "./amount.ts";
 import type { ReportedUsage } from "./command.ts";
 import { notTakingWork } from "./conflict.ts";
-import { type Draft, emit } from "./draft.ts";
+import { type Draft, emit, say } from "./draft.ts";
 import { drawable, freeOfNode, shortOf } from "./free.ts";
 import { grant } from "./grant.ts";
 import { claimedWith, dequeue, isIdle, tell, turnAway } from "./queue.ts";
@@ -68,13 +68,13 @@ function toBeLifted(target: Allocation, node: Allocation, reclaim: Reclaim): Amo
 /** Lowers the node's limit by what is free and hands that to the parent, here or in another daemon. */
 export function handBack(draft: Draft, node: Allocation, by: Amounts, preemptionId?: string): void {
   if (isNothing(by)) return;
-  emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });
+  emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId }, node);
   if (node.side === "received") tellReturned(draft, node);
 }
 
 /** Tells the tier above what a received grant has given back in total. */
 export function tellReturned(draft: Draft, { id: allocationId, epoch, returnedTotal }: Allocation): void {
-  draft.messages.push({ type: "returned", allocationId, epoch, returnedTotal });
+  say(draft, { type: "returned", allocationId, epoch, returnedTotal });
 }
 
 /** What is free of the consumables that the node does not keep. */
@@ -134,7 +134,7 @@ export function closeIfEmpty(draft: Draft, node: Allocation): void {
 /** Closes a node that can hold nothing any more; its parent gets the rest. */
 export function finish(draft: Draft, node: Allocation): void {
   if (node.reclaims.size > 0) endReclaims(draft, node);
-  emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id });
+  emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id }, node);
   tellClosed(draft, node);
   if (node.parent) freed(draft, node.parent);
 }
@@ -142,7 +142,7 @@ export function finish(draft: Draft, node: Allocation): void {
 /** Tells the final account of a closed node. */
 export function tellClosed(draft: Draft, node: Allocation): void {
   const { id: allocationId, side, epoch, usageSequence: sequence } = node;
-  draft.messages.push({ type: "closed", allocationId, side, epoch, sequence, usage: usageOf(node) });
+  say(draft, { type: "closed", allocationId, side, epoch, sequence, usage: usageOf(node) });
 }
 
 function endReclaims(draft: Draft, { id: allocationId, reclaims }: Allocation): void {

@@ -172,8 +172,6 @@ export type Command =
       readonly usage: ReportedUsage;
       /** Nothing can be spent any more: this is the whole truth. */
       readonly final: boolean;
-      /** The lease is renewed until then at the latest, by the parent's clock, margin included; default: as long as the node's leases are. */
-      readonly leaseEndsAtMs?: number;
     }
   | {
       /** Child side: the parent renewed; counted from when the renewal was asked for. */

@@ -5,6 +5,7 @@
  */
 import { type Amount, add, monus, subtract, ZERO } from "./amount.ts";
 import { assertBook, give, shareChanged, shareOf, takeOrOwe } from "./book.ts";
+import { ownBook } from "./ledger.ts";
 import { addAmounts, amountsOf, type Consumable } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
@@ -21,7 +22,8 @@ export function moveUsage(node: Allocation, resource: Consumable, to: Amount): v
   charge(node, resource, move);
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     const share = shareOf(at, resource);
-    at.books[resource].usage = moved(at.books[resource].usage, move);
+    const book = ownBook(at, resource);
+    book.usage = moved(book.usage, move);
     if (at.state !== "closed") shareChanged(at, resource, share);
     else if (at.parent) charge(at.parent, resource, move);
   }
@@ -32,7 +34,7 @@ function moved(x: Amount, { up, down }: Move): Amount {
 }
 
 function charge(node: Allocation, resource: Consumable, move: Move): void {
-  const book = node.books[resource];
+  const book = ownBook(node, resource);
   takeOrOwe(node, resource, move.up);
   book.spent = moved(book.spent, move);
   give(node, resource, move.down);
@@ -43,7 +45,7 @@ function charge(node: Allocation, resource: Consumable, move: Move): void {
 /** A closed node keeps nothing that is free, but for an account at the top, and a delegated one, whose rest stands for what came back. */
 function passOn(node: Allocation, resource: Consumable): void {
   if (node.side === "delegated" || (node.side === "local" && !node.parent)) return;
-  const book = node.books[resource];
+  const book = ownBook(node, resource);
   const rest = book.available;
   if (rest === 0) return;
   book.available = ZERO;

@@ -4,8 +4,9 @@ import { freed } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
 import { closingRefusal, conflictAt } from "./conflict.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
-import { limitsOf, openedOutcome } from "./evolve-allocation.ts";
+import { standingAnswer } from "./effect.ts";
 import { freeOf, shortOf } from "./free.ts";
+import { limitsOf } from "./limits-of.ts";
 import type { Outcome } from "./outcome.ts";
 import { amountsOf, isNothing, monusAmounts, RESOURCES, type Resource } from "./resource.ts";
 import type { Allocation } from "./state.ts";
@@ -13,7 +14,7 @@ import { strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 
 export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): Outcome {
   const known = draft.state.allocations.get(command.allocationId);
-  if (known) return { ...openedOutcome(known, false), decidedAtMs: command.nowMs, repeated: true };
+  if (known) return { ...standingAnswer(known), decidedAtMs: command.nowMs, repeated: true };
   const { nowMs: atMs, allocationId, name, limits, policy } = command;
   if (policy.strategy !== undefined && !strategyNamed(policy.strategy)) {
     return refuse({ code: "unsupported", message: unsupportedStrategy(policy.strategy) });
@@ -24,7 +25,7 @@ export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): O
   const rank = { priority: "NORMAL", weight: 1, policy, deadlineAtMs, effect: undefined } as const;
   emit(draft, { type: "allocation_opened", atMs, allocationId, name, limits, ...place, ...alone, ...rank });
   const node = draft.state.allocations.get(allocationId);
-  return node ? { ...openedOutcome(node, false), decidedAtMs: atMs } : UNCHANGED;
+  return node ? { ...standingAnswer(node), decidedAtMs: atMs } : UNCHANGED;
 }
 
 /** Raises and lowers an account to the limits given; refused as a whole when a part cannot be done now. */

@@ -5,6 +5,8 @@ import { freed } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
 import { conflictAt, notTakingWork } from "./conflict.ts";
 import { DONE, type Draft, effectKey, emit, refuse } from "./draft.ts";
+import { answerOf } from "./effect.ts";
+import type { HoldCharged, HoldPlaced } from "./event.ts";
 import { bookableOf, drawable, shortOf } from "./free.ts";
 import { draw } from "./grant.ts";
 import type { Outcome, Refusal, Violation } from "./outcome.ts";
@@ -17,9 +19,8 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
   const print = fingerprintOf(command);
   const known = draft.state.effects.get(key);
   if (known) {
-    const { fingerprint: earlier, answer } = known;
-    const isSame = earlier === print && "type" in answer && answer.type === "held";
-    return isSame ? { ...answer, repeated: true } : refuse({ code: "request_reused", requestId });
+    const answer = known.fingerprint === print ? answerOf(known) : undefined;
+    return answer?.type === "held" ? { ...answer, repeated: true } : refuse({ code: "request_reused", requestId });
   }
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
@@ -35,7 +36,7 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
   const { holdId, what, name } = command;
   const expiresAtMs = draft.nowMs + command.ttlMs;
   draw(draft, node, amounts);
-  emit(draft, {
+  const event: HoldPlaced = {
     type: "hold_placed",
     atMs: draft.nowMs,
     holdId,
@@ -46,7 +47,8 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
     clamped,
     expiresAtMs,
     effect: { key, fingerprint: print, partial: clamped },
-  });
+  };
+  emit(draft, event, node);
   return { type: "held", holdId, granted: amounts, clamped, expiresAtMs, repeated: false };
 }
 
@@ -96,7 +98,7 @@ export function decideExtend(draft: Draft, command: CommandOf<"extend">): Outcom
   if (hold.state !== "live") return refuse(isOver(hold));
   const expiresAtMs = draft.nowMs + command.ttlMs;
   if (expiresAtMs > hold.expiresAtMs) {
-    emit(draft, { type: "hold_extended", atMs: draft.nowMs, holdId: hold.id, expiresAtMs });
+    emit(draft, { type: "hold_extended", atMs: draft.nowMs, holdId: hold.id, expiresAtMs }, hold);
   }
   return DONE;
 }
@@ -116,7 +118,7 @@ export function decideSettle(draft: Draft, command: CommandOf<"settle">): Outcom
   const late = hold.state === "lapsed";
   if (final || credits > hold.charged.credits || toolCalls > hold.charged.toolCalls) {
     const { networkBytes, diskBytes, gpuMs, memoryPeakBytes } = command;
-    emit(draft, {
+    const event: HoldCharged = {
       type: "hold_charged",
       atMs: draft.nowMs,
       holdId: hold.id,
@@ -127,7 +129,8 @@ export function decideSettle(draft: Draft, command: CommandOf<"settle">): Outcom
       diskBytes,
       gpuMs,
       memoryPeakBytes,
-    });
+    };
+    emit(draft, event, hold);
     if (final) freed(draft, hold.allocation);
   }
   return { type: "settled", holdId: hold.id, credits, toolCalls, overrun: overrunOf(hold), late, ended: final };

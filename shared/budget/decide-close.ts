@@ -1,6 +1,6 @@
 /** Closing: the node and everything below it take no new work; what is empty is closed at once, the rest as it becomes so. */
 import { freed, serveWaiters } from "./cascade.ts";
-import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
+import { DONE, type Draft, emit, refuse, say, UNCHANGED } from "./draft.ts";
 import type { Outcome } from "./outcome.ts";
 import { turnAway } from "./queue.ts";
 import type { Allocation } from "./state.ts";
@@ -16,8 +16,8 @@ export function decideClose(draft: Draft, allocationId: string, reason: string):
 /** Begins to close the node and everything below it; what is empty is closed at once. */
 export function closeTree(draft: Draft, node: Allocation, reason: string): void {
   if (node.state !== "open") return;
-  emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
-  draft.messages.push({ type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
+  emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason }, node);
+  say(draft, { type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
   if (node.waiters.length > 0) for (const waiter of [...node.waiters]) turnAway(draft, waiter, "refused");
   if (node.children.size > 0) for (const child of [...node.children]) closeTree(draft, child, reason);
   freed(draft, node);

@@ -8,6 +8,7 @@ import type { GrantWish, OpenWish, RaiseWish } from "./command.ts";
 import { closingRefusal, conflictAt, notTakingWork, outOfTime } from "./conflict.ts";
 import { demandOf } from "./demand.ts";
 import { DONE, type Draft, effectKey, emit, refuse } from "./draft.ts";
+import { answerOf } from "./effect.ts";
 import { waiterOf } from "./evolve-queue.ts";
 import { shortOf } from "./free.ts";
 import { deadlineUnder, grant, type Weighing } from "./grant.ts";
@@ -15,7 +16,7 @@ import { leaseLeft } from "./lease.ts";
 import type { Outcome, Refusal, Violation } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
 import { blockedAt, standing, turnAway } from "./queue.ts";
-import { type Amounts, RESOURCES } from "./resource.ts";
+import { type Amounts, type Limits, RESOURCES } from "./resource.ts";
 import type { Allocation, BudgetState, Effect } from "./state.ts";
 import { strategyAt, strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 
@@ -38,8 +39,8 @@ export function decideGrant(draft: Draft, wish: GrantWish): Outcome {
 function answerAgain(draft: Draft, known: Effect): Outcome {
   const waiter = waiterOf(known);
   if (waiter) return standing(draft, waiter);
-  const { answer } = known;
-  assert("type" in answer, "an effect is an answer or a waiter");
+  const answer = answerOf(known);
+  assert(answer !== undefined, "an effect is an answer or a waiter");
   if (answer.type !== "opened") return { ...answer, repeated: true };
   // The holder counts its lease from this request, the parent from the first.
   const node = draft.state.allocations.get(answer.allocationId);
@@ -47,12 +48,17 @@ function answerAgain(draft: Draft, known: Effect): Outcome {
   return { ...answer, leaseTtlMs, decidedAtMs: draft.nowMs, repeated: true };
 }
 
+/** What is absent leaves nothing between its commas: a short text is a quick hash. */
 function fingerprintOf(wish: GrantWish): number {
   if (wish.type === "raise") return fingerprint(`raise|${wish.allocationId}|${amounts(wish.by)}|${amounts(wish.min)}`);
-  const { limits: l, min, policy, pooled, priority, weight } = wish;
-  const asked = `${l.credits},${l.toolCalls},${l.branches},${l.memoryBytes},${l.durationMs}`;
-  const parts = `${l.priorityBonus},${l.emergencyReserve},${pooled},${priority},${weight},${policyText(policy)}`;
-  return fingerprint(`open|${wish.parentId}|${wish.kind}|${asked}|${amounts(min)}|${parts}|${wish.name}`);
+  const { limits, min, policy, pooled, priority, weight } = wish;
+  const parts = `${limitsText(limits)}|${amounts(min)}|${pooled},${priority},${weight},${policyText(policy)}`;
+  return fingerprint(`open|${wish.parentId}|${wish.kind}|${parts}|${wish.name}`);
+}
+
+function limitsText(l: Limits): string {
+  const shared = `${l.credits ?? ""},${l.toolCalls ?? ""},${l.branches ?? ""},${l.memoryBytes ?? ""}`;
+  return `${shared},${l.durationMs ?? ""},${l.priorityBonus ?? ""},${l.emergencyReserve ?? ""}`;
 }
 
 function amounts(a: Amounts): string {
@@ -60,7 +66,7 @@ function amounts(a: Amounts): string {
 }
 
 function policyText({ strategy, requestMayChoose, queueLengthMax, queueWaitMsMax }: Policy): string {
-  return `${strategy},${requestMayChoose},${queueLengthMax},${queueWaitMsMax}`;
+  return `${strategy ?? ""},${requestMayChoose ?? ""},${queueLengthMax ?? ""},${queueWaitMsMax ?? ""}`;
 }
 
 function parentOf(state: BudgetState, id: string): Allocation | Refusal {

@@ -5,10 +5,12 @@
  * no grants (notTakingWork); what is in flight is settled.
  */
 import { LIMITS } from "#std";
+import { askOthers } from "./ask-below.ts";
 import { freed, handBack, resume } from "./cascade.ts";
 import type { CommandOf, ReceiveGrant } from "./command.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
-import { openedOutcome } from "./evolve-allocation.ts";
+import { standingAnswer } from "./effect.ts";
+
 import { freeOfNode } from "./free.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { endIfMet, pendingOf, tellProgress } from "./reclaim.ts";
@@ -27,7 +29,7 @@ export function decideReceiveGrant(draft: Draft, command: ReceiveGrant): Outcome
     if (known.side !== "received" || known.epoch !== command.epoch) {
       return refuse({ code: "stale_epoch", allocationId: known.id, currentEpoch: known.epoch });
     }
-    return { ...openedOutcome(known, false), decidedAtMs: command.nowMs, repeated: true };
+    return { ...standingAnswer(known), decidedAtMs: command.nowMs, repeated: true };
   }
   const { strategy } = command.policy;
   if (strategy !== undefined && !strategyNamed(strategy)) {
@@ -45,7 +47,7 @@ export function decideReceiveGrant(draft: Draft, command: ReceiveGrant): Outcome
     emit(draft, { type: "note_attached", atMs: nowMs, allocationId: command.allocationId, key, value });
   }
   const node = draft.state.allocations.get(command.allocationId);
-  return node ? { ...openedOutcome(node, false), decidedAtMs: nowMs } : UNCHANGED;
+  return node ? { ...standingAnswer(node), decidedAtMs: nowMs } : UNCHANGED;
 }
 
 function received(state: BudgetState, allocationId: string, epoch: number): Allocation | Refusal {
@@ -131,6 +133,7 @@ export function decideReceiveReturn(draft: Draft, command: CommandOf<"receive_re
   if (node.state === "closed" || isNothing(by)) return UNCHANGED;
   bookReturn(draft, node, by);
   if (node.parent) freed(draft, node.parent);
+  askOthers(draft, node);
   return DONE;
 }
 

@@ -12,7 +12,8 @@
  */
 import { LIMITS } from "#std";
 import { type Amount, most, subtract } from "./amount.ts";
-import { finish, freed, tellClosed, tellReturned } from "./cascade.ts";
+import { askElsewhere, finishHeld } from "./ask-below.ts";
+import { freed, tellClosed, tellReturned } from "./cascade.ts";
 import type { CommandOf, ReportedUsage } from "./command.ts";
 import { heldBy } from "./decide-holder.ts";
 import { type Draft, emit, refuse } from "./draft.ts";
@@ -40,7 +41,10 @@ export function decideReportUsage(draft: Draft, command: CommandOf<"report_usage
   }
   if (isOpen) {
     if (final) acceptFinal(draft, node);
-    else renew(draft, node, command.leaseEndsAtMs ?? Number.POSITIVE_INFINITY);
+    else {
+      renew(draft, node);
+      askElsewhere(draft, node);
+    }
   }
   const { id: allocationId, epoch, state, closingReason } = node;
   // The holder may count on what is written down, and on nothing more.
@@ -145,11 +149,10 @@ function hasGrown(node: Allocation, usage: ReportedUsage): boolean {
  * Written down at twice the pace at which holders renew: none of their renewals is passed over, and the many reports between them need
  * not be in the journal. While the lease of this daemon itself is over nothing is renewed.
  */
-function renew(draft: Draft, node: Allocation, latestMs: number): void {
+function renew(draft: Draft, node: Allocation): void {
   const ttlMs = leaseUnder(node, draft.nowMs, node.leaseTtlMs);
   if (ttlMs === 0) return;
-  const endsAtMs = Math.min(latestMs, leaseEnd(draft.nowMs, ttlMs));
-  if (endsAtMs <= draft.nowMs) return;
+  const endsAtMs = leaseEnd(draft.nowMs, ttlMs);
   const stepMs = node.leaseTtlMs / (2 * LIMITS.leaseRenewParts);
   if (!node.doubtful && endsAtMs < (node.leaseEndsAtMs ?? 0) + stepMs) return;
   emit(draft, { type: "lease_renewed", atMs: draft.nowMs, allocationId: node.id, endsAtMs });
@@ -160,5 +163,5 @@ function acceptFinal(draft: Draft, node: Allocation): void {
     const reason = "ended by its holder";
     emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
   }
-  finish(draft, node);
+  finishHeld(draft, node);
 }

@@ -1,7 +1,7 @@
 /** What time alone brings about: holds lapse, leases end, deadlines pass, waits run out, memory is given up. */
 import { freed, serveWaiters } from "./cascade.ts";
 import { closeTree } from "./decide-close.ts";
-import { type Draft, emit } from "./draft.ts";
+import { type Draft, emit, say } from "./draft.ts";
 import { turnAway } from "./queue.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
@@ -43,5 +43,5 @@ function endLease(draft: Draft, node: Allocation): void {
   if (node.side === "delegated" && !node.doubtful) {
     emit(draft, { type: "lease_ended", atMs: draft.nowMs, allocationId: node.id });
   }
-  draft.messages.push({ type: "lease_ended", allocationId: node.id, holder: node.peer });
+  say(draft, { type: "lease_ended", allocationId: node.id, holder: node.peer });
 }

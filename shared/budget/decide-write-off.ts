@@ -4,11 +4,12 @@
  * true account, when it comes, corrects it (decide-report.ts).
  */
 import { fingerprint, LIMITS } from "#std";
+import { finishHeld } from "./ask-below.ts";
 import { doubtShare } from "./book.ts";
-import { finish } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
 import { closingRefusal } from "./conflict.ts";
-import { type Draft, effectKey, emit, refuse } from "./draft.ts";
+import { type Draft, effectKey, emit, refuse, say } from "./draft.ts";
+import { answerOf } from "./effect.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
@@ -20,9 +21,10 @@ export function decideWriteOff(draft: Draft, command: CommandOf<"write_off">): O
   const print = fingerprint(`write_off|${allocationId}|${reason}`);
   const known = draft.state.effects.get(key);
   if (known) {
-    const { answer } = known;
-    const isSame = known.fingerprint === print && "type" in answer && answer.type === "written_off";
-    return isSame ? { ...answer, repeated: true } : refuse({ code: "request_reused", requestId });
+    const answer = known.fingerprint === print ? answerOf(known) : undefined;
+    return answer?.type === "written_off"
+      ? { ...answer, repeated: true }
+      : refuse({ code: "request_reused", requestId });
   }
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
@@ -74,7 +76,7 @@ function checkBounds({ state }: Draft): Refusal | undefined {
 function end(draft: Draft, node: Allocation, reason: string): void {
   if (node.state === "open") {
     emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
-    draft.messages.push({ type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
+    say(draft, { type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
   }
-  finish(draft, node);
+  finishHeld(draft, node);
 }

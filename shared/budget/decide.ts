@@ -2,7 +2,8 @@
  * decide(state, command): the engine. Deterministic: the same state and command give the same outcome, events and messages. A refusal
  * changes nothing. The events it answers have been evolved; the caller makes them durable before anything leaves the process.
  */
-import { assert, unreachable } from "#std";
+import { unreachable } from "#std";
+import { NO_LIST } from "./collections.ts";
 import type { Command } from "./command.ts";
 import { decideAttachNote, decideOpenRoot, decideSetLimits } from "./decide-account.ts";
 import { decideExtend, decideRelease, decideReserve, decideSettle } from "./decide-call.ts";
@@ -22,13 +23,14 @@ import { decideReportUsage } from "./decide-report.ts";
 import { decideTick } from "./decide-time.ts";
 import { decideWriteOff } from "./decide-write-off.ts";
 import { type Draft, UNCHANGED } from "./draft.ts";
+import { assertTime } from "./evolve.ts";
 import type { Decision, Outcome } from "./outcome.ts";
 import type { BudgetState } from "./state.ts";
 
 /** Takes one command. `command.nowMs` must not be before the state's engine time. */
 export function decide(state: BudgetState, command: Command): Decision {
-  assert(command.nowMs >= state.engineTimeMs, `engine time fell from ${state.engineTimeMs} to ${command.nowMs}`);
-  const draft: Draft = { state, nowMs: command.nowMs, events: [], messages: [] };
+  assertTime(state, command.nowMs);
+  const draft: Draft = { state, nowMs: command.nowMs, events: NO_LIST, messages: NO_LIST };
   const outcome = dispatch(draft, command);
   return { outcome, events: draft.events, messages: draft.messages };
 }

@@ -1,5 +1,7 @@
 /** The whole state as plain, ordered data: two states are the same when their descriptions are. For tests, snapshots and doctors. */
-import type { Allocation, BudgetState, Hold } from "./state.ts";
+import { listOf } from "./collections.ts";
+import { answerOf } from "./effect.ts";
+import type { Allocation, BudgetState, Effect, Hold } from "./state.ts";
 
 /** Plain data of everything that the events decide. */
 export function describeState(state: BudgetState): unknown {
@@ -13,7 +15,7 @@ export function describeState(state: BudgetState): unknown {
     unacknowledged: idsOf(state.unacknowledged),
     acknowledged: idsOf(state.acknowledged),
     holds: [...state.holds.values()].map((hold) => describeHold(state, hold)),
-    effects: [...state.effects],
+    effects: [...state.effects].map(([key, effect]) => [key, describeEffect(effect)]),
     ended: [...state.ended.items()],
     due: describeDue(state),
   };
@@ -32,6 +34,10 @@ function describeDue({ due: { holds, leases, deadlines, waiters } }: BudgetState
   };
 }
 
+function describeEffect(effect: Effect): unknown {
+  return effect.kind === "waiting" ? effect : { fingerprint: effect.fingerprint, answer: answerOf(effect) };
+}
+
 function idsOf(items: Iterable<{ readonly id: string }>): string[] {
   return [...items].map(({ id }) => id);
 }
@@ -46,17 +52,25 @@ function describeHold(state: BudgetState, { allocation, ...hold }: Hold): unknow
   for (let at = parent; at; at = at.parent) above.push(at.id);
   return {
     ...described,
-    forgotten: { ...facts, holders: [...kept.holders], above, callsPerTool: [...tally.callsPerTool] },
+    forgotten: {
+      ...facts,
+      path: allocation.path,
+      holders: [...kept.holders],
+      above,
+      callsPerTool: [...tally.callsPerTool],
+    },
   };
 }
 
 function describeAllocation(node: Allocation): unknown {
   return {
     ...node,
+    path: node.path,
     parent: node.parent?.id,
     children: idsOf(node.children),
     holders: [...node.holders],
     closedChildren: idsOf(node.closedChildren),
+    effectKeys: listOf(node.effectKeys),
     holds: idsOf(node.holds),
     tally: { ...node.tally, callsPerTool: [...node.tally.callsPerTool] },
     reclaims: [...node.reclaims.values()],

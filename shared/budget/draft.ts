@@ -2,21 +2,28 @@
  * A decision in the making. `decide` checks everything first and then emits events; each is evolved at once, so that what follows
  * from it is computed on the state as it then is. A refusal emits nothing.
  */
+import { withLast } from "./collections.ts";
 import type { BudgetEvent } from "./event.ts";
 import { evolve } from "./evolve.ts";
 import type { Message, Outcome, Refusal } from "./outcome.ts";
-import type { BudgetState } from "./state.ts";
+import type { Allocation, BudgetState, Hold } from "./state.ts";
 
 export interface Draft {
   readonly state: BudgetState;
   readonly nowMs: number;
-  readonly events: BudgetEvent[];
-  readonly messages: Message[];
+  events: readonly BudgetEvent[];
+  messages: readonly Message[];
 }
 
-export function emit(draft: Draft, event: BudgetEvent): void {
-  evolve(draft.state, event);
-  draft.events.push(event);
+/** `subject` spares evolve to look up what the event speaks of; for an opening it is the parent. */
+export function emit(draft: Draft, event: BudgetEvent, subject?: Allocation | Hold): void {
+  evolve(draft.state, event, subject);
+  draft.events = withLast(draft.events, event);
+}
+
+/** Others are to be told this. */
+export function say(draft: Draft, message: Message): void {
+  draft.messages = withLast(draft.messages, message);
 }
 
 export function refuse(refusal: Refusal): Outcome {

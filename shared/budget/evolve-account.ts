@@ -2,8 +2,10 @@
 import { assert } from "#std";
 import { add, monus, most } from "./amount.ts";
 import { addOverrun, addUsage, assertBook, noteChange, takeOrOwe } from "./book.ts";
+import { withText } from "./collections.ts";
 import { moveUsage } from "./correction.ts";
 import type { AccountCorrected, UsageReported, WrittenOff } from "./event.ts";
+import { ownBook, ownHeldBook } from "./ledger.ts";
 import { CONSUMABLES, NOTHING } from "./resource.ts";
 import { changeUncorrected } from "./retention.ts";
 import type { Allocation, BudgetState, WriteOff } from "./state.ts";
@@ -54,7 +56,7 @@ function takeOver(state: BudgetState, { event, node, provisional, corrections }:
   node.usageSequence = Math.max(node.usageSequence, event.sequence);
   addOverrun(node, "credits", monus(event.overrunCredits, node.books.credits.overrun));
   addOverrun(node, "toolCalls", monus(event.overrunToolCalls, node.books.toolCalls.overrun));
-  node.held.branches.peak = most(node.held.branches.peak, event.branchesPeak);
+  if (event.branchesPeak > node.held.branches.peak) ownHeldBook(node, "branches").peak = event.branchesPeak;
   reportTally(node, event);
   node.corrections = Math.max(node.corrections, event.corrections);
   if (corrections > 0) for (let at = node.parent; at; at = at.parent) at.corrections += corrections;
@@ -67,7 +69,8 @@ export function evolveWrittenOff(state: BudgetState, event: WrittenOff, node: Al
   assert(node.doubtful && node.state !== "closed", `${node.path} is not in doubt, it cannot be written off`);
   const { credits, toolCalls } = event;
   for (const resource of CONSUMABLES) {
-    const book = node.books[resource];
+    if (event[resource] === 0) continue;
+    const book = ownBook(node, resource);
     takeOrOwe(node, resource, event[resource]);
     book.spent = add(book.spent, event[resource]);
     addUsage(node, resource, event[resource]);
@@ -81,6 +84,6 @@ export function evolveWrittenOff(state: BudgetState, event: WrittenOff, node: Al
   const { key, fingerprint } = event.effect;
   const amounts = { ...NOTHING, credits, toolCalls };
   const answer = { type: "written_off", allocationId: node.id, amounts, repeated: false } as const;
-  state.effects.set(key, { fingerprint, answer });
-  node.effectKeys.push(key);
+  state.effects.set(key, { kind: "answer", fingerprint, answer });
+  node.effectKeys = withText(node.effectKeys, key);
 }

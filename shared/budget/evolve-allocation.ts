@@ -1,28 +1,29 @@
 /** How allocations open, grow, shrink and close. */
-import { assert } from "#std";
+import { assert, InvariantError } from "#std";
 import { add, subtract, ZERO } from "./amount.ts";
+import { owedChanged, pendingOf } from "./asked.ts";
 import { addUsage, assertBook, doubtShare, give, grantedShare, lowerLimit, raiseLimit } from "./book.ts";
-import { NO_ENTRIES, NO_ITEMS, withEntry, withItem, withoutEntry, withoutItem } from "./collections.ts";
+import { NO_ENTRIES, NO_ITEMS, withEntry, withItem, withoutEntry, withoutItem, withText } from "./collections.ts";
 import type { AllocationClosed, AllocationClosing, AllocationOpened, LimitLowered, LimitRaised } from "./event.ts";
 import { endHold } from "./evolve-call.ts";
 import { changeHeldLimits, freeHeld, takeHeld } from "./held.ts";
 import { leaseLeft } from "./lease.ts";
-import type { KeptOpening } from "./outcome.ts";
-import { addAmounts, amountsOf, CONSUMABLES, type Consumable, HELD_RESOURCES, type Limits } from "./resource.ts";
+import { bookOf, ownBook } from "./ledger.ts";
+import { addAmounts, amountsOf, CONSUMABLES, type Consumable, HELD_RESOURCES } from "./resource.ts";
 import { keepEnded } from "./retention.ts";
-import { type Allocation, type BudgetState, createAllocation, heldShare } from "./state.ts";
+import { Allocation, type BudgetState, type Hold, heldShare } from "./state.ts";
 
-export function evolveAllocationOpened(state: BudgetState, event: AllocationOpened): void {
-  const parent = event.parentId === undefined ? undefined : state.allocations.get(event.parentId);
-  assert((event.parentId === undefined) === (parent === undefined), `unknown parent ${event.parentId}`);
-  const node = createAllocation(event, parent);
+export function evolveAllocationOpened(state: BudgetState, event: AllocationOpened, subject?: Allocation | Hold): void {
+  const parent = parentOf(state, event, subject);
+  const node = new Allocation(event, parent);
   const known = state.allocations.size;
   state.allocations.set(node.id, node);
-  assert(state.allocations.size > known, `allocation ${node.id} opened twice`);
+  if (state.allocations.size === known) throw new InvariantError(`allocation ${node.id} opened twice`);
   if (parent) parent.children = withItem(parent.children, node);
   else state.roots.add(node);
   const limits = amountsOf(event.limits);
-  for (const resource of CONSUMABLES) raiseLimit(node, resource, limits[resource]);
+  raiseLimit(node, "credits", limits.credits);
+  raiseLimit(node, "toolCalls", limits.toolCalls);
   node.grantedTotal = limits;
   if (parent) takeShare(parent, node);
   if (node.deadlineAtMs !== undefined) state.due.deadlines.add(node, node.deadlineAtMs);
@@ -30,7 +31,21 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   countHolding(node, 1);
   if (!event.effect) return;
   const { key, fingerprint, partial } = event.effect;
-  state.effects.set(key, { fingerprint, answer: openedOutcome(node, partial) });
+  const { policy, grantedTotal, epoch } = node;
+  const leaseTtlMs = leaseLeft(node, node.openedAtMs);
+  node.effectKeys = key;
+  state.effects.set(key, { kind: "opening", fingerprint, node, policy, grantedTotal, epoch, leaseTtlMs, partial });
+}
+
+function parentOf(
+  { allocations }: BudgetState,
+  { parentId }: AllocationOpened,
+  subject: Allocation | Hold | undefined,
+): Allocation | undefined {
+  if (parentId === undefined) return undefined;
+  const found = subject instanceof Allocation && subject.id === parentId ? subject : allocations.get(parentId);
+  assert(found !== undefined, "the parent of what opens is known");
+  return found;
 }
 
 function takeShare(parent: Allocation, node: Allocation): void {
@@ -44,78 +59,46 @@ function countHolding(node: Allocation, by: 1 | -1): void {
   parent.holders = count === 0 ? withoutEntry(parent.holders, peer) : withEntry(parent.holders, peer, count);
 }
 
-/** The answer to the request that opened `node`. */
-export function openedOutcome(node: Allocation, partial: boolean): KeptOpening {
-  return {
-    type: "opened",
-    allocationId: node.id,
-    path: node.path,
-    depth: node.depth,
-    name: node.name,
-    kind: node.kind,
-    priority: node.priority,
-    weight: node.weight,
-    policy: node.policy,
-    limits: limitsOf(node),
-    pooled: node.pooled,
-    grantedTotal: node.grantedTotal,
-    epoch: node.epoch,
-    leaseTtlMs: leaseLeft(node, node.openedAtMs),
-    token: node.token,
-    deadlineAtMs: node.deadlineAtMs,
-    partial,
-    repeated: false,
-  };
-}
-
-/** The limits of a node as they stand, an absent resource being unlimited. */
-export function limitsOf(node: Allocation): Limits {
-  const { credits, toolCalls } = node.books;
-  const { branches, memoryBytes } = node.held;
-  const { priorityBonus, emergencyReserve } = node;
-  const limits: { -readonly [L in keyof Limits]: Limits[L] } = { priorityBonus, emergencyReserve };
-  if (!credits.elastic) limits.credits = credits.limit;
-  if (!toolCalls.elastic) limits.toolCalls = toolCalls.limit;
-  if (!branches.elastic) limits.branches = branches.limit;
-  if (!memoryBytes.elastic) limits.memoryBytes = memoryBytes.limit;
-  return limits;
-}
-
 export function evolveLimitRaised(state: BudgetState, event: LimitRaised, node: Allocation): void {
-  assert(node.state !== "closed", `${node.path} is closed, its limit cannot grow`);
-  for (const resource of CONSUMABLES) raiseLimit(node, resource, event.by[resource]);
+  if (node.state === "closed") throw new InvariantError(`${node.path} is closed, its limit cannot grow`);
+  raiseLimit(node, "credits", event.by.credits);
+  raiseLimit(node, "toolCalls", event.by.toolCalls);
   changeHeldLimits(node, event.by, "up");
   node.grantedTotal = addAmounts(node.grantedTotal, event.by);
   if (!event.effect) return;
   const { key, fingerprint, partial } = event.effect;
   const { by } = event;
   const answer = { type: "raised", allocationId: node.id, epoch: node.epoch, by, partial, repeated: false } as const;
-  state.effects.set(key, { fingerprint, answer: { ...answer, grantedTotal: node.grantedTotal } });
-  node.effectKeys.push(key);
+  const { grantedTotal } = node;
+  state.effects.set(key, { kind: "answer", fingerprint, answer: { ...answer, grantedTotal } });
+  node.effectKeys = withText(node.effectKeys, key);
 }
 
 export function evolveLimitLowered(event: LimitLowered, node: Allocation): void {
-  assert(node.state !== "closed", `${node.path} is closed, its limit cannot shrink`);
-  for (const resource of CONSUMABLES) lowerLimit(node, resource, event.by[resource]);
+  if (node.state === "closed") throw new InvariantError(`${node.path} is closed, its limit cannot shrink`);
+  lowerLimit(node, "credits", event.by.credits);
+  lowerLimit(node, "toolCalls", event.by.toolCalls);
   changeHeldLimits(node, event.by, "down");
   node.returnedTotal = addAmounts(node.returnedTotal, event.by);
   if (event.preemptionId === undefined) return;
   const reclaim = node.reclaims.get(event.preemptionId);
   assert(reclaim !== undefined, `unknown preemption ${event.preemptionId} at ${node.path}`);
+  const before = pendingOf(reclaim);
   reclaim.reclaimed = addAmounts(reclaim.reclaimed, event.by);
+  owedChanged(node, event.preemptionId, before);
 }
 
 export function evolveAllocationClosing(event: AllocationClosing, node: Allocation): void {
-  assert(node.state === "open", `${node.path} is ${node.state}, it cannot begin to close`);
+  if (node.state !== "open") throw new InvariantError(`${node.path} is ${node.state}, it cannot begin to close`);
   node.state = "closing";
   node.closingReason = event.reason;
 }
 
 /** I5: at the close nothing is reserved, granted or in doubt; the unconfirmed is spent; usage goes to the parent, the rest is free. */
 export function evolveAllocationClosed(state: BudgetState, event: AllocationClosed, node: Allocation): void {
-  assert(node.state === "closing", `${node.path} is ${node.state}, it cannot be closed`);
-  assert(node.children.size === 0, `I5 broken: ${node.path} closes with open children`);
-  for (const hold of [...node.holds]) endHold(state, hold);
+  if (node.state !== "closing") throw new InvariantError(`${node.path} is ${node.state}, it cannot be closed`);
+  if (node.children.size > 0) throw new InvariantError(`I5 broken: ${node.path} closes with open children`);
+  if (node.holds.size > 0) for (const hold of [...node.holds]) endHold(state, hold);
   for (const resource of CONSUMABLES) confirmAll(node, resource);
   const { parent } = node;
   if (parent) {
@@ -134,19 +117,23 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
 }
 
 function confirmAll(node: Allocation, resource: Consumable): void {
-  const book = node.books[resource];
-  assert(book.reserved === 0 && book.granted === 0 && book.inDoubt === 0, `I5 broken at ${node.path} ${resource}`);
+  const book = bookOf(node, resource);
+  const empty = book.reserved === 0 && book.granted === 0 && book.inDoubt === 0;
+  if (!empty) throw new InvariantError(`I5 broken at ${node.path} ${resource}`);
   const confirmed = book.unconfirmed;
-  book.unconfirmed = ZERO;
-  book.spent = add(book.spent, confirmed);
+  if (confirmed === 0) return;
+  const own = ownBook(node, resource);
+  own.unconfirmed = ZERO;
+  own.spent = add(own.spent, confirmed);
   addUsage(node, resource, confirmed);
 }
 
 function leaveParent(node: Allocation, parent: Allocation, resource: Consumable): void {
-  const above = parent.books[resource];
   const granted = grantedShare(node, resource);
   const doubt = doubtShare(node, resource);
-  const { usage } = node.books[resource];
+  const { usage } = bookOf(node, resource);
+  if (granted === 0 && doubt === 0) return;
+  const above = ownBook(parent, resource);
   above.granted = subtract(above.granted, granted);
   above.inDoubt = subtract(above.inDoubt, doubt);
   above.spent = add(above.spent, usage);

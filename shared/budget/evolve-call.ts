@@ -1,46 +1,47 @@
 /** How calls are held, charged and lapse. */
-import { assert, LIMITS } from "#std";
+import { assert, InvariantError, LIMITS } from "#std";
 import { type Amount, add, least, monus, subtract, ZERO } from "./amount.ts";
 import { addOverrun, addUsage, assertBook, give, takeOrOwe } from "./book.ts";
 import { withItem, withoutItem } from "./collections.ts";
 import type { HoldCharged, HoldExtended, HoldLapsed, HoldPlaced, LateSettleRecorded } from "./event.ts";
 import { freeHeld, takeHeld } from "./held.ts";
+import { ownBook } from "./ledger.ts";
 import { CONSUMABLES, type Consumable, HELD_RESOURCES } from "./resource.ts";
-import { type Allocation, type BudgetState, createHold, type Hold } from "./state.ts";
+import { type Allocation, type BudgetState, Hold } from "./state.ts";
 import { countCall } from "./tally.ts";
 
-/** The hold an event speaks of; it must exist. */
-export function holdOf(state: BudgetState, holdId: string): Hold {
+/** The hold an event speaks of, the subject if that is the one; it must exist. */
+function holdOf(state: BudgetState, holdId: string, subject?: Allocation | Hold): Hold {
+  if (subject instanceof Hold && subject.id === holdId) return subject;
   const found = state.holds.get(holdId);
-  assert(found !== undefined, `an event names the unknown hold ${holdId}`);
+  if (!found) throw new InvariantError(`an event names the unknown hold ${holdId}`);
   return found;
 }
 
 export function evolveHoldPlaced(state: BudgetState, event: HoldPlaced, node: Allocation): void {
-  const hold = createHold(event, node);
+  const { holdId, what, name, amounts, clamped, expiresAtMs } = event;
+  const { key: effectKey, fingerprint } = event.effect;
+  const hold = new Hold({ holdId, what, name, amounts, clamped, expiresAtMs, effectKey }, node);
   const known = state.holds.size;
   state.holds.set(hold.id, hold);
-  assert(state.holds.size > known, `hold ${hold.id} placed twice`);
+  if (state.holds.size === known) throw new InvariantError(`hold ${hold.id} placed twice`);
   node.holds = withItem(node.holds, hold);
   node.liveHolds += 1;
   for (const resource of CONSUMABLES) {
-    const x = event.amounts[resource];
+    const x = amounts[resource];
     if (x === 0) continue;
     takeOrOwe(node, resource, x);
-    node.books[resource].reserved = add(node.books[resource].reserved, x);
+    const book = ownBook(node, resource);
+    book.reserved = add(book.reserved, x);
     assertBook(node, resource);
   }
-  for (const resource of HELD_RESOURCES)
-    if (event.amounts[resource] > 0) takeHeld(node, resource, event.amounts[resource]);
+  for (const resource of HELD_RESOURCES) takeHeld(node, resource, amounts[resource]);
   state.due.holds.add(hold, hold.expiresAtMs);
-  const { key, fingerprint } = event.effect;
-  const { id: holdId, amounts: granted, clamped, expiresAtMs } = hold;
-  const answer = { type: "held", holdId, granted, clamped, expiresAtMs, repeated: false } as const;
-  state.effects.set(key, { fingerprint, answer });
+  state.effects.set(effectKey, { kind: "call", fingerprint, hold, expiresAtMs });
 }
 
-export function evolveHoldExtended(state: BudgetState, event: HoldExtended): void {
-  const hold = holdOf(state, event.holdId);
+export function evolveHoldExtended(state: BudgetState, event: HoldExtended, subject?: Allocation | Hold): void {
+  const hold = holdOf(state, event.holdId, subject);
   state.due.holds.remove(hold, hold.expiresAtMs);
   hold.expiresAtMs = event.expiresAtMs;
   state.due.holds.add(hold, hold.expiresAtMs);
@@ -51,9 +52,9 @@ export function uncharged(hold: Hold, resource: Consumable): Amount {
   return hold.state === "ended" ? ZERO : monus(hold.amounts[resource], hold.charged[resource]);
 }
 
-export function evolveHoldCharged(state: BudgetState, event: HoldCharged): void {
-  const hold = holdOf(state, event.holdId);
-  assert(hold.state !== "ended", `hold ${hold.id} has ended, it cannot be charged`);
+export function evolveHoldCharged(state: BudgetState, event: HoldCharged, subject?: Allocation | Hold): void {
+  const hold = holdOf(state, event.holdId, subject);
+  if (hold.state === "ended") throw new InvariantError(`hold ${hold.id} has ended, it cannot be charged`);
   for (const resource of CONSUMABLES) {
     charge(hold, resource, event[resource]);
     if (event.final) freeUncharged(hold, resource);
@@ -71,16 +72,17 @@ function bucketOf(hold: Hold): "reserved" | "unconfirmed" {
 
 function charge(hold: Hold, resource: Consumable, cumulative: Amount): void {
   const node = hold.allocation;
-  const book = node.books[resource];
   const cost = subtract(cumulative, hold.charged[resource]);
   if (cost === 0) return;
+  const book = ownBook(node, resource);
   const covered = least(cost, uncharged(hold, resource));
   const bucket = bucketOf(hold);
   book[bucket] = subtract(book[bucket], covered);
   const beyond = subtract(cost, covered);
   takeOrOwe(node, resource, beyond);
   book.spent = add(book.spent, cost);
-  hold.charged[resource] = cumulative;
+  const { credits, toolCalls } = hold.charged;
+  hold.charged = resource === "credits" ? { credits: cumulative, toolCalls } : { credits, toolCalls: cumulative };
   addOverrun(node, resource, beyond);
   addUsage(node, resource, cost);
 }
@@ -88,16 +90,14 @@ function charge(hold: Hold, resource: Consumable, cumulative: Amount): void {
 function freeUncharged(hold: Hold, resource: Consumable): void {
   const rest = uncharged(hold, resource);
   if (rest === 0) return;
-  const book = hold.allocation.books[resource];
+  const book = ownBook(hold.allocation, resource);
   const bucket = bucketOf(hold);
   book[bucket] = subtract(book[bucket], rest);
   give(hold.allocation, resource, rest);
 }
 
 function freeHeldOf(hold: Hold): void {
-  for (const resource of HELD_RESOURCES) {
-    if (hold.amounts[resource] > 0) freeHeld(hold.allocation, resource, hold.amounts[resource]);
-  }
+  for (const resource of HELD_RESOURCES) freeHeld(hold.allocation, resource, hold.amounts[resource]);
 }
 
 /** The hold is over; its answer is remembered ten minutes more. */
@@ -110,15 +110,16 @@ export function endHold(state: BudgetState, hold: Hold): void {
   hold.state = "ended";
   hold.allocation.holds = withoutItem(hold.allocation.holds, hold);
   const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;
-  state.ended.push({ id: hold.id, effectKeys: [hold.effectKey], forgetAtMs });
+  state.ended.push({ id: hold.id, effectKeys: hold.effectKey, forgetAtMs });
 }
 
-export function evolveHoldLapsed(state: BudgetState, event: HoldLapsed): void {
-  const hold = holdOf(state, event.holdId);
+export function evolveHoldLapsed(state: BudgetState, event: HoldLapsed, subject?: Allocation | Hold): void {
+  const hold = holdOf(state, event.holdId, subject);
   assert(hold.state === "live", `hold ${hold.id} is ${hold.state}, it cannot lapse`);
   for (const resource of CONSUMABLES) {
     const rest = uncharged(hold, resource);
-    const book = hold.allocation.books[resource];
+    if (rest === 0) continue;
+    const book = ownBook(hold.allocation, resource);
     book.reserved = subtract(book.reserved, rest);
     book.unconfirmed = add(book.unconfirmed, rest);
     assertBook(hold.allocation, resource);

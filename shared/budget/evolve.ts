@@ -2,7 +2,7 @@
  * evolve(state, event): the only code that changes the state. It cannot refuse: what an event says has happened. An event that does
  * not fit the state is a broken invariant and ends the process.
  */
-import { assert, unreachable } from "#std";
+import { assert, InvariantError, unreachable } from "#std";
 import { shareChanged, shareOf } from "./book.ts";
 import { withEntry } from "./collections.ts";
 import type { BudgetEvent, DaemonStarted, NoteAttached } from "./event.ts";
@@ -30,66 +30,74 @@ import {
 import { leaseEnd } from "./lease.ts";
 import { CONSUMABLES } from "./resource.ts";
 import { evolveFinalAcknowledged, evolveMemoryReleased } from "./retention.ts";
-import type { Allocation, BudgetState } from "./state.ts";
+import { Allocation, type BudgetState, type Hold } from "./state.ts";
 
-/** The allocation an event speaks of; it must exist. */
-export function allocationOf(state: BudgetState, allocationId: string): Allocation {
+/** Throws InvariantError when engine time would fall. */
+export function assertTime({ engineTimeMs }: BudgetState, atMs: number): void {
+  // What it says is put together only when it is said: this runs for every command and every event.
+  if (!(atMs >= engineTimeMs)) throw new InvariantError(`engine time fell from ${engineTimeMs} to ${atMs}`);
+}
+
+/** The allocation an event speaks of, the subject if that is the one; it must exist. */
+function allocationOf(state: BudgetState, allocationId: string, subject?: Allocation | Hold): Allocation {
+  if (subject instanceof Allocation && subject.id === allocationId) return subject;
   const found = state.allocations.get(allocationId);
-  assert(found !== undefined, `an event names the unknown allocation ${allocationId}`);
+  if (!found) throw new InvariantError(`an event names the unknown allocation ${allocationId}`);
   return found;
 }
 
-export function evolve(state: BudgetState, event: BudgetEvent): void {
-  assert(event.atMs >= state.engineTimeMs, `engine time fell from ${state.engineTimeMs} to ${event.atMs}`);
+/** `subject`: what the event speaks of, where that has been found already; a replay looks it up. */
+export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocation | Hold): void {
+  assertTime(state, event.atMs);
   state.engineTimeMs = event.atMs;
   switch (event.type) {
     case "allocation_opened":
-      evolveAllocationOpened(state, event);
+      evolveAllocationOpened(state, event, subject);
       break;
     case "limit_raised":
-      evolveLimitRaised(state, event, allocationOf(state, event.allocationId));
+      evolveLimitRaised(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "limit_lowered":
-      evolveLimitLowered(event, allocationOf(state, event.allocationId));
+      evolveLimitLowered(event, allocationOf(state, event.allocationId, subject));
       break;
     case "policy_set":
-      allocationOf(state, event.allocationId).policy = event.policy;
+      allocationOf(state, event.allocationId, subject).policy = event.policy;
       break;
     case "hold_placed":
-      evolveHoldPlaced(state, event, allocationOf(state, event.allocationId));
+      evolveHoldPlaced(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "hold_extended":
-      evolveHoldExtended(state, event);
+      evolveHoldExtended(state, event, subject);
       break;
     case "hold_charged":
-      evolveHoldCharged(state, event);
+      evolveHoldCharged(state, event, subject);
       break;
     case "hold_lapsed":
-      evolveHoldLapsed(state, event);
+      evolveHoldLapsed(state, event, subject);
       break;
     case "late_settle_recorded":
       evolveLateSettleRecorded(state, event);
       break;
     case "allocation_closing":
-      evolveAllocationClosing(event, allocationOf(state, event.allocationId));
+      evolveAllocationClosing(event, allocationOf(state, event.allocationId, subject));
       break;
     case "allocation_closed":
-      evolveAllocationClosed(state, event, allocationOf(state, event.allocationId));
+      evolveAllocationClosed(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "request_queued":
-      evolveRequestQueued(state, event, allocationOf(state, event.parentId));
+      evolveRequestQueued(state, event, allocationOf(state, event.parentId, subject));
       break;
     case "request_dequeued":
       evolveRequestDequeued(state, event);
       break;
     case "reclaim_requested":
-      evolveReclaimRequested(event, allocationOf(state, event.allocationId));
+      evolveReclaimRequested(event, allocationOf(state, event.allocationId, subject));
       break;
     case "reclaim_ended":
-      evolveReclaimEnded(event, allocationOf(state, event.allocationId));
+      evolveReclaimEnded(event, allocationOf(state, event.allocationId, subject));
       break;
     case "note_attached":
-      attachNote(allocationOf(state, event.allocationId), event);
+      attachNote(allocationOf(state, event.allocationId, subject), event);
       break;
     case "memory_released":
       evolveMemoryReleased(state, event);

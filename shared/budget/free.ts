@@ -4,6 +4,7 @@
  */
 import { LIMITS } from "#std";
 import { type Amount, monus, ZERO } from "./amount.ts";
+import { bookOf, heldBookOf } from "./ledger.ts";
 import { type Amounts, CONSUMABLES, type Consumable, HELD_RESOURCES, type Resource } from "./resource.ts";
 import { type Allocation, rootOf } from "./state.ts";
 
@@ -12,7 +13,7 @@ export function isConsumable(resource: Resource): resource is Consumable {
 }
 
 export function isLimited(node: Allocation, resource: Resource): boolean {
-  return !(isConsumable(resource) ? node.books[resource] : node.held[resource]).elastic;
+  return !(isConsumable(resource) ? bookOf(node, resource) : heldBookOf(node, resource)).elastic;
 }
 
 function isPooled(node: Allocation, resource: Resource): boolean {
@@ -22,11 +23,11 @@ function isPooled(node: Allocation, resource: Resource): boolean {
 /** What of the resource is free at the node; where nothing limits it, what can be counted. */
 export function freeOf(node: Allocation, resource: Resource): Amount {
   if (isConsumable(resource)) {
-    const book = node.books[resource];
+    const book = bookOf(node, resource);
     // An unlimited book takes its limit from above, and the topmost is the largest.
-    return book.elastic ? ((LIMITS.amountMax - rootOf(node).books[resource].limit) as Amount) : book.available;
+    return book.elastic ? ((LIMITS.amountMax - bookOf(rootOf(node), resource).limit) as Amount) : book.available;
   }
-  const book = node.held[resource];
+  const book = heldBookOf(node, resource);
   return ((book.elastic ? LIMITS.amountMax : book.limit) - book.inUse) as Amount;
 }
 
@@ -46,13 +47,13 @@ export function freeOfNode(node: Allocation): Amounts {
 export function drawableOf(node: Allocation, resource: Resource): Amount {
   const free = freeOf(node, resource);
   if (!node.parent || !isConsumable(resource) || !isPooled(node, resource)) return free;
-  const { debt } = node.books[resource];
+  const { debt } = bookOf(node, resource);
   return Math.max(0, free - debt + paidAhead(node, resource) + drawableOf(node.parent, resource)) as Amount;
 }
 
 /** What the parent has paid already beyond the node's limit: a raise by this much takes nothing more of it. */
 export function paidAhead(node: Allocation, resource: Consumable): Amount {
-  const { limit, usage } = node.books[resource];
+  const { limit, usage } = bookOf(node, resource);
   return monus(usage, limit);
 }
 
@@ -68,7 +69,7 @@ export function drawable(node: Allocation): Amounts {
 /** The limit that can refuse a request for good; Infinity where there is none. */
 export function limitOf(node: Allocation, resource: Resource): number {
   if (!isLimited(node, resource) || isPooled(node, resource)) return Number.POSITIVE_INFINITY;
-  return (isConsumable(resource) ? node.books[resource] : node.held[resource]).limit;
+  return (isConsumable(resource) ? bookOf(node, resource) : heldBookOf(node, resource)).limit;
 }
 
 /** The first resource, in the fixed order of RESOURCES, of which less than `min` can be had. Where there is debt nothing can be had. */
@@ -91,7 +92,7 @@ export function sourceOf(node: Allocation, resource: Resource): Allocation {
 export function bookableOf(node: Allocation, resource: Consumable): number {
   let room: number = LIMITS.amountMax;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
-    const { limit, debt } = at.books[resource];
+    const { limit, debt } = bookOf(at, resource);
     room = Math.min(room, LIMITS.amountMax - limit - debt);
   }
   return room;

@@ -7,7 +7,6 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { LIMITS } from "#std";
 import { amount } from "./amount.ts";
 import { usageOf } from "./cascade.ts";
 import { freeAt } from "./nothing-stuck.test-support.ts";
@@ -121,8 +120,7 @@ class Pair {
     } as const;
     const sentMs = this.child.nowMs;
     this.#send("parent", () => {
-      const leaseEndsAtMs = this.parent.nowMs + TTL_MS + LIMITS.leaseMarginMs;
-      const { outcome, messages } = this.parent.run({ ...which, usage, final, leaseEndsAtMs });
+      const { outcome, messages } = this.parent.run({ ...which, usage, final });
       for (const message of messages) this.#fromParent(message);
       // A fenced holder ends what it has: its final account is still taken.
       if (outcome.type === "refused" && outcome.refusal.code === "stale_epoch") {

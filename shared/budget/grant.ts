@@ -4,7 +4,8 @@ import { type Amount, least, monus } from "./amount.ts";
 import type { GrantWish, OpenWish } from "./command.ts";
 import { limitsUnder } from "./demand.ts";
 import { type Draft, emit } from "./draft.ts";
-import type { EffectMark } from "./event.ts";
+import { answerOf } from "./effect.ts";
+import type { AllocationOpened, EffectMark } from "./event.ts";
 import { drawableOf, paidAhead } from "./free.ts";
 import { leaseEnd, leaseUnder } from "./lease.ts";
 import type { OutcomeOf } from "./outcome.ts";
@@ -31,9 +32,10 @@ export function grant(
   draw(draft, parent, amounts);
   if (wish.type === "open") open(draft, { parent, wish, amounts, effect });
   else emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: wish.allocationId, by: amounts, effect });
-  const answer = draft.state.effects.get(key)?.answer;
-  assert(answer !== undefined && "type" in answer, "a grant keeps its answer");
-  assert(answer.type === "opened" || answer.type === "raised", "the answer of a grant is what it gave");
+  const kept = draft.state.effects.get(key);
+  assert(kept !== undefined, "a grant keeps its answer");
+  const answer = answerOf(kept);
+  assert(answer?.type === "opened" || answer?.type === "raised", "the answer of a grant is what it gave");
   return answer.type === "opened" ? { ...answer, decidedAtMs: draft.nowMs } : answer;
 }
 
@@ -73,7 +75,7 @@ function open(draft: Draft, { parent, wish, amounts, effect }: Opening): void {
   if (limits.credits !== undefined) limits.credits = amounts.credits;
   if (limits.toolCalls !== undefined) limits.toolCalls = amounts.toolCalls;
   const delegated = wish.holder !== undefined;
-  emit(draft, {
+  const event: AllocationOpened = {
     type: "allocation_opened",
     atMs: nowMs,
     allocationId: wish.allocationId,
@@ -95,7 +97,8 @@ function open(draft: Draft, { parent, wish, amounts, effect }: Opening): void {
     leaseTtlMs: wish.leaseTtlMs,
     leaseEndsAtMs: delegated ? leaseEnd(nowMs, leaseUnder(parent, nowMs, wish.leaseTtlMs)) : undefined,
     effect,
-  });
+  };
+  emit(draft, event, parent);
 }
 
 /** The earlier of the parent's deadline and the wish's own. */

@@ -72,7 +72,7 @@ describe("memory", () => {
     const s = new Scenario();
     const account = s.account({ memoryBytes: 100, branches: 3 });
     const run = s.open(account, { limits: { memoryBytes: 80, branches: 1 }, holder: "holder", leaseTtlMs: 1_000 });
-    s.report(run, 1, usage({ memoryPeakBytes: 55, branchesPeak: 1 }), { leaseMs: 1_000 });
+    s.report(run, 1, usage({ memoryPeakBytes: 55, branchesPeak: 1 }));
     s.wait(60_000);
     expect(s.node(run).doubtful).toBe(true);
     expect(s.node(account).held).toMatchObject({ memoryBytes: { inUse: 80 }, branches: { inUse: 2 } });

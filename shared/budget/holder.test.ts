@@ -161,7 +161,7 @@ describe("leases", () => {
   test("renewed by reports; the holder may count on what is written down, at twice the pace at which it renews", () => {
     const { s, run } = withRun();
     expect(s.node(run).leaseEndsAtMs).toBe(TTL_MS + MARGIN_MS);
-    const report = () => s.report(run, 1, usage(), { leaseMs: TTL_MS + MARGIN_MS });
+    const report = () => s.report(run, 1, usage());
     s.nowMs = 1_600;
     expect(report()).toMatchObject({ type: "reported", leaseTtlMs: TTL_MS - 1_600 });
     expect(s.last.events).toEqual([]);
@@ -174,7 +174,7 @@ describe("leases", () => {
 
   test("granted 400, reported 150, then silence: 250 in doubt, neither spendable nor lost", () => {
     const { s, account, run } = withRun();
-    s.report(run, 1, usage({ credits: 150 }), { leaseMs: 12_000 });
+    s.report(run, 1, usage({ credits: 150 }));
     expect(s.wait(11_999).events).toEqual([]);
     const { events, messages } = s.wait(1);
     expect(events).toEqual([{ type: "lease_ended", atMs: 12_000, allocationId: run }]);
@@ -185,7 +185,7 @@ describe("leases", () => {
 
   test("… the holder returns with 320: +170 spent, +80 back", () => {
     const { s, account, run } = withRun();
-    s.report(run, 1, usage({ credits: 150 }), { leaseMs: 12_000 });
+    s.report(run, 1, usage({ credits: 150 }));
     s.wait(60_000);
     s.report(run, 2, usage({ credits: 320 }), { final: true });
     expect(s.credits(account)).toEqual({ limit: 1_000, available: 680, spent: 320, usage: 320 });
@@ -248,8 +248,7 @@ describe("leases", () => {
     expect(s.node(wish.allocationId).leaseEndsAtMs).toBe(4_000 + MARGIN_MS);
     s.nowMs = 3_000;
     s.ask({ type: "renew_lease", allocationId: run, epoch: 1, endsAtMs: 8_000 });
-    const report = () =>
-      s.report(wish.allocationId, 1, usage(), { caller: "execution-1", leaseMs: TTL_MS + MARGIN_MS });
+    const report = () => s.report(wish.allocationId, 1, usage(), { caller: "execution-1" });
     expect(report()).toMatchObject({ leaseTtlMs: 5_000 });
     expect(s.node(wish.allocationId).leaseEndsAtMs).toBe(8_000 + MARGIN_MS);
     s.nowMs = 8_000;

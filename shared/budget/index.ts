@@ -36,9 +36,10 @@ export type {
   WrittenOff,
 } from "./event.ts";
 export { evolve } from "./evolve.ts";
-export { limitsOf } from "./evolve-allocation.ts";
 export { assertInvariants, invariantFaults } from "./invariants.ts";
 export { leaseLeft } from "./lease.ts";
+export type { Book, HeldBook } from "./ledger.ts";
+export { limitsOf } from "./limits-of.ts";
 export type { Conflict, Decision, Message, Outcome, OutcomeOf, Refusal, Violation } from "./outcome.ts";
 export type {
   AllocationKind,
@@ -95,9 +96,7 @@ export { PART_TYPES } from "./snapshot-part.ts";
 export { restoreState } from "./snapshot-restore.ts";
 export type {
   Allocation,
-  Book,
   BudgetState,
-  HeldBook,
   Hold,
   Reclaim,
   Tally,

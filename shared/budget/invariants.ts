@@ -153,7 +153,7 @@ function checkNode(state: BudgetState, node: Allocation): void {
   const held = sum(node.children, (child) => (child.side === "delegated" && child.peer !== undefined ? 1 : 0));
   assert(sum(node.holders.values(), (count) => count) === held, `I10 holders at ${node.path}`);
   for (const waiter of node.waiters)
-    assert(state.effects.get(waiter.effectKey)?.answer === waiter, `I10 waiter at ${node.path}`);
+    assert(state.effects.get(waiter.effectKey) === waiter, `I10 waiter at ${node.path}`);
 }
 
 function checkUncorrected(node: Allocation): void {

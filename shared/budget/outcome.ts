@@ -143,7 +143,7 @@ export type Outcome =
   | { readonly type: "refused"; readonly refusal: Refusal };
 
 /** An opening as it is kept for an equal request, which counts the lease anew. */
-export type KeptOpening = Omit<OutcomeOf<"opened">, "decidedAtMs">;
+export type OpenedAnswer = Omit<OutcomeOf<"opened">, "decidedAtMs">;
 
 export type OutcomeOf<T extends Outcome["type"]> = Extract<Outcome, { readonly type: T }>;
 

@@ -3,7 +3,7 @@ import { assert, LIMITS } from "#std";
 import { least } from "./amount.ts";
 import type { GrantWish } from "./command.ts";
 import { conflictAt } from "./conflict.ts";
-import { type Draft, emit, refuse } from "./draft.ts";
+import { type Draft, emit, refuse, say } from "./draft.ts";
 import type { RequestDequeued } from "./event.ts";
 import { drawable, shortOf } from "./free.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
@@ -59,7 +59,7 @@ export function dequeue(draft: Draft, waiter: Waiter, cause: RequestDequeued["ca
 
 /** What waited has its answer. */
 export function tell(draft: Draft, { caller, requestId }: GrantWish, outcome: Outcome): void {
-  draft.messages.push({ type: "decided", caller, requestId, outcome });
+  say(draft, { type: "decided", caller, requestId, outcome });
 }
 
 /** A request for more that has lost what it asked for: the allocation is closing. */

@@ -29,7 +29,7 @@ export function sendReport(w: World, node: Allocation, { final, stale }: { final
     epoch: 1,
     sequence: seen.sequence,
   } as const;
-  w.run({ ...report, usage: told, final, leaseEndsAtMs: w.s.nowMs + 30_000 });
+  w.run({ ...report, usage: told, final });
 }
 
 /** The holder of a grant uses some of it, seldom more than it has, and reports: in order, late, twice, or for the last time. */

@@ -80,7 +80,7 @@ describe("start", () => {
     startAgain(s);
     const end = 1_000 + TTL_MS + MARGIN_MS;
     const report = (credits: number) =>
-      s.report(wish.allocationId, credits, usage({ credits }), { caller: "execution", leaseMs: TTL_MS + MARGIN_MS });
+      s.report(wish.allocationId, credits, usage({ credits }), { caller: "execution" });
     s.nowMs = 2_000;
     expect(report(5)).toMatchObject({ type: "reported", leaseTtlMs: 0 });
     expect(s.grant(wish)).toMatchObject({ repeated: true, leaseTtlMs: 0 });
@@ -137,7 +137,7 @@ describe("final accounts of received grants", () => {
     const below = s.open(first);
     for (const id of [first, second]) s.close(id);
     acknowledge(s, first, sequenceOf(s, first));
-    const others = Array.from({ length: LIMITS.closedRootsMax - 1 }, () => ({ ...s.node(first) }));
+    const others = Array.from({ length: LIMITS.closedRootsMax - 1 }, () => Object.create(s.node(first)));
     const state = { ...s.state, acknowledged: new Set([s.node(first), ...others]) };
     const last = { type: "acknowledge_final", allocationId: second, sequence: sequenceOf(s, second) } as const;
     expect(decide(state, { ...last, nowMs: s.nowMs }).outcome).toEqual({ type: "done", changed: true });
@@ -150,7 +150,7 @@ describe("final accounts of received grants", () => {
     const s = new Scenario();
     const run = s.receive({ credits: 10 });
     s.close(run);
-    const waiting = new Set(Array.from({ length: LIMITS.closedRootsMax }, () => ({ ...s.node(run) })));
+    const waiting = new Set(Array.from({ length: LIMITS.closedRootsMax }, () => Object.create(s.node(run))));
     const { outcome } = decide(
       { ...s.state, unacknowledged: waiting },
       { ...s.receiving({ credits: 10 }), nowMs: s.nowMs },

@@ -7,6 +7,7 @@
  * - A closed allocation in whose subtree something is written off: until a true account has corrected that, and ten minutes more.
  */
 import { assert, LIMITS } from "#std";
+import { NO_LIST, type Texts, withLast, withoutIndex } from "./collections.ts";
 import type { FinalAcknowledged, MemoryReleased } from "./event.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
@@ -17,22 +18,22 @@ export function keepEnded(state: BudgetState, node: Allocation): void {
   if (node.parent) keepClosed(state, node.parent, node);
 }
 
-function release(state: BudgetState, { id }: Allocation, effectKeys: readonly string[]): void {
+function release(state: BudgetState, { id }: Allocation, effectKeys: Texts): void {
   state.ended.push({ id, effectKeys, forgetAtMs: state.engineTimeMs + LIMITS.effectMemoryMs });
 }
 
 function keepClosed(state: BudgetState, parent: Allocation, node: Allocation): void {
-  const { closedChildren } = parent;
-  closedChildren.push(node);
-  if (closedChildren.length <= LIMITS.closedChildrenMax) return;
-  const at = closedChildren.findIndex(({ uncorrected }) => uncorrected === 0);
-  const oldest = closedChildren[at];
+  const closed = withLast(parent.closedChildren, node);
+  parent.closedChildren = closed;
+  if (closed.length <= LIMITS.closedChildrenMax) return;
+  const at = closed[0]?.uncorrected === 0 ? 0 : closed.findIndex(({ uncorrected }) => uncorrected === 0);
+  const oldest = closed[at];
   if (!oldest) return;
-  closedChildren.splice(at, 1);
+  parent.closedChildren = withoutIndex(closed, at);
   forget(state, oldest);
 }
 
-/** What closed below it cannot be reached any more either. */
+/** What closed below it cannot be reached any more either. Answers and calls that speak of it still know it. */
 function forget(state: BudgetState, node: Allocation): void {
   state.allocations.delete(node.id);
   for (const child of node.closedChildren) forget(state, child);
@@ -51,17 +52,17 @@ function mayBeForgotten(state: BudgetState, node: Allocation): boolean {
 
 export function evolveMemoryReleased(state: BudgetState, event: MemoryReleased): void {
   for (const { id, effectKeys } of state.ended.takeUpTo(event.upToMs)) {
-    for (const key of effectKeys) state.effects.delete(key);
+    if (typeof effectKeys === "string") state.effects.delete(effectKeys);
+    else for (const key of effectKeys) state.effects.delete(key);
     if (state.holds.delete(id)) continue;
     const node = state.allocations.get(id);
     if (!node || !mayBeForgotten(state, node)) continue;
-    const siblings = node.parent?.closedChildren;
-    if (!siblings) {
+    const { parent } = node;
+    if (!parent) {
       forgetRoot(state, node);
       continue;
     }
-    const at = siblings.indexOf(node);
-    if (at >= 0) siblings.splice(at, 1);
+    parent.closedChildren = withoutIndex(parent.closedChildren, parent.closedChildren.indexOf(node));
     forget(state, node);
   }
 }
@@ -71,7 +72,7 @@ export function evolveFinalAcknowledged(state: BudgetState, event: FinalAcknowle
   const known = state.unacknowledged.delete(node);
   assert(known && node.uncorrected === 0, `nothing was to be acknowledged of ${event.allocationId}`);
   state.acknowledged.add(node);
-  release(state, node, []);
+  release(state, node, NO_LIST);
   if (state.acknowledged.size <= LIMITS.closedRootsMax) return;
   const [oldest = node] = state.acknowledged;
   forgetRoot(state, oldest);
@@ -83,6 +84,6 @@ export function changeUncorrected(state: BudgetState, node: Allocation, by: numb
   state.uncorrected += by;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     at.uncorrected += by;
-    if (at.uncorrected === 0 && at.state === "closed") release(state, at, []);
+    if (at.uncorrected === 0 && at.state === "closed") release(state, at, NO_LIST);
   }
 }

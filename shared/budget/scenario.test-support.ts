@@ -304,15 +304,14 @@ export class Scenario {
     return this.ask({ type: "close", allocationId, reason: "finished" });
   }
 
-  /** A holder's report about a grant; the lease then ends `leaseMs` from now. */
+  /** A holder's report about a grant, which renews its lease. */
   report(
     allocationId: string,
     sequence: number,
     used: ReportedUsage,
-    { final = false, leaseMs = 30_000, caller = "holder", epoch = 1 } = {},
+    { final = false, caller = "holder", epoch = 1 } = {},
   ): Outcome {
-    const leaseEndsAtMs = this.nowMs + leaseMs;
-    return this.ask({ type: "report_usage", caller, allocationId, epoch, sequence, usage: used, final, leaseEndsAtMs });
+    return this.ask({ type: "report_usage", caller, allocationId, epoch, sequence, usage: used, final });
   }
 
   node(id: string): Allocation {

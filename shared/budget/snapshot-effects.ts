@@ -1,93 +1,68 @@
 /** The kept answers of a state as parts: what the hold or the allocation of an answer says just so is not said again. */
 import { assert } from "#std";
-import { waiterOf } from "./evolve-queue.ts";
-import type { KeptOpening, OutcomeOf } from "./outcome.ts";
-import type { Amounts, Consumable } from "./resource.ts";
-import type { AnswerEffect, EffectPart, KeyPlace, Place } from "./snapshot-part.ts";
-import type { Places } from "./snapshot-places.ts";
-import type { Allocation, BudgetState, Effect, Waiter } from "./state.ts";
-
-type Answer = Exclude<Effect["answer"], Waiter>;
+import { openedAnswer } from "./effect.ts";
+import { limitsWith } from "./limits-of.ts";
+import type { EffectPart, KeyPlace } from "./snapshot-part.ts";
+import { type Places, placeOf } from "./snapshot-places.ts";
+import type { Allocation, Answer, BudgetState, KeptAnswer, KeptCall, KeptOpening, Waiter } from "./state.ts";
 
 export function* effectParts(state: BudgetState, places: Places): Generator<EffectPart, void> {
   const keys = new KeyFinder(places);
   for (const [key, effect] of state.effects) {
-    const waiter = waiterOf(effect);
-    if (waiter) yield waitingPart(places, key, effect, waiter);
-    else yield answerPart({ state, places, keys, key, print: effect.fingerprint }, effect.answer as Answer);
+    if (effect.kind === "waiting") yield waitingPart(places, key, effect);
+    else if (effect.kind === "opening") yield openingPart(state, { places, keys, key }, effect);
+    else if (effect.kind === "call") yield callPart(places, key, effect);
+    else yield answerPart(state, { places, keys, key }, effect);
   }
 }
 
-function waitingPart(places: Places, key: string, { fingerprint }: Effect, waiter: Waiter): EffectPart {
+function waitingPart(places: Places, key: string, waiter: Waiter): EffectPart {
   const place = places.waiters.get(waiter);
   assert(place !== undefined, `${key} waits and stands in no queue`);
-  assert(waiter.effectKey === key && waiter.fingerprint === fingerprint, `what waits under ${key} is another request`);
+  assert(waiter.effectKey === key, `what waits under ${key} is another request`);
   return { type: "effect", kind: "waiting", waiter: place };
 }
 
-interface Kept {
-  readonly state: BudgetState;
-  readonly places: Places;
-  readonly keys: KeyFinder;
-  readonly key: string;
-  readonly print: number;
+function openingPart(state: BudgetState, { places, keys, key }: Finding, opening: KeptOpening): EffectPart {
+  const { fingerprint, node, policy, grantedTotal, epoch, leaseTtlMs, partial } = opening;
+  // A forgotten allocation may still be known to calls, but not with its keys.
+  if (state.allocations.get(node.id) !== node) return inFull(key, fingerprint, openedAnswer(opening));
+  const answer = { policy, limits: limitsWith(node, grantedTotal), grantedTotal, epoch, leaseTtlMs, partial };
+  const allocation = placeOf(places, node);
+  return { type: "effect", kind: "opening", key: keys.find(places, node, key), fingerprint, allocation, answer };
 }
 
-function answerPart(kept: Kept, { repeated, ...answer }: Answer): EffectPart {
-  assert(!repeated, `the answer kept under ${kept.key} is a repeated one`);
-  if (answer.type === "held") return callPart(kept, answer);
-  const node = kept.state.allocations.get(answer.allocationId);
-  const allocation = node && kept.places.allocations.get(node);
-  if (!node || allocation === undefined) return inFull(kept, answer);
-  const key = kept.keys.find(node, allocation, kept.key);
-  if (answer.type === "written_off") return inFull(kept, answer);
-  const common = { type: "effect", key, fingerprint: kept.print, allocation } as const;
-  if (answer.type === "raised") {
-    const { type, allocationId, ...rest } = answer;
-    return { ...common, kind: "raising", answer: rest };
-  }
-  if (!isOpeningOf(node, answer)) return inFull(kept, answer);
-  const { policy, limits, grantedTotal, epoch, leaseTtlMs, partial } = answer;
-  return { ...common, kind: "opening", answer: { policy, limits, grantedTotal, epoch, leaseTtlMs, partial } };
-}
-
-function inFull({ key, print: fingerprint }: Kept, answer: AnswerEffect["answer"]): EffectPart {
+function inFull(key: string, fingerprint: number, { repeated, ...answer }: Answer): EffectPart {
+  assert(!repeated, `the answer kept under ${key} is a repeated one`);
   return { type: "effect", kind: "answer", key, fingerprint, answer };
 }
 
-function callPart(kept: Kept, answer: Omit<OutcomeOf<"held">, "repeated">): EffectPart {
-  const hold = kept.state.holds.get(answer.holdId);
-  const place = hold && kept.places.holds.get(hold);
-  const isOfHold =
-    hold?.effectKey === kept.key && answer.clamped === hold.clamped && isSame(answer.granted, hold.amounts);
-  if (place === undefined || !isOfHold) return inFull(kept, answer);
+function callPart(places: Places, key: string, { fingerprint, hold, ...answer }: KeptCall): EffectPart {
+  const place = places.holds.get(hold);
+  assert(place !== undefined && hold.effectKey === key, `the call that ${key} placed is not known`);
   const expiresAtMs = answer.expiresAtMs === hold.expiresAtMs ? undefined : answer.expiresAtMs;
-  return { type: "effect", kind: "call", fingerprint: kept.print, hold: place, expiresAtMs };
+  return { type: "effect", kind: "call", fingerprint, hold: place, expiresAtMs };
 }
 
-function isSame(a: Amounts, b: Amounts): boolean {
-  if (a === b) return true;
-  const { credits, toolCalls, branches, memoryBytes } = a;
-  return credits === b.credits && toolCalls === b.toolCalls && branches === b.branches && memoryBytes === b.memoryBytes;
+/** A key, and where it may stand already. */
+interface Finding {
+  readonly places: Places;
+  readonly keys: KeyFinder;
+  readonly key: string;
 }
 
-/** True when everything of the answer that an opening leaves out is what the allocation says. */
-function isOpeningOf(node: Allocation, answer: Omit<KeptOpening, "repeated">): boolean {
-  return (
-    answer.path === node.path &&
-    answer.depth === node.depth &&
-    answer.name === node.name &&
-    answer.kind === node.kind &&
-    answer.priority === node.priority &&
-    answer.weight === node.weight &&
-    answer.token === node.token &&
-    answer.deadlineAtMs === node.deadlineAtMs &&
-    isSameList(answer.pooled, node.pooled)
-  );
-}
-
-function isSameList(a: readonly Consumable[], b: readonly Consumable[]): boolean {
-  return a === b || (a.length === b.length && a.every((resource, index) => resource === b[index]));
+function answerPart(
+  state: BudgetState,
+  { places, keys, key }: Finding,
+  { fingerprint, answer }: KeptAnswer,
+): EffectPart {
+  const node = answer.type === "held" ? undefined : state.allocations.get(answer.allocationId);
+  if (!node) return inFull(key, fingerprint, answer);
+  const place = keys.find(places, node, key);
+  if (answer.type !== "raised") return inFull(key, fingerprint, answer);
+  const { type, allocationId, repeated, ...rest } = answer;
+  assert(!repeated, `the answer kept under ${key} is a repeated one`);
+  return { type: "effect", kind: "raising", key: place, fingerprint, allocation: placeOf(places, node), answer: rest };
 }
 
 /** Finds keys among those of their allocations: effects are kept in the order in which the keys were added there. */
@@ -98,9 +73,12 @@ class KeyFinder {
     this.#next = new Int32Array(allocations.size);
   }
 
-  find({ effectKeys }: Allocation, allocation: Place, key: string): KeyPlace {
+  find(places: Places, node: Allocation, key: string): KeyPlace {
+    const allocation = placeOf(places, node);
+    const { effectKeys } = node;
     const index = this.#next[allocation] as number;
-    if (effectKeys[index] !== key) return key;
+    const expected = typeof effectKeys === "string" ? (index === 0 ? effectKeys : undefined) : effectKeys[index];
+    if (expected !== key) return key;
     this.#next[allocation] = index + 1;
     return index;
   }

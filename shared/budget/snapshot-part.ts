@@ -6,7 +6,7 @@
  * What follows from other parts is left out: open children and unended holds of a node, the roots, the answer of a call as far as it is
  * the hold's, the facts of an allocation in the answer that opened it.
  */
-import type { KeptOpening, OutcomeOf } from "./outcome.ts";
+import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
 import type { Allocation, BudgetState, Hold, Reclaim, Tally, Waiter } from "./state.ts";
 
 /** The kinds of parts, in the order in which they come. */
@@ -81,7 +81,7 @@ export interface HoldPart extends Readonly<Omit<Hold, "allocation" | "effectKey"
 }
 
 /** Those of one parent in the order in which they stand there. What one demands follows from its request. */
-export interface WaiterPart extends Omit<Waiter, "demand" | "parentId"> {
+export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "parentId"> {
   readonly type: "waiter";
   readonly parent: Place;
 }
@@ -135,7 +135,7 @@ export interface FinalAccountPart {
 /** The key of an effect: the text, or its position among the effect keys of the allocation that the answer speaks of. */
 export type KeyPlace = string | number;
 
-type Opened = KeptOpening;
+type Opened = OpenedAnswer;
 type Raised = OutcomeOf<"raised">;
 type Rest = OutcomeOf<"held"> | OutcomeOf<"written_off">;
 /** A kept answer is that of the first request. */

@@ -1,14 +1,17 @@
 /** Allocations, holds, waiters and what has ended, from the parts of a snapshot; and the way from places back to them. */
-import { NO_ENTRIES, NO_ITEMS, withItem } from "./collections.ts";
+import { ZERO } from "./amount.ts";
+import { NO_ENTRIES, NO_LIST, type Texts, withItem, withLast } from "./collections.ts";
 import { demandOf } from "./demand.ts";
 import { effectKey } from "./draft.ts";
+import { ownBook, ownHeldBook } from "./ledger.ts";
+import { CONSUMABLES, HELD_RESOURCES, type Limits } from "./resource.ts";
 import { SnapshotError } from "./snapshot-error.ts";
 import type { AllocationPart, DueName, EndedPart, HoldPart, Place, WaiterPart } from "./snapshot-part.ts";
-import { type Allocation, type BudgetState, createState, type Hold, type Waiter } from "./state.ts";
+import { Allocation, type BudgetState, createState, Hold, type Opening, ownTally, type Waiter } from "./state.ts";
 
 interface RestoredSubject {
   readonly id: string;
-  readonly effectKeys: string[];
+  effectKeys: Texts;
   readonly forgetAtMs: number;
 }
 
@@ -67,58 +70,71 @@ export function restoreAllocation(restoring: Restoring, part: AllocationPart): v
 }
 
 function allocationOf(part: AllocationPart, parent: Allocation | undefined): Allocation {
-  const { networkBytes, diskBytes, gpuMs, memoryPeakBytes } = part.tally;
-  // The fields in the order in which createAllocation has them: all allocations are of one shape then.
+  if (!parent && part.path === undefined) throw new SnapshotError(`${part.id} has neither a path nor a parent`);
+  const node = new Allocation(openingOf(part), parent);
+  node.state = part.state;
+  node.closingReason = part.closingReason;
+  node.closedAtMs = part.closedAtMs;
+  node.doubtful = part.doubtful;
+  node.grantedTotal = part.grantedTotal;
+  node.returnedTotal = part.returnedTotal;
+  node.usageSequence = part.usageSequence;
+  node.corrections = part.corrections;
+  node.writtenOff = part.writtenOff;
+  node.uncorrected = part.uncorrected;
+  for (const resource of CONSUMABLES) {
+    if (!isBlank(part.books[resource])) Object.assign(ownBook(node, resource), part.books[resource]);
+  }
+  for (const resource of HELD_RESOURCES) {
+    if (!isBlank(part.held[resource])) Object.assign(ownHeldBook(node, resource), part.held[resource]);
+  }
+  const { tally, callsPerTool } = part;
+  if (!isBlank(tally) || callsPerTool.length > 0) {
+    Object.assign(ownTally(node), tally);
+    ownTally(node).callsPerTool = mapOf(callsPerTool);
+  }
+  node.holders = mapOf(part.holders);
+  node.effectKeys = textsOf(part.effectKeys);
+  return node;
+}
+
+/** The opening of an allocation: which resources are limited, the books say. */
+function openingOf(part: AllocationPart): Opening {
+  const { books, held, priorityBonus, emergencyReserve } = part;
+  const limits: { -readonly [L in keyof Limits]: Limits[L] } = { priorityBonus, emergencyReserve };
+  for (const resource of CONSUMABLES) if (!books[resource].elastic) limits[resource] = ZERO;
+  for (const resource of HELD_RESOURCES) if (!held[resource].elastic) limits[resource] = ZERO;
   return {
-    id: part.id,
-    parent,
+    allocationId: part.id,
+    atMs: part.openedAtMs,
     name: part.name,
-    path: part.path ?? pathUnder(parent, part),
+    path: part.path,
     depth: part.depth,
     kind: part.kind,
     side: part.side,
+    limits,
+    pooled: part.pooled,
     priority: part.priority,
     weight: part.weight,
-    openedAtMs: part.openedAtMs,
+    policy: part.policy,
     deadlineAtMs: part.deadlineAtMs,
     peer: part.peer,
     token: part.token,
-    pooled: part.pooled,
-    priorityBonus: part.priorityBonus,
-    emergencyReserve: part.emergencyReserve,
-    policy: part.policy,
-    state: part.state,
-    closingReason: part.closingReason,
-    closedAtMs: part.closedAtMs,
     epoch: part.epoch,
     leaseTtlMs: part.leaseTtlMs,
     leaseEndsAtMs: part.leaseEndsAtMs,
-    doubtful: part.doubtful,
-    grantedTotal: part.grantedTotal,
-    returnedTotal: part.returnedTotal,
-    usageSequence: part.usageSequence,
-    corrections: part.corrections,
-    writtenOff: part.writtenOff,
-    uncorrected: part.uncorrected,
-    books: part.books,
-    held: part.held,
-    tally: { networkBytes, diskBytes, gpuMs, memoryPeakBytes, callsPerTool: mapOf(part.callsPerTool) },
-    children: NO_ITEMS,
-    holders: mapOf(part.holders),
-    closedChildren: [],
-    effectKeys: part.effectKeys,
-    holds: NO_ITEMS,
-    liveHolds: 0,
-    reclaims: NO_ENTRIES,
-    endedReclaims: NO_ENTRIES,
-    waiters: [],
-    notes: NO_ENTRIES,
   };
 }
 
-function pathUnder(parent: Allocation | undefined, { id, name }: AllocationPart): string {
-  if (!parent) throw new SnapshotError(`${id} has neither a path nor a parent`);
-  return `${parent.path}/${name}`;
+/** Nothing is in it: no number but zeros. */
+function isBlank(book: object): boolean {
+  return Object.values(book).every((value) => typeof value !== "number" || value === 0);
+}
+
+function textsOf(list: readonly string[]): Texts {
+  const [first] = list;
+  if (first === undefined) return NO_LIST;
+  return list.length === 1 ? first : [...list];
 }
 
 function mapOf(entries: readonly (readonly [string, number])[]): ReadonlyMap<string, number> {
@@ -129,18 +145,10 @@ export function restoreHold(restoring: Restoring, part: HoldPart): void {
   const { state, holds } = restoring;
   const { id, what, name, amounts, clamped, expiresAtMs, charged } = part;
   const allocation = nodeAt(restoring, part.allocation);
-  const hold: Hold = {
-    id,
-    allocation,
-    what,
-    name,
-    amounts,
-    clamped,
-    state: part.state,
-    expiresAtMs,
-    effectKey: keyOf(part, allocation),
-    charged,
-  };
+  const placed = { holdId: id, what, name, amounts, clamped, expiresAtMs, effectKey: keyOf(part, allocation) };
+  const hold = new Hold(placed, allocation);
+  hold.state = part.state;
+  hold.charged = charged;
   holds.push(hold);
   const known = state.holds.size;
   state.holds.set(id, hold);
@@ -160,10 +168,10 @@ function keyOf({ id, requestId, effectKey: key }: HoldPart, allocation: Allocati
 export function restoreWaiter(restoring: Restoring, part: WaiterPart): void {
   const { effectKey: key, request, fingerprint, untilMs, sequence } = part;
   const parent = nodeAt(restoring, part.parent);
-  const waiting = { effectKey: key, parentId: parent.id, request, fingerprint, untilMs } as const;
+  const waiting = { kind: "waiting", effectKey: key, parentId: parent.id, request, fingerprint, untilMs } as const;
   const waiter: Waiter = { ...waiting, demand: demandOf(request), sequence };
   restoring.waiters.push(waiter);
-  parent.waiters.push(waiter);
+  parent.waiters = withLast(parent.waiters, waiter);
 }
 
 export function restoreEnded(restoring: Restoring, part: EndedPart): void {
@@ -180,13 +188,13 @@ function endedOf(restoring: Restoring, { forgetAtMs, hold, allocation, id, effec
   if (hold !== undefined) {
     const ended = holdAt(restoring, hold);
     if (ended.state !== "ended") throw new SnapshotError(`hold ${ended.id} is to be forgotten and ${ended.state}`);
-    return { id: ended.id, effectKeys: [ended.effectKey], forgetAtMs };
+    return { id: ended.id, effectKeys: ended.effectKey, forgetAtMs };
   }
   if (allocation !== undefined) {
-    // The very list of the allocation, as in a state that never was a snapshot.
+    // The very list of the allocation, as in a state that never was a snapshot; more of it may be on its way.
     const node = nodeAt(restoring, allocation);
     return { id: node.id, effectKeys: node.effectKeys, forgetAtMs };
   }
   if (id === undefined) throw new SnapshotError("something is to be forgotten and nobody says what");
-  return { id, effectKeys, forgetAtMs };
+  return { id, effectKeys: textsOf(effectKeys), forgetAtMs };
 }

@@ -3,7 +3,9 @@
  * to what did not come, nothing missing at the end. That the books are true is for assertInvariants.
  */
 import { unreachable } from "#std";
-import { withEntry } from "./collections.ts";
+import { countAsked, owedChanged } from "./asked.ts";
+import { withEntry, withLast, withText } from "./collections.ts";
+import { NOTHING } from "./resource.ts";
 import { SnapshotError } from "./snapshot-error.ts";
 import {
   type ClosedChildrenPart,
@@ -115,7 +117,7 @@ function takeHeader(state: BudgetState, { engineTimeMs, waiterSequence, lives, u
 
 function takeEffectKeys(restoring: Restoring, { of, keys }: EffectKeysPart): void {
   const owner = "ended" in of ? endedAt(restoring, of.ended) : nodeAt(restoring, of.allocation);
-  for (const key of keys) owner.effectKeys.push(key);
+  for (const key of keys) owner.effectKeys = withText(owner.effectKeys, key);
 }
 
 function takeClosedChildren(restoring: Restoring, { allocation, children }: ClosedChildrenPart): void {
@@ -125,7 +127,7 @@ function takeClosedChildren(restoring: Restoring, { allocation, children }: Clos
     if (child.parent !== parent || child.state !== "closed") {
       throw new SnapshotError(`${child.id} is no closed child of ${parent.id}`);
     }
-    parent.closedChildren.push(child);
+    parent.closedChildren = withLast(parent.closedChildren, child);
   }
 }
 
@@ -136,7 +138,11 @@ function takeReclaim(restoring: Restoring, { type, allocation, ended, ...reclaim
     throw new SnapshotError(`preemption ${preemptionId} stands twice at ${node.id}`);
   }
   if (ended) node.endedReclaims = withEntry(node.endedReclaims, preemptionId, reclaim);
-  else node.reclaims = withEntry(node.reclaims, preemptionId, reclaim);
+  else {
+    node.reclaims = withEntry(node.reclaims, preemptionId, reclaim);
+    owedChanged(node, preemptionId, NOTHING);
+    countAsked({ node, reclaim });
+  }
 }
 
 function takeNote(restoring: Restoring, { allocation, key, value }: NotePart): void {

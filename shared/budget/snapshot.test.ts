@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { Amount } from "./amount.ts";
+import { withoutIndex, withText } from "./collections.ts";
 import { describeState } from "./describe.ts";
+import { answerOf } from "./effect.ts";
+import { ownBook, ownHeldBook } from "./ledger.ts";
 import { follow, World } from "./random-world.test-support.ts";
 import { Scenario, usage } from "./scenario.test-support.ts";
 import { snapshotParts } from "./snapshot.ts";
 import { SnapshotError } from "./snapshot-error.ts";
 import { PART_TYPES, type PartType, type SnapshotPart } from "./snapshot-part.ts";
 import { restoreState } from "./snapshot-restore.ts";
-import { type BudgetState, createState } from "./state.ts";
+import { type BudgetState, createState, ownTally } from "./state.ts";
 
 /** A state with something of every kind. */
 function everything(): BudgetState {
@@ -50,15 +53,15 @@ describe("parts", () => {
     const restored = restoreState(snapshotParts(STATE));
     const before = structuredClone(describeState(STATE));
     for (const node of restored.allocations.values()) {
-      node.books.credits.spent = 7 as Amount;
-      node.held.branches.peak = 7 as Amount;
-      node.tally.gpuMs = 7;
-      node.effectKeys.push("k");
-      node.closedChildren.length = 0;
-      node.waiters.length = 0;
+      ownBook(node, "credits").spent = 7 as Amount;
+      ownHeldBook(node, "branches").peak = 7 as Amount;
+      ownTally(node).gpuMs = 7;
+      node.effectKeys = withText(node.effectKeys, "k");
+      while (node.closedChildren.length > 0) node.closedChildren = withoutIndex(node.closedChildren, 0);
+      while (node.waiters.length > 0) node.waiters = withoutIndex(node.waiters, 0);
       for (const reclaim of node.reclaims.values()) reclaim.reclaimed = reclaim.wanted;
     }
-    for (const hold of restored.holds.values()) hold.charged.credits = 7 as Amount;
+    for (const hold of restored.holds.values()) hold.charged = { ...hold.charged, credits: 7 as Amount };
     expect(describeState(STATE)).toEqual(before);
   });
 
@@ -73,7 +76,8 @@ describe("what comes back", () => {
     const [waiter] = [...state.allocations.values()].flatMap(({ waiters }) => waiters);
     const [reclaim] = [...state.allocations.values()].flatMap(({ reclaims }) => [...reclaims.values()]);
     const effects = [...state.effects.values()];
-    const answers = new Map(effects.map(({ answer }) => ["type" in answer ? answer.type : "waiter", answer]));
+    const answers = new Map(effects.map((effect) => [answerOf(effect)?.type ?? "waiter", answerOf(effect) ?? effect]));
+    const kinds = new Map(effects.map((effect) => [effect.kind, effect]));
     return {
       state,
       allocation: [...state.allocations.values()][2],
@@ -84,7 +88,7 @@ describe("what comes back", () => {
       waiter,
       reclaim,
       ended: [...state.ended.items()][0],
-      effect: effects[0],
+      ...Object.fromEntries(kinds),
       ...Object.fromEntries(answers),
     };
   };
@@ -92,7 +96,7 @@ describe("what comes back", () => {
   test("has every field that the state has, in the same order", () => {
     const [restored, original] = [things(restoreState(PARTS)), things(STATE)];
     expect(Object.keys(original)).toEqual(
-      expect.arrayContaining(["waiter", "reclaim", "effect", "opened", "raised", "held"]),
+      expect.arrayContaining(["waiter", "reclaim", "opening", "call", "answer", "opened", "raised", "held"]),
     );
     for (const [name, thing] of Object.entries(original)) {
       const other: unknown = restored[name as keyof typeof restored];
@@ -104,7 +108,7 @@ describe("what comes back", () => {
     const restored = restoreState(PARTS);
     const waiting = [...restored.allocations.values()].flatMap(({ waiters }) => waiters);
     expect(waiting).toHaveLength(1);
-    for (const waiter of waiting) expect(restored.effects.get(waiter.effectKey)?.answer).toBe(waiter);
+    for (const waiter of waiting) expect(restored.effects.get(waiter.effectKey)).toBe(waiter);
     const ended = [...restored.ended.items()].filter(({ id }) => restored.allocations.has(id));
     expect(ended.length).toBeGreaterThan(0);
     for (const { id, effectKeys } of ended) expect(effectKeys).toBe(restored.allocations.get(id)?.effectKeys);

@@ -1,6 +1,8 @@
 /** A state as parts, in the order of PART_TYPES; the counterpart of restoreState. What the parts are is said in snapshot-part.ts. */
 import { assert } from "#std";
+import { listOf, NO_LIST } from "./collections.ts";
 import { effectKey } from "./draft.ts";
+import type { EndedSubject } from "./ended-queue.ts";
 import { effectParts } from "./snapshot-effects.ts";
 import {
   type AllocationPart,
@@ -20,7 +22,7 @@ import {
   type WaiterPart,
 } from "./snapshot-part.ts";
 import { type Places, placeOf, placesOf } from "./snapshot-places.ts";
-import type { Allocation, BudgetState, EndedSubject, Hold, Waiter } from "./state.ts";
+import type { Allocation, BudgetState, Hold, Waiter } from "./state.ts";
 
 /**
  * The state as parts. Lazy: the state must not change until the last part has been taken. Throws InvariantError when the state refers to
@@ -49,10 +51,10 @@ function* contents(state: BudgetState): Generator<SnapshotPart, void> {
   for (const subject of state.ended.items()) {
     const part = endedPart(state, places, subject);
     yield part;
-    if (part.id !== undefined) overlong.push(...furtherKeys({ ended: endedPlace }, subject.effectKeys));
+    if (part.id !== undefined) overlong.push(...furtherKeys({ ended: endedPlace }, listOf(subject.effectKeys)));
     endedPlace += 1;
   }
-  for (const node of known) yield* furtherKeys({ allocation: placeOf(places, node) }, node.effectKeys);
+  for (const node of known) yield* furtherKeys({ allocation: placeOf(places, node) }, listOf(node.effectKeys));
   yield* overlong;
   for (const node of known) yield* closedChildrenParts(places, node);
   for (const node of known) yield* reclaimParts(places, node);
@@ -69,14 +71,13 @@ function* contents(state: BudgetState): Generator<SnapshotPart, void> {
 function allocationPart(places: Places, node: Allocation, forgotten: boolean): AllocationPart {
   const { parent, books, held } = node;
   const { networkBytes, diskBytes, gpuMs, memoryPeakBytes, callsPerTool } = node.tally;
-  const followsFrom = parent !== undefined && node.path === `${parent.path}/${node.name}`;
   return {
     type: "allocation",
     forgotten,
     id: node.id,
     parent: parent && placeOf(places, parent),
     name: node.name,
-    path: followsFrom ? undefined : node.path,
+    path: parent ? undefined : node.path,
     depth: node.depth,
     kind: node.kind,
     side: node.side,
@@ -108,11 +109,9 @@ function allocationPart(places: Places, node: Allocation, forgotten: boolean): A
     tally: { networkBytes, diskBytes, gpuMs, memoryPeakBytes },
     callsPerTool: entriesOf(callsPerTool),
     holders: entriesOf(node.holders),
-    effectKeys: forgotten ? [] : firstKeys(node.effectKeys),
+    effectKeys: forgotten ? [] : firstKeys(listOf(node.effectKeys)),
   };
 }
-
-const NO_LIST: readonly never[] = Object.freeze([]);
 
 function entriesOf(map: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
   return map.size === 0 ? NO_LIST : [...map];
@@ -158,9 +157,9 @@ function waiterPart(state: BudgetState, places: Places, waiter: Waiter): WaiterP
 
 function endedPart(state: BudgetState, places: Places, { id, effectKeys, forgetAtMs }: EndedSubject): EndedPart {
   const hold = state.holds.get(id);
-  const ofHold = hold && effectKeys.length === 1 && effectKeys[0] === hold.effectKey;
+  const ofHold = hold && effectKeys === hold.effectKey;
   const node = ofHold ? undefined : state.allocations.get(id);
-  const ofNode = node?.effectKeys === effectKeys;
+  const ofNode = node !== undefined && node.effectKeys === effectKeys;
   const known = ofHold || ofNode;
   return {
     type: "ended",
@@ -168,7 +167,7 @@ function endedPart(state: BudgetState, places: Places, { id, effectKeys, forgetA
     hold: ofHold ? places.holds.get(hold) : undefined,
     allocation: ofNode ? placeOf(places, node) : undefined,
     id: known ? undefined : id,
-    effectKeys: known ? [] : firstKeys(effectKeys),
+    effectKeys: known ? [] : firstKeys(listOf(effectKeys)),
   };
 }
 
@@ -183,8 +182,10 @@ function* closedChildrenParts(places: Places, node: Allocation): Generator<Close
 function* reclaimParts(places: Places, node: Allocation): Generator<ReclaimPart, void> {
   if (node.reclaims.size === 0 && node.endedReclaims.size === 0) return;
   const allocation = placeOf(places, node);
-  for (const reclaim of node.reclaims.values()) yield { type: "reclaim", allocation, ended: false, ...reclaim };
-  for (const reclaim of node.endedReclaims.values()) yield { type: "reclaim", allocation, ended: true, ...reclaim };
+  // What is asked below for a preemption stands there.
+  for (const { asked, ...one } of node.reclaims.values()) yield { type: "reclaim", allocation, ended: false, ...one };
+  for (const { asked, ...one } of node.endedReclaims.values())
+    yield { type: "reclaim", allocation, ended: true, ...one };
 }
 
 function* noteParts(places: Places, node: Allocation): Generator<NotePart, void> {

@@ -4,42 +4,15 @@
  */
 import { LIMITS } from "#std";
 import { type Amount, add, ZERO } from "./amount.ts";
-import { NO_ENTRIES, NO_ITEMS } from "./collections.ts";
+import { NO_ENTRIES, NO_ITEMS, NO_LIST, type Texts } from "./collections.ts";
 import type { GrantWish } from "./command.ts";
 import { DueIndex } from "./due-index.ts";
+import { EndedQueue } from "./ended-queue.ts";
 import type { AllocationOpened, HoldPlaced } from "./event.ts";
-import type { KeptOpening, OutcomeOf } from "./outcome.ts";
+import { type Books, blankBooks, type HeldBooks, heldBookOf, openHeldBooks } from "./ledger.ts";
+import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
 import type { AllocationKind, AllocationState, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
 import { type Amounts, type Consumable, type Demand, type HeldResource, NOTHING } from "./resource.ts";
-
-/**
- * The books of one consumable: limit + debt = available + reserved + unconfirmed + granted + inDoubt + spent (I1).
- * For a node granted to another daemon, `available` and `spent` stand for what that daemon has not and has reported as used.
- */
-export interface Book {
-  /** Not limited: `limit` follows what is used and `available` stays zero. */
-  readonly elastic: boolean;
-  limit: Amount;
-  debt: Amount;
-  available: Amount;
-  reserved: Amount;
-  unconfirmed: Amount;
-  granted: Amount;
-  inDoubt: Amount;
-  spent: Amount;
-  /** Cost beyond the holds, ever; part of `spent`. */
-  overrun: Amount;
-  /** What this subtree is known to have used: `spent` plus the usage of open children. */
-  usage: Amount;
-}
-
-/** A held resource: Σ(open children's share + calls' holds) ≤ limit (I4). */
-export interface HeldBook {
-  readonly elastic: boolean;
-  limit: Amount;
-  inUse: Amount;
-  peak: Amount;
-}
 
 /** Work measured but not limited, cumulative over the subtree. Bytes, milliseconds, counts. */
 export interface Tally {
@@ -51,6 +24,21 @@ export interface Tally {
   callsPerTool: ReadonlyMap<string, number>;
 }
 
+/** The tally of a node where nothing is counted yet. */
+const NO_TALLY: Readonly<Tally> = Object.freeze({
+  networkBytes: 0,
+  diskBytes: 0,
+  gpuMs: 0,
+  memoryPeakBytes: 0,
+  callsPerTool: NO_ENTRIES,
+});
+
+/** The tally of a node, to be written to. */
+export function ownTally(node: Allocation): Tally {
+  if (node.tally === NO_TALLY) node.tally = { ...NO_TALLY };
+  return node.tally;
+}
+
 /** What a preemption still asks of an allocation. */
 export interface Reclaim {
   readonly preemptionId: string;
@@ -58,10 +46,13 @@ export interface Reclaim {
   readonly reason: string;
   readonly wanted: Amounts;
   reclaimed: Amounts;
+  /** What delegated descendants were asked for it and have not given yet; absent: nothing. */
+  asked?: Amounts | undefined;
 }
 
 /** A request waiting at its parent for room. */
 export interface Waiter {
+  readonly kind: "waiting";
   readonly effectKey: string;
   readonly parentId: string;
   readonly request: GrantWish;
@@ -80,13 +71,21 @@ export interface WriteOff {
   readonly standing: "none" | "awaiting" | "corrected";
 }
 
+const NO_POLICY: Policy = Object.freeze({});
+
 export const NO_WRITE_OFF: WriteOff = Object.freeze({ credits: ZERO, toolCalls: ZERO, standing: "none" });
 
-export interface Allocation {
+/** What an allocation is opened with, as its event says it. */
+export interface Opening extends Omit<AllocationOpened, "type" | "parentId" | "path" | "effect"> {
+  /** Of a node without a parent here. */
+  readonly path: string | undefined;
+}
+
+/** A node of the tree. Its consumable limits are zero at first; `evolve` raises them through the books. For its fields see ledger.ts. */
+export class Allocation {
   readonly id: string;
   readonly parent: Allocation | undefined;
   readonly name: string;
-  readonly path: string;
   readonly depth: number;
   readonly kind: AllocationKind;
   readonly side: Side;
@@ -125,30 +124,89 @@ export interface Allocation {
    * that its usage is provisional. While there is one, the record of a closed node is kept.
    */
   uncorrected: number;
-  readonly books: { readonly [C in Consumable]: Book };
-  readonly held: { readonly [H in HeldResource]: HeldBook };
-  readonly tally: Tally;
+  readonly books: Books;
+  held: HeldBooks;
+  tally: Readonly<Tally>;
   /** Open and closing children. */
   children: ReadonlySet<Allocation>;
   /** Who holds delegated children here, and how many: they may ask for more. */
   holders: ReadonlyMap<string, number>;
   /** The latest closed children, for reports; at most LIMITS.closedChildrenMax. */
-  readonly closedChildren: Allocation[];
+  closedChildren: readonly Allocation[];
   holds: ReadonlySet<Hold>;
   /** How many of the holds are live, that is neither lapsed nor ended. */
   liveHolds: number;
   reclaims: ReadonlyMap<string, Reclaim>;
   /** Preemptions that are over, for an equal request that comes again; the latest LIMITS.endedReclaimsMax. */
   endedReclaims: ReadonlyMap<string, Reclaim>;
-  readonly waiters: Waiter[];
+  waiters: readonly Waiter[];
   notes: ReadonlyMap<string, string>;
   /** Requests whose answers are kept until this allocation has ended and ten minutes more. */
-  readonly effectKeys: string[];
+  effectKeys: Texts;
+  /** Of a node without a parent here; the others' follow from their names. */
+  readonly #path: string | undefined;
+
+  constructor(opening: Opening, parent: Allocation | undefined) {
+    const { limits, policy, pooled } = opening;
+    this.id = opening.allocationId;
+    this.parent = parent;
+    this.name = opening.name;
+    this.#path = parent ? undefined : opening.path;
+    this.depth = opening.depth;
+    this.kind = opening.kind;
+    this.side = opening.side;
+    this.priority = opening.priority;
+    this.weight = opening.weight;
+    this.openedAtMs = opening.atMs;
+    this.deadlineAtMs = opening.deadlineAtMs;
+    this.peer = opening.peer;
+    this.token = opening.token;
+    this.pooled = pooled.length === 0 ? NO_LIST : pooled;
+    this.priorityBonus = limits.priorityBonus ?? ZERO;
+    this.emergencyReserve = limits.emergencyReserve ?? ZERO;
+    this.policy = isEmpty(policy) ? NO_POLICY : policy;
+    this.state = "open";
+    this.closingReason = undefined;
+    this.closedAtMs = undefined;
+    this.epoch = opening.epoch;
+    this.leaseTtlMs = opening.leaseTtlMs;
+    this.leaseEndsAtMs = opening.leaseEndsAtMs;
+    this.doubtful = false;
+    this.grantedTotal = NOTHING;
+    this.returnedTotal = NOTHING;
+    this.usageSequence = 0;
+    this.corrections = 0;
+    this.writtenOff = NO_WRITE_OFF;
+    this.uncorrected = 0;
+    this.books = blankBooks(limits);
+    this.held = openHeldBooks(limits);
+    this.tally = NO_TALLY;
+    this.children = NO_ITEMS;
+    this.holders = NO_ENTRIES;
+    this.closedChildren = NO_LIST;
+    this.holds = NO_ITEMS;
+    this.liveHolds = 0;
+    this.reclaims = NO_ENTRIES;
+    this.endedReclaims = NO_ENTRIES;
+    this.waiters = NO_LIST;
+    this.notes = NO_ENTRIES;
+    this.effectKeys = NO_LIST;
+  }
+
+  /** The names from the top of the tree, with slashes between them. */
+  get path(): string {
+    return this.parent ? `${this.parent.path}/${this.name}` : (this.#path ?? this.name);
+  }
+}
+
+function isEmpty({ strategy, requestMayChoose, queueLengthMax, queueWaitMsMax }: Policy): boolean {
+  return (strategy ?? requestMayChoose ?? queueLengthMax ?? queueWaitMsMax) === undefined;
 }
 
 export type HoldState = "live" | "lapsed" | "ended";
 
-export interface Hold {
+/** A call in flight, or one of which the end is remembered. For its fields see ledger.ts. */
+export class Hold {
   readonly id: string;
   readonly allocation: Allocation;
   readonly what: "model" | "tool" | "code";
@@ -159,14 +217,70 @@ export interface Hold {
   expiresAtMs: number;
   readonly effectKey: string;
   /** Cumulative cost so far. */
-  charged: { credits: Amount; toolCalls: Amount };
+  charged: Charged;
+
+  constructor(placed: Placed, allocation: Allocation) {
+    this.id = placed.holdId;
+    this.allocation = allocation;
+    this.what = placed.what;
+    this.name = placed.name;
+    this.amounts = placed.amounts;
+    this.clamped = placed.clamped;
+    this.state = "live";
+    this.expiresAtMs = placed.expiresAtMs;
+    this.effectKey = placed.effectKey;
+    this.charged = NOTHING_CHARGED;
+  }
 }
 
-/** The kept answer of a request that had an effect, as a copy: what it speaks of may be gone. */
-export interface Effect {
-  readonly fingerprint: number;
-  readonly answer: KeptOpening | OutcomeOf<"raised" | "held" | "written_off"> | Waiter;
+export interface Charged {
+  readonly credits: Amount;
+  readonly toolCalls: Amount;
 }
+
+const NOTHING_CHARGED: Charged = Object.freeze({ credits: ZERO, toolCalls: ZERO });
+
+/** What a hold is placed with. */
+export interface Placed extends Pick<HoldPlaced, "holdId" | "what" | "name" | "amounts" | "clamped" | "expiresAtMs"> {
+  readonly effectKey: string;
+}
+
+/** The request opened an allocation, which may be forgotten by now. */
+export interface KeptOpening {
+  readonly kind: "opening";
+  readonly fingerprint: number;
+  readonly node: Allocation;
+  /** These as they were answered. */
+  readonly policy: Policy;
+  readonly grantedTotal: Amounts;
+  readonly epoch: number;
+  readonly leaseTtlMs: number;
+  readonly partial: boolean;
+}
+
+/** The request placed a hold. */
+export interface KeptCall {
+  readonly kind: "call";
+  readonly fingerprint: number;
+  readonly hold: Hold;
+  /** As it was answered. */
+  readonly expiresAtMs: number;
+}
+
+export type Answer = OpenedAnswer | OutcomeOf<"raised" | "held" | "written_off">;
+
+/** Any other answer, as a copy: what it speaks of may be gone. */
+export interface KeptAnswer {
+  readonly kind: "answer";
+  readonly fingerprint: number;
+  readonly answer: Answer;
+}
+
+/**
+ * What is remembered of a request that had an effect, for an equal one that comes again, or where it waits. The answers that there are most
+ * of are not kept as such: of an opening and of a call only what may have changed since is kept, the rest the allocation or the hold knows.
+ */
+export type Effect = KeptOpening | KeptCall | KeptAnswer | Waiter;
 
 export interface BudgetState {
   /** The latest time any event carried. */
@@ -194,45 +308,6 @@ export interface BudgetState {
   };
 }
 
-/** A hold or allocation that ended, with the effects to forget ten minutes later. */
-export interface EndedSubject {
-  readonly id: string;
-  readonly effectKeys: readonly string[];
-  readonly forgetAtMs: number;
-}
-
-/** Ended subjects in the order in which they are forgotten. */
-export class EndedQueue {
-  #items: EndedSubject[] = [];
-  #head = 0;
-
-  push(subject: EndedSubject): void {
-    this.#items.push(subject);
-  }
-
-  nextAtMs(): number | undefined {
-    return this.#items[this.#head]?.forgetAtMs;
-  }
-
-  /** What waits to be forgotten, in that order. */
-  *items(): Generator<EndedSubject, void> {
-    for (let at = this.#head; at < this.#items.length; at += 1) yield this.#items[at] as EndedSubject;
-  }
-
-  takeUpTo(timeMs: number): EndedSubject[] {
-    const taken: EndedSubject[] = [];
-    for (let item = this.#items[this.#head]; item && item.forgetAtMs <= timeMs; item = this.#items[this.#head]) {
-      taken.push(item);
-      this.#head += 1;
-    }
-    if (this.#head > LIMITS.endedQueueSlackMax && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return taken;
-  }
-}
-
 export function createState(): BudgetState {
   return {
     engineTimeMs: 0,
@@ -255,91 +330,6 @@ export function createState(): BudgetState {
   };
 }
 
-function createBook(limit: Amount | undefined): Book {
-  return {
-    elastic: limit === undefined,
-    limit: ZERO,
-    debt: ZERO,
-    available: ZERO,
-    reserved: ZERO,
-    unconfirmed: ZERO,
-    granted: ZERO,
-    inDoubt: ZERO,
-    spent: ZERO,
-    overrun: ZERO,
-    usage: ZERO,
-  };
-}
-
-function createHeldBook(limit: Amount | undefined): HeldBook {
-  return { elastic: limit === undefined, limit: limit ?? ZERO, inUse: ZERO, peak: ZERO };
-}
-
-/** A new open allocation whose consumable limits are still zero; `evolve` raises them through the books. */
-export function createAllocation(event: AllocationOpened, parent: Allocation | undefined): Allocation {
-  const { limits } = event;
-  return {
-    id: event.allocationId,
-    parent,
-    name: event.name,
-    path: event.path,
-    depth: event.depth,
-    kind: event.kind,
-    side: event.side,
-    priority: event.priority,
-    weight: event.weight,
-    openedAtMs: event.atMs,
-    deadlineAtMs: event.deadlineAtMs,
-    peer: event.peer,
-    token: event.token,
-    pooled: event.pooled,
-    priorityBonus: limits.priorityBonus ?? ZERO,
-    emergencyReserve: limits.emergencyReserve ?? ZERO,
-    policy: event.policy,
-    state: "open",
-    closingReason: undefined,
-    closedAtMs: undefined,
-    epoch: event.epoch,
-    leaseTtlMs: event.leaseTtlMs,
-    leaseEndsAtMs: event.leaseEndsAtMs,
-    doubtful: false,
-    grantedTotal: NOTHING,
-    returnedTotal: NOTHING,
-    usageSequence: 0,
-    corrections: 0,
-    writtenOff: NO_WRITE_OFF,
-    uncorrected: 0,
-    books: { credits: createBook(limits.credits), toolCalls: createBook(limits.toolCalls) },
-    held: { branches: createHeldBook(limits.branches), memoryBytes: createHeldBook(limits.memoryBytes) },
-    tally: { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0, callsPerTool: NO_ENTRIES },
-    children: NO_ITEMS,
-    holders: NO_ENTRIES,
-    closedChildren: [],
-    effectKeys: event.effect === undefined ? [] : [event.effect.key],
-    holds: NO_ITEMS,
-    liveHolds: 0,
-    reclaims: NO_ENTRIES,
-    endedReclaims: NO_ENTRIES,
-    waiters: [],
-    notes: NO_ENTRIES,
-  };
-}
-
-export function createHold(event: HoldPlaced, allocation: Allocation): Hold {
-  return {
-    id: event.holdId,
-    allocation,
-    what: event.what,
-    name: event.name,
-    amounts: event.amounts,
-    clamped: event.clamped,
-    state: "live",
-    expiresAtMs: event.expiresAtMs,
-    effectKey: event.effect.key,
-    charged: { credits: ZERO, toolCalls: ZERO },
-  };
-}
-
 /** The node of this daemon under which `node` stands highest: an account or a received grant. */
 export function rootOf(node: Allocation): Allocation {
   let root = node;
@@ -356,6 +346,6 @@ export function slotsTaken(kind: AllocationKind, branches: Amount): Amount {
 
 /** The child's share of its parent's held resource. */
 export function heldShare(child: Allocation, resource: HeldResource): Amount {
-  const limit = child.held[resource].limit;
+  const limit = heldBookOf(child, resource).limit;
   return resource === "branches" ? slotsTaken(child.kind, limit) : limit;
 }

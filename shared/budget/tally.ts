@@ -3,7 +3,7 @@ import { LIMITS } from "#std";
 import { noteChange } from "./book.ts";
 import { withEntry } from "./collections.ts";
 import type { AccountCorrected, HoldCharged, UsageReported } from "./event.ts";
-import type { Allocation, Tally } from "./state.ts";
+import { type Allocation, ownTally, type Tally } from "./state.ts";
 
 /** Counts stop at the largest number that is still exact. */
 function grown(count: number, by: number): number {
@@ -14,7 +14,7 @@ function grown(count: number, by: number): number {
 export function countCall(node: Allocation, name: string, event: HoldCharged): void {
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     noteChange(at);
-    const { tally } = at;
+    const tally = ownTally(at);
     tally.networkBytes = grown(tally.networkBytes, event.networkBytes);
     tally.diskBytes = grown(tally.diskBytes, event.diskBytes);
     tally.gpuMs = grown(tally.gpuMs, event.gpuMs);
@@ -60,10 +60,11 @@ export function reportTally(node: Allocation, event: UsageReported | AccountCorr
   const calls = grownCalls(tally, event.callsPerTool);
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     noteChange(at);
-    at.tally.networkBytes = grown(at.tally.networkBytes, network);
-    at.tally.diskBytes = grown(at.tally.diskBytes, disk);
-    at.tally.gpuMs = grown(at.tally.gpuMs, gpu);
-    at.tally.memoryPeakBytes = Math.max(at.tally.memoryPeakBytes, event.memoryPeakBytes);
-    for (const [name, count] of calls) countTool(at.tally, name, count);
+    const above = ownTally(at);
+    above.networkBytes = grown(above.networkBytes, network);
+    above.diskBytes = grown(above.diskBytes, disk);
+    above.gpuMs = grown(above.gpuMs, gpu);
+    above.memoryPeakBytes = Math.max(above.memoryPeakBytes, event.memoryPeakBytes);
+    for (const [name, count] of calls) countTool(above, name, count);
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Passes preemptions on to the daemons that hold the budget. What comes back at once is booked from the answer; the rest arrives on the
- * grants stream. A child that cannot be reached is asked again when it says hello: the same preemption id changes nothing twice.
+ * Passes preemptions on to the daemons that hold the budget: what one batch asks of one of them goes into one call. What comes back at
+ * once is booked from the answer; the rest arrives on the grants stream. A child that cannot be reached is asked again when it says hello:
+ * the same preemption id changes nothing twice.
  */
 import { type BudgetState, isNothing, type Message, monusAmounts } from "#budget";
 import { amountsToProto, parseAmounts } from "#codec";
 import { PreemptionMode, PreemptionService, type PreemptResponse } from "#gen/bursar/v1/preemption_service_pb.js";
-
+import { LIMITS } from "#std";
 import type { Downlink } from "#tier";
 import type { DaemonBase } from "./base.ts";
 import type { Peers } from "./peers.ts";
@@ -15,19 +16,40 @@ type ReclaimChild = Extract<Message, { type: "reclaim_child" }>;
 const MODE = { SHRINK: PreemptionMode.SHRINK, PAUSE: PreemptionMode.PAUSE, STOP: PreemptionMode.STOP } as const;
 
 export interface PreemptChildrenParts {
-  readonly base: DaemonBase;
-  readonly downlink: Downlink;
+  readonly base: Pick<DaemonBase, "loop" | "log">;
+  readonly downlink: Pick<Downlink, "child">;
   readonly peers: Peers;
 }
 
+/** Bytes of one item on the wire, but for its reason: two ids and the rest. */
+const ITEM_BYTES = 1_024;
+/** Bytes of one character of a reason, at most. */
+const CHAR_BYTES = 3;
+
 export class PreemptChildren {
   readonly #parts: PreemptChildrenParts;
+  /** What the batch that is being told asks, by holder. */
+  #asking = new Map<string, ReclaimChild[]>();
 
   constructor(parts: PreemptChildrenParts) {
     this.#parts = parts;
     parts.base.loop.subscribe((message) => {
-      if (message.type === "reclaim_child") void this.#ask(message.holder, [message]);
+      if (message.type === "reclaim_child") this.#gather(message);
     });
+  }
+
+  #gather(message: ReclaimChild): void {
+    // The messages of a batch are told in one go: behind them, and before anything else, what they ask is passed on.
+    if (this.#asking.size === 0) void Promise.resolve().then(() => this.#flush());
+    const gathered = this.#asking.get(message.holder);
+    if (gathered) gathered.push(message);
+    else this.#asking.set(message.holder, [message]);
+  }
+
+  #flush(): void {
+    const asking = this.#asking;
+    this.#asking = new Map();
+    for (const [holder, wanted] of asking) for (const part of callsOf(wanted)) void this.#ask(holder, part);
   }
 
   /** Asks a child that has just said hello for everything that is still wanted from it. */
@@ -35,7 +57,7 @@ export class PreemptChildren {
     const { loop, log } = this.#parts.base;
     loop
       .read((state) => stillWanted(state, instance))
-      .then((wanted) => (wanted.length > 0 ? this.#ask(instance, wanted) : undefined))
+      .then((wanted) => Promise.all(callsOf(wanted).map((part) => this.#ask(instance, part))))
       .catch((error: unknown) =>
         log.warn({ err: error, holder: instance }, "a child is asked to give budget back at its next hello"),
       );
@@ -54,12 +76,13 @@ export class PreemptChildren {
       reason,
     }));
     const { instance, incarnation, address } = child;
+    const byName = new Map(wanted.map((item) => [nameOf(item), item]));
     try {
       for await (const answer of peers
         .at(address)
         .client(PreemptionService)
         .preempt({ instance, incarnation, items })) {
-        this.#onAnswer(holder, wanted, answer);
+        this.#onAnswer(holder, byName.get(nameOf(answer)), answer);
       }
     } catch (error) {
       base.log.warn(
@@ -69,10 +92,9 @@ export class PreemptChildren {
     }
   }
 
-  #onAnswer(caller: string, wanted: readonly ReclaimChild[], answer: PreemptResponse): void {
+  #onAnswer(caller: string, asked: ReclaimChild | undefined, answer: PreemptResponse): void {
     const { loop, log } = this.#parts.base;
     const { allocationId, error, returnedTotal } = answer;
-    const asked = wanted.find((item) => item.preemptionId === answer.preemptionId);
     if (error || !asked) {
       log.warn({ holder: caller, allocationId, message: error?.message }, "a child refused to give budget back");
       return;
@@ -84,6 +106,20 @@ export class PreemptChildren {
       () => undefined,
     );
   }
+}
+
+/** As many items to a call as surely fit. */
+function callsOf(wanted: readonly ReclaimChild[]): ReclaimChild[][] {
+  const reasonChars = wanted.reduce((longest, { reason }) => Math.max(longest, reason.length), 0);
+  const fitting = Math.floor(LIMITS.messageBytesMax / (ITEM_BYTES + CHAR_BYTES * reasonChars));
+  const itemsMax = Math.min(LIMITS.streamItemsMax, fitting);
+  const calls: ReclaimChild[][] = [];
+  for (let at = 0; at < wanted.length; at += itemsMax) calls.push(wanted.slice(at, at + itemsMax));
+  return calls;
+}
+
+function nameOf({ preemptionId, allocationId }: Pick<ReclaimChild, "preemptionId" | "allocationId">): string {
+  return `${preemptionId}\n${allocationId}`;
 }
 
 function stillWanted(state: BudgetState, instance: string): ReclaimChild[] {

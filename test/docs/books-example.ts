@@ -54,8 +54,7 @@ class Example {
 
   report(credits: number, { final = false } = {}): void {
     const usage = { ...NO_USAGE, credits: credits as Amount };
-    const lease = { epoch: 1, sequence: 0, leaseEndsAtMs: this.#nowMs + LEASE_MS };
-    this.do({ type: "report_usage", caller: "holder", allocationId: "step", usage, final, ...lease });
+    this.do({ type: "report_usage", caller: "holder", allocationId: "step", epoch: 1, sequence: 0, usage, final });
   }
 
   /** Writes down the books of one node as they now stand. */

@@ -30,7 +30,7 @@ export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
   {
     name: "a settle is charged twice",
     file: "shared/budget/evolve-call.ts",
-    find: "  hold.charged[resource] = cumulative;\n",
+    find: '  hold.charged = resource === "credits" ? { credits: cumulative, toolCalls } : { credits, toolCalls: cumulative };\n',
     replace: "",
     breaks: "cumulative costs are added up",
   },
@@ -196,13 +196,5 @@ export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
     find: "  for (const resource of CONSUMABLES) moveUsage(node, resource, event[resource]);\n",
     replace: "",
     breaks: "what was written off stays spent although its holder is back",
-  },
-  {
-    name: "preempted budget is kept",
-    file: "shared/budget/cascade.ts",
-    find: '  emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });\n  if (node.side',
-    replace:
-      '  if (node.side !== "received" || preemptionId === undefined) emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId });\n  if (node.side',
-    breaks: "what was taken back can still be spent below",
   },
 ];

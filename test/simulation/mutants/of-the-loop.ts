@@ -124,4 +124,11 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
     replace: 'if (how === "join") throw error;',
     breaks: "budget comes back that may have been spent",
   },
+  {
+    name: "what is pending is answered as returned",
+    file: "shared/daemon/preemption-service.ts",
+    find: "const amounts = amountsAs({ reclaimed, pending, returnedTotal });",
+    replace: "const amounts = amountsAs({ reclaimed, pending, returnedTotal: pending });",
+    breaks: "what was taken back can still be spent below",
+  },
 ];

@@ -1,0 +1,26 @@
+/** The limits of a node, an absent resource being unlimited. */
+import type { Amounts, Limits } from "./resource.ts";
+import type { Allocation } from "./state.ts";
+
+/** As they stand. */
+export function limitsOf(node: Allocation): Limits {
+  const { credits, toolCalls } = node.books;
+  const { branches, memoryBytes } = node.held;
+  return limitsWith(node, {
+    credits: credits.limit,
+    toolCalls: toolCalls.limit,
+    branches: branches.limit,
+    memoryBytes: memoryBytes.limit,
+  });
+}
+
+/** As they are with these amounts; which of them are limited never changes. */
+export function limitsWith(node: Allocation, amounts: Amounts): Limits {
+  const { priorityBonus, emergencyReserve, books, held } = node;
+  const limits: { -readonly [L in keyof Limits]: Limits[L] } = { priorityBonus, emergencyReserve };
+  if (!books.credits.elastic) limits.credits = amounts.credits;
+  if (!books.toolCalls.elastic) limits.toolCalls = amounts.toolCalls;
+  if (!held.branches.elastic) limits.branches = amounts.branches;
+  if (!held.memoryBytes.elastic) limits.memoryBytes = amounts.memoryBytes;
+  return limits;
+}
