@@ -102,13 +102,15 @@ export class MeterStream {
   }
 
   #commandOf(operation: Exclude<MeterOperation, { type: "attach" | "complete" }>): CommandInput {
+    // Field by field: to copy all but the trace is slow, and this is on the way of every call.
     if (operation.type === "reserve") {
-      const { trace, ...reserve } = operation;
-      return { ...reserve, holdId: this.#parts.base.ids.newId() };
+      const { type, requestId, allocationId, what, name, wanted, min, ttlMs } = operation;
+      return { type, requestId, allocationId, holdId: this.#parts.base.ids.newId(), what, name, wanted, min, ttlMs };
     }
     if (operation.type === "settle") {
-      const { trace, ...settle } = operation;
-      return settle;
+      const { type, allocationId, holdId, credits, toolCalls, final } = operation;
+      const { networkBytes, diskBytes, gpuMs, memoryPeakBytes } = operation;
+      return { type, allocationId, holdId, credits, toolCalls, final, networkBytes, diskBytes, gpuMs, memoryPeakBytes };
     }
     return operation;
   }

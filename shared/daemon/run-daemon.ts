@@ -9,6 +9,7 @@ import { JournalError } from "#journal";
 import { type CallContext, type GrpcServer, ListenError, type ServiceBinding, startGrpcServer } from "#rpc";
 import { LIMITS } from "#std";
 import { type DaemonBase, type Log, openBase } from "./base.ts";
+import { keepYoung } from "./keep-young.ts";
 import { plainLog } from "./plain-log.ts";
 import { parseDaemonSettings, usageText } from "./settings.ts";
 
@@ -64,6 +65,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   });
   try {
     const base = await openBase({ settings: parsed.settings, log, environment: options.environment, onFatal });
+    keepYoung();
     await serve(options, base);
   } catch (error) {
     exit(exitCodeOf(tier, error));

@@ -11,6 +11,30 @@ describe("systemIds", () => {
     expect(later > earlier).toBe(true);
   });
 
+  it("makes ids of the present time, no two alike", () => {
+    const fromMs = Date.now();
+    const ids = Array.from({ length: 10_000 }, () => systemIds.newId());
+    const untilMs = Date.now();
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) {
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      const madeMs = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+      expect(madeMs).toBeGreaterThanOrEqual(fromMs);
+      expect(madeMs).toBeLessThanOrEqual(untilMs);
+    }
+  });
+
+  it("draws every bit of an id that is not given", () => {
+    const seen = Array.from({ length: 36 }, () => new Set<string>());
+    for (let n = 0; n < 2_000; n += 1) {
+      for (const [place, digit] of [...systemIds.newId()].entries()) seen[place]?.add(digit);
+    }
+    const digitsAt = (from: number, until: number) => seen.slice(from, until).map(({ size }) => size);
+    expect(digitsAt(15, 18)).toEqual([16, 16, 16]);
+    expect(digitsAt(19, 23)).toEqual([4, 16, 16, 16]);
+    expect(digitsAt(24, 36)).toEqual(Array.from({ length: 12 }, () => 16));
+  });
+
   it("makes tokens of 256 bits in base64url, no two alike", () => {
     const tokens = new Set(Array.from({ length: 1000 }, () => systemIds.newToken()));
     expect(tokens.size).toBe(1000);
