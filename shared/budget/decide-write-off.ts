@@ -7,7 +7,6 @@ import { fingerprint, LIMITS } from "#std";
 import { finishHeld } from "./ask-below.ts";
 import { doubtShare } from "./book.ts";
 import type { CommandOf } from "./command.ts";
-import { closingRefusal } from "./conflict.ts";
 import { type Draft, effectKey, emit, refuse, say } from "./draft.ts";
 import { answerOf } from "./effect.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
@@ -55,7 +54,9 @@ function checkDoubt(node: Allocation, nowMs: number): Refusal | undefined {
       message: `the books of ${path} are here; only a grant to another daemon is in doubt`,
     };
   }
-  if (node.state === "closed") return closingRefusal(node);
+  if (node.state === "closed") {
+    return { code: "not_in_doubt", allocationId, message: `${path} is closed: nothing of it is in doubt` };
+  }
   if (node.doubtful) return undefined;
   const leftMs = Math.max(LIMITS.dueBucketMs, (node.leaseEndsAtMs ?? nowMs) - nowMs);
   const message = `${path} is not in doubt: the lease of ${node.peer} runs for ${leftMs} ms more, if it is not renewed`;

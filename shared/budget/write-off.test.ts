@@ -76,9 +76,9 @@ describe("a write-off", () => {
     expect(refusalOf(s.writeOff(account))).toMatchObject({ code: "not_permitted" });
     expect(refusalOf(s.writeOff("nothing"))).toMatchObject({ code: "not_found" });
     s.writeOff(run);
-    expect(refusalOf(s.writeOff(run))).toMatchObject({ code: "closing" });
+    expect(refusalOf(s.writeOff(run))).toMatchObject({ code: "not_in_doubt" });
     s.report(run, 2, usage({ credits: 150 }), { final: true });
-    expect(refusalOf(s.writeOff(run))).toMatchObject({ code: "closing" });
+    expect(refusalOf(s.writeOff(run))).toMatchObject({ code: "not_in_doubt" });
   });
 
   test("of a holder that lives on: nothing it says under the old epoch counts, but its final account", () => {
