@@ -68,11 +68,10 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
       return { accounts: await viewTree(views, { tops, depth }) };
     },
     stopSwarm: async (request) => {
-      const { swarm, reason, waitMs } = parseOrThrow(parseStopSwarm, request);
+      const { swarm, ...how } = parseOrThrow(parseStopSwarm, request);
       const id = await idOf(parts.base, swarm, "swarm");
       if (id === undefined) throw unknownSwarm(swarm);
-      await loop.ask({ type: "close", allocationId: id, reason });
-      await parts.closings.within(id, waitMs);
+      await stop(parts, id, how);
       return { swarm: await viewOne(views, (state) => state.allocations.get(id), 0, swarm) };
     },
   };
@@ -93,16 +92,24 @@ function runHandlers({ parts, swarms, views }: HandlerParts): Handlers {
     },
     preemptRun: (request) => preemptRun(parts, parseOrThrow(parsePreemptRun, request)),
     stopRun: async (request) => {
-      const { run, reason, waitMs } = parseOrThrow(parseStopRun, request);
-      const { loop } = parts.base;
+      const { run, ...how } = parseOrThrow(parseStopRun, request);
       const id = await idOf(parts.base, run, "run");
       if (id === undefined) throw notFound(`no run ${run} is known; see GetSwarm for ids and paths`);
-      await loop.ask({ type: "close", allocationId: id, reason });
-      await parts.closings.within(id, waitMs);
+      await stop(parts, id, how);
       return { run: await viewOne(views, (state) => state.allocations.get(id), 0, run) };
     },
     writeOff: (request) => writeOff(parts, parseOrThrow(parseWriteOff, request)),
   };
+}
+
+/** Closes the node and waits for its end, `waitMs` at most. */
+async function stop(
+  { base, closings }: SwarmParts,
+  allocationId: string,
+  { reason, waitMs }: { readonly reason: string; readonly waitMs: number },
+): Promise<void> {
+  await base.loop.ask({ type: "close", allocationId, reason });
+  await closings.within(allocationId, waitMs);
 }
 
 /** The node of this kind with this id or path: a swarm or run of another kind is none. */

@@ -144,14 +144,20 @@ export interface StopSwarmSpec {
   readonly waitMs: number;
 }
 
-export function parseStopSwarm({ swarm, reason, waitMs }: StopSwarmRequest): Parsed<StopSwarmSpec> {
+export function parseStopSwarm(request: StopSwarmRequest): Parsed<StopSwarmSpec> {
   const check = new FieldCheck();
   const spec: StopSwarmSpec = {
-    swarm: check.idOrPath("swarm", swarm),
+    swarm: check.idOrPath("swarm", request.swarm),
+    ...stopOf(check, request),
+  };
+  return check.finish(spec);
+}
+
+function stopOf(check: FieldCheck, { reason, waitMs }: Pick<StopRunRequest, "reason" | "waitMs">) {
+  return {
     reason: check.text("reason", reason, LIMITS.reasonCharsMax),
     waitMs: waitMs === 0 ? LIMITS.stopWaitMs : check.whole("wait_ms", waitMs, { max: LIMITS.stopWaitMsMax }),
   };
-  return check.finish(spec);
 }
 
 export interface StopRunSpec {
@@ -162,12 +168,11 @@ export interface StopRunSpec {
   readonly waitMs: number;
 }
 
-export function parseStopRun({ run, reason, waitMs }: StopRunRequest): Parsed<StopRunSpec> {
+export function parseStopRun(request: StopRunRequest): Parsed<StopRunSpec> {
   const check = new FieldCheck();
   const spec: StopRunSpec = {
-    run: check.idOrPath("run", run),
-    reason: check.text("reason", reason, LIMITS.reasonCharsMax),
-    waitMs: waitMs === 0 ? LIMITS.stopWaitMs : check.whole("wait_ms", waitMs, { max: LIMITS.stopWaitMsMax }),
+    run: check.idOrPath("run", request.run),
+    ...stopOf(check, request),
   };
   return check.finish(spec);
 }
