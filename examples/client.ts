@@ -79,11 +79,12 @@ const swarmId = swarm?.allocationId ?? "";
 const worker = { case: "worker", value: { kind: "demo-model", attachWithinMs: 10_000 } } as const;
 const steps = [{ name: "ask", limits: { maxCredits: 25_000n }, work: worker }];
 const routine = { name: "answer", limits: { maxCredits: 30_000n, maxConcurrentBranches: 1n }, steps };
-for await (const { event: told } of coordination.runRoutine({ requestId: randomUUID(), swarmId, routine })) {
-  const event = told?.event;
-  if (event?.case === "workerReady") work(event.value).catch(console.error);
-  if (event?.case === "stepFinished") console.log(`${event.value.path}: ${WorkOutcome[event.value.outcome]}`);
-  if (event?.case === "finished") console.log(`the run used ${event.value.run?.usage?.credits} credits`);
+for await (const { events } of coordination.runRoutine({ requestId: randomUUID(), swarmId, routine })) {
+  for (const { event } of events) {
+    if (event.case === "workerReady") work(event.value).catch(console.error);
+    if (event.case === "stepFinished") console.log(`${event.value.path}: ${WorkOutcome[event.value.outcome]}`);
+    if (event.case === "finished") console.log(`the run used ${event.value.run?.usage?.credits} credits`);
+  }
 }
 const { swarm: ended } = await coordination.stopSwarm({ swarm: swarmId, reason: "done" });
 console.log(`the swarm spent ${ended?.credits?.spent} credits; what it did not spend is back at ${ACCOUNT}`);

@@ -20,19 +20,35 @@ describe("help", () => {
     expect(exitCode).toBe(EXIT.ok);
     expect(err).toBe("");
     expect(out).toMatch(/^Examples:\n {2}bursar up /);
-    for (const name of ["start", "up", "run", "replay", "tree", "get", "ls", "stop", "preempt"]) {
+    for (const name of [
+      "start",
+      "up",
+      "run",
+      "replay",
+      "tree",
+      "get",
+      "ls",
+      "why",
+      "stop",
+      "preempt",
+      "resume",
+      "limits",
+    ]) {
       expect(out).toMatch(new RegExp(`^ {2}${name} `, "m"));
     }
     for (const code of Object.values(EXIT)) expect(out).toMatch(new RegExp(`^ +${code} {2}\\w`, "m"));
   });
 
-  test.each(["start", "up", "run", "replay", "tree", "get", "ls", "stop", "preempt"])("of %s too", async (name) => {
-    const { exitCode, out } = await bursar(name, "--help");
-    expect(exitCode).toBe(EXIT.ok);
-    expect(out).toMatch(/^Examples:\n/);
-    expect(out).toContain("--json");
-    expect(out).not.toContain("default: false");
-  });
+  test.each(["start", "up", "run", "replay", "tree", "get", "ls", "why", "stop", "preempt", "resume", "limits"])(
+    "of %s too",
+    async (name) => {
+      const { exitCode, out } = await bursar(name, "--help");
+      expect(exitCode).toBe(EXIT.ok);
+      expect(out).toMatch(/^Examples:\n/);
+      expect(out).toContain("--json");
+      expect(out).not.toContain("default: false");
+    },
+  );
 });
 
 test.each([
@@ -46,6 +62,9 @@ test.each([
   [["tree", "--wach"], "Did you mean --watch?"],
   [["preempt", "r", "--credits", "5", "--all"], "cannot be used with option '--all'"],
   [["preempt", "r", "--mode", "nuke"], "Allowed choices are shrink, pause, stop"],
+  [["limits", "r", "--memory", "5 stones"], "whole number of bytes like 1_000_000, 512MiB"],
+  [["limits", "r", "--duration", "soon"], "must be a duration like 500ms, 90s"],
+  [["limits", "r", "--credits", "-1"], "whole number from 0 to"],
   [["up", "--address", "127.0.0.1:7410"], "up starts a mesh of its own"],
   [["up", "--port-base", "65530"], "whole number from 0 to 65515"],
 ])("%j is wrong usage, and says what is wrong", async (argv, message) => {

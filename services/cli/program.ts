@@ -4,14 +4,17 @@ import { type CommandHost, exampleLines } from "./commands/command.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addExport } from "./commands/export.ts";
 import { addGet } from "./commands/get.ts";
+import { addLimits } from "./commands/limits.ts";
 import { addLs } from "./commands/ls.ts";
 import { address, notEmpty } from "./commands/option-values.ts";
 import { addPreempt } from "./commands/preempt.ts";
 import { addReplay } from "./commands/replay.ts";
+import { addResume } from "./commands/resume.ts";
 import { addRun } from "./commands/run.ts";
 import { addStop } from "./commands/stop.ts";
 import { addTree } from "./commands/tree.ts";
 import { addStart, addUp } from "./commands/up.ts";
+import { addWhy } from "./commands/why.ts";
 import { addWriteOff } from "./commands/write-off.ts";
 import { EXIT, EXIT_MEANINGS } from "./exit-code.ts";
 import type { Session } from "./session.ts";
@@ -37,8 +40,11 @@ export async function runProgram(argv: readonly string[], session: Session): Pro
     addTree,
     addGet,
     addLs,
+    addWhy,
     addStop,
+    addLimits,
     addPreempt,
+    addResume,
     addWriteOff,
     addDoctor,
     addExport,

@@ -1,39 +1,49 @@
 /**
- * The accounts file at start: accounts that are new are opened, known ones get the limits that the file says, as journaled acts. What
- * cannot be done now is a problem of the file; all of them are reported at once. The journal is the truth; an account that the file no
- * longer names stays.
+ * The accounts file at start, as journaled acts. Accounts that are new are opened. Of known ones each is compared with what the file said when
+ * it was last applied: an entry that has changed since is applied whole, one that has not changes nothing, so that limits that a person has
+ * changed live outlast a restart. What has changed and cannot be done now is a problem of the file; all of them are reported at once. The
+ * journal is the truth; an account that the file no longer names stays.
  */
 import { readFileSync } from "node:fs";
-import { amountsOf, type Limits, NOTHING, type Policy } from "#budget";
+import { type Limits, limitsOf, RESOURCES } from "#budget";
 import { type AccountSpec, formatProblems, readAccountsDocument } from "#codec";
 import { type DaemonBase, SettingsError } from "#daemon";
-import type { CommandInput } from "#tier";
 import { errorOfRefusal } from "#tier";
+import {
+  type AccountEntry,
+  accountId,
+  appliedText,
+  noteApplied,
+  openAccount,
+  setLimits,
+  textOf,
+} from "./account-entry.ts";
 
-/** Ids of accounts follow from their paths, so that the same file applied twice changes nothing. */
-export function accountId(path: string): string {
-  return `account:${path}`;
+type Base = Pick<DaemonBase, "loop" | "ids" | "log">;
+
+interface Failed {
+  readonly entry: AccountEntry;
+  readonly message: string;
 }
 
 /** Reads and applies the file. Throws SettingsError naming every problem. */
-export async function applyAccounts(base: DaemonBase, file: string): Promise<void> {
-  const accounts = readAccounts(file);
-  let left = flatten(accounts);
+export async function applyAccounts(base: Base, file: string): Promise<void> {
+  let left = await changedOf(base, flatten(readAccounts(file)));
   // Raising one account may need another lowered first: what does not work yet is tried again as long as anything moves.
-  for (;;) {
-    const failed: { readonly account: AccountSpec; readonly message: string }[] = [];
-    for (const account of left) {
-      const message = await apply(base, account);
-      if (message !== undefined) failed.push({ account, message });
+  while (left.length > 0) {
+    const failed: Failed[] = [];
+    for (const entry of left) {
+      const message = await apply(base, entry);
+      if (message !== undefined) failed.push({ entry, message });
     }
-    if (failed.length === 0) return;
-    if (failed.length === left.length) {
-      throw new SettingsError(
-        failed.map(({ account, message }) => `${file}: account ${account.path}: ${message}`).join("\n"),
-      );
-    }
-    left = failed.map(({ account }) => account);
+    const moved = failed.length < left.length || (await lowerFirst(base, failed));
+    if (!moved) throw new SettingsError(failed.map((problem) => problemLine(file, problem)).join("\n"));
+    left = failed.map(({ entry }) => entry);
   }
+}
+
+function problemLine(file: string, { entry, message }: Failed): string {
+  return `${file}: account ${entry.path}: ${message}`;
 }
 
 function readAccounts(file: string): readonly AccountSpec[] {
@@ -48,45 +58,76 @@ function readAccounts(file: string): readonly AccountSpec[] {
   return read.value.accounts;
 }
 
+/** From the top down, as accounts are opened and raised. */
 function flatten(accounts: readonly AccountSpec[]): AccountSpec[] {
   return accounts.flatMap((account) => [account, ...flatten(account.children)]);
 }
 
+/** The entries that are not as they were when they were last applied. */
+async function changedOf({ loop, log }: Base, entries: readonly AccountEntry[]): Promise<readonly AccountEntry[]> {
+  const standings = await loop.read(({ allocations }) =>
+    entries.map((entry) => {
+      const node = allocations.get(accountId(entry.path));
+      return { entry, applied: node && appliedText(node), limits: node && limitsOf(node) };
+    }),
+  );
+  const changed: AccountEntry[] = [];
+  for (const { entry, applied, limits } of standings) {
+    if (applied !== textOf(entry)) changed.push(entry);
+    else if (limits && !isAsWritten(entry, limits)) {
+      log.info(
+        { account: entry.path, limits },
+        "the account keeps limits that were changed live: its entry is unchanged",
+      );
+    }
+  }
+  return changed;
+}
+
+function isAsWritten({ limits }: AccountEntry, now: Limits): boolean {
+  return RESOURCES.every((resource) => limits[resource] === now[resource]);
+}
+
 /** Undefined when the account is as the file says; otherwise why not. */
-async function apply(base: DaemonBase, account: AccountSpec): Promise<string | undefined> {
-  const allocationId = accountId(account.path);
-  const known = await base.loop.read((state) => state.allocations.has(allocationId));
-  const outcome = await base.loop.ask(known ? setLimits(account, allocationId) : openAccount(account, allocationId));
-  if (outcome.type !== "refused") return undefined;
-  return errorOfRefusal(outcome.refusal, { tier: "coordination", errorId: base.ids.newId(), onOwn: false }).message;
+async function apply(base: Base, entry: AccountEntry): Promise<string | undefined> {
+  const { loop, ids } = base;
+  const isKnown = await loop.read(({ allocations }) => allocations.has(accountId(entry.path)));
+  const outcome = await loop.ask(isKnown ? setLimits(entry) : openAccount(entry));
+  if (outcome.type === "refused") {
+    return errorOfRefusal(outcome.refusal, { tier: "coordination", errorId: ids.newId(), onOwn: false }).message;
+  }
+  if (!isKnown) await loop.ask(noteApplied(entry));
+  return undefined;
 }
 
-function policyOf({ strategy, queue }: AccountSpec): Policy {
-  return {
-    ...(strategy === undefined ? {} : { strategy }),
-    ...(queue?.lengthMax === undefined ? {} : { queueLengthMax: queue.lengthMax }),
-    ...(queue?.waitMaxMs === undefined ? {} : { queueWaitMsMax: queue.waitMaxMs }),
-  };
+/**
+ * Where accounts wait for each other (more of one resource and less of another in both, an account and its parent for example), what is to be
+ * lowered is lowered first, from the bottom up. What was so applied is what the note says. True when anything was lowered.
+ */
+async function lowerFirst({ loop }: Base, failed: readonly Failed[]): Promise<boolean> {
+  // A single one waits for no other.
+  if (failed.length < 2) return false;
+  let moved = false;
+  for (const { entry } of failed.toReversed()) {
+    const limits = await loop.read(({ allocations }) => {
+      const node = allocations.get(accountId(entry.path));
+      return node && lowered(limitsOf(node), entry.limits);
+    });
+    if (!limits) continue;
+    const outcome = await loop.ask(setLimits({ ...entry, limits }));
+    moved ||= outcome.type !== "refused";
+  }
+  return moved;
 }
 
-function setLimits(account: AccountSpec, allocationId: string): CommandInput {
-  return { type: "set_limits", allocationId, limits: account.limits, policy: policyOf(account) };
+/** What is wanted, but no more of anything than now; undefined when nothing of that is less than now. */
+function lowered(now: Limits, wanted: Limits): Limits | undefined {
+  const less = RESOURCES.filter((resource) => isLess(wanted[resource], now[resource]));
+  const more = RESOURCES.filter((resource) => isLess(now[resource], wanted[resource]));
+  if (less.length === 0) return undefined;
+  return { ...wanted, ...Object.fromEntries(more.map((resource) => [resource, now[resource]])) };
 }
 
-function openAccount(account: AccountSpec, allocationId: string): CommandInput {
-  const { name, path, limits } = account;
-  const policy = policyOf(account);
-  const parent = path.slice(0, -name.length - 1);
-  if (parent === "") return { type: "open_root", allocationId, name, limits, policy };
-  const rank = { kind: "account", priority: "NORMAL", weight: 1, strategy: undefined, waitMs: 0 } as const;
-  const alone = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0 } as const;
-  const place = { allocationId, parentId: accountId(parent), name, limits, min: leastOf(limits), policy };
-  return {
-    type: "grant",
-    wish: { type: "open", caller: "accounts-file", requestId: path, ...place, ...rank, ...alone },
-  };
-}
-
-function leastOf({ credits, toolCalls }: Limits) {
-  return { ...NOTHING, ...amountsOf({ credits, toolCalls }) };
+function isLess(a: number | undefined, b: number | undefined): boolean {
+  return a !== undefined && b !== undefined && a < b;
 }

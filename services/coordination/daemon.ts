@@ -1,10 +1,13 @@
 /** The wiring of coordination: accounts, swarms, the downlink to process daemons, and the services on top. */
-import { Closings, type DaemonBase, type DaemonParts, Peers, PreemptChildren, watchService } from "#daemon";
+import { Closings, type DaemonBase, type DaemonParts, Peers, PreemptChildren, WorkLines, watchService } from "#daemon";
 import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
+import { ProcessService, RoutineOrderSchema } from "#gen/bursar/v1/process_service_pb.js";
 import { bindBudgetService } from "#rpc";
 import { Downlink } from "#tier";
 import { applyAccounts } from "./accounts.ts";
 import { coordinationService } from "./handlers.ts";
+import { Preempted } from "./preempted.ts";
+import type { RunOrderInit } from "./run-order.ts";
 import { OUTCOME_NOTE } from "./run-record.ts";
 import { RunTrees } from "./run-trees.ts";
 import { SwarmStateMachine } from "./swarm-state-machine.ts";
@@ -16,6 +19,12 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
     log.warn({}, "no account is known, so nobody can pay: start with --accounts FILE");
   }
   const peers = new Peers(base);
+  const lines = new WorkLines<RunOrderInit>({
+    base,
+    peers,
+    order: RoutineOrderSchema,
+    open: (connection) => connection.client(ProcessService).executeRoutines(),
+  });
   const closings = new Closings(loop, clock);
   const trees = new RunTrees();
   const downlink: Downlink = new Downlink({
@@ -31,8 +40,10 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
       if (connected) preempt.repeat(child);
     },
   });
-  const preempt = new PreemptChildren({ base, downlink, peers });
-  const parts = { base, downlink, peers, closings, trees };
+  const preempted = new Preempted();
+  const onStanding = preempted.note.bind(preempted);
+  const preempt = new PreemptChildren({ base, downlink, peers, onStanding });
+  const parts = { base, downlink, peers, lines, closings, trees, preempted };
   const swarms = new SwarmStateMachine(parts);
   await swarms.recover();
   const views = {

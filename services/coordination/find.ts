@@ -1,7 +1,7 @@
 /** Finds accounts and swarms by what people call them. */
 import type { Allocation, BudgetState } from "#budget";
 import { RefusalError } from "#errors";
-import { accountId } from "./accounts.ts";
+import { accountId } from "./account-entry.ts";
 
 export function findAccount(state: BudgetState, account: string): Allocation | undefined {
   const node = state.allocations.get(account) ?? state.allocations.get(accountId(account));

@@ -1,16 +1,20 @@
 /** One short function per RPC of CoordinationService: parse, submit, answer. */
-import { type Allocation, amountsOf, type BudgetState, type OpenWish } from "#budget";
+import { type Allocation, type BudgetState, NOTHING, type OpenWish } from "#budget";
 import {
+  amountsToProto,
   type CreateSwarmSpec,
+  leastOf,
   parseCreateSwarm,
   parseGetAccounts,
   parseGetSwarm,
   parseListSwarms,
   parseOrThrow,
   parsePreemptRun,
+  parseResume,
   parseRunRoutine,
   parseStopRun,
   parseStopSwarm,
+  parseUpdateLimits,
   parseWatchRun,
   parseWriteOff,
   viewOf,
@@ -18,11 +22,14 @@ import {
 import { type DaemonBase, findNode, type TreeViewParts, viewTree } from "#daemon";
 import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
-import { bind, type ServiceBinding, type ServiceHandlers } from "#rpc";
+import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
+import { bind, type ServiceBinding, type ServiceHandlers, together } from "#rpc";
 import { findAccount, isUnder, notFound } from "./find.ts";
 import { preemptRun } from "./preempt-run.ts";
+import type { RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 import type { SwarmStateMachine } from "./swarm-state-machine.ts";
+import { updateLimits } from "./update-limits.ts";
 import { writeOff } from "./write-off.ts";
 
 export interface HandlerParts {
@@ -78,19 +85,29 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
 }
 
 function runHandlers({ parts, swarms, views }: HandlerParts): Handlers {
+  const { loop } = parts.base;
   return {
     async *runRoutine(request, context) {
       const order = parseOrThrow(parseRunRoutine, request);
       const record = await swarms.start({ ...order, trace: context.trace });
-      for await (const event of record.feed.follow()) yield { event };
+      yield* told(record);
     },
     async *watchRun(request) {
       const { runId } = parseOrThrow(parseWatchRun, request);
       const record = await swarms.run(runId);
       if (!record) throw notFound(`no run ${runId} is known; see GetSwarm for ids and paths`);
-      for await (const event of record.feed.follow()) yield { event };
+      yield* told(record);
     },
     preemptRun: (request) => preemptRun(parts, parseOrThrow(parsePreemptRun, request)),
+    resume: async (request) => {
+      const { requestId, run } = parseOrThrow(parseResume, request);
+      const allocationId = await idOf(parts.base, run, "run");
+      if (allocationId === undefined) throw notFound(`no run ${run} is known; see GetSwarm for ids and paths`);
+      const outcome = await loop.ask({ type: "resume", caller: `resume:${allocationId}`, requestId, allocationId });
+      if (outcome.type === "refused") throw swarms.errorOf(outcome);
+      const granted = amountsToProto(outcome.type === "raised" ? outcome.by : NOTHING);
+      return { run: await viewOne(views, (state) => state.allocations.get(allocationId), 0, run), granted };
+    },
     stopRun: async (request) => {
       const { run, ...how } = parseOrThrow(parseStopRun, request);
       const id = await idOf(parts.base, run, "run");
@@ -98,8 +115,13 @@ function runHandlers({ parts, swarms, views }: HandlerParts): Handlers {
       await stop(parts, id, how);
       return { run: await viewOne(views, (state) => state.allocations.get(id), 0, run) };
     },
+    updateLimits: (request) => updateLimits(parts.base, parseOrThrow(parseUpdateLimits, request)),
     writeOff: (request) => writeOff(parts, parseOrThrow(parseWriteOff, request)),
   };
+}
+
+async function* told({ feed }: RunRecord): AsyncIterable<{ readonly events: RunEvent[] }> {
+  for await (const events of together(feed.follow())) yield { events };
 }
 
 /** Closes the node and waits for its end, `waitMs` at most. */
@@ -137,12 +159,12 @@ function unknownSwarm(asked: string) {
 }
 
 function swarmWish(
-  { requestId, name, limits, priority, policy }: CreateSwarmSpec,
+  { requestId, name, limits, priority, policy, share }: CreateSwarmSpec,
   parentId: string,
   allocationId: string,
 ): OpenWish {
-  const min = amountsOf({ credits: limits.credits, toolCalls: limits.toolCalls });
+  const min = leastOf(limits, share);
   const place = { caller: parentId, requestId, allocationId, parentId, name, kind: "swarm", limits, min } as const;
   const own = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0, waitMs: 0 } as const;
-  return { type: "open", ...place, ...own, priority, weight: 1, policy, strategy: undefined };
+  return { type: "open", ...place, ...own, priority, weight: share?.weight ?? 1, policy, strategy: undefined };
 }

@@ -1,6 +1,9 @@
-/** PreemptRun: takes budget back from a run and streams how it stands, until it is met or the wait is over. */
+/**
+ * PreemptRun: takes budget back from a run and streams how it stands, until it is met or the wait is over. The run is paused or stopped, or
+ * its surplus taken, by its process daemon; what that says of the allocations below goes into the answer.
+ */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Amounts, isNothing } from "#budget";
+import type { Amounts, Message } from "#budget";
 import { amountsToProto, type PreemptRunSpec } from "#codec";
 import type { PreemptRunResponseSchema } from "#gen/bursar/v1/coordination_service_pb.js";
 import { Feed } from "#rpc";
@@ -13,48 +16,68 @@ interface Standing {
   readonly reclaimed: Amounts;
   readonly pending: Amounts;
   readonly returnedTotal: Amounts;
+  readonly met: boolean;
 }
 
-export async function* preemptRun({ base }: SwarmParts, spec: PreemptRunSpec): AsyncIterable<Answer> {
-  const { preemptionId, runId: allocationId, amounts, mode, reason, waitMs } = spec;
-  const feed = new Feed<Answer>();
-  const push = ({ reclaimed, pending, returnedTotal }: Standing, done: boolean) => {
+class Telling {
+  readonly feed = new Feed<Answer>();
+  readonly #spec: PreemptRunSpec;
+  readonly #parts: SwarmParts;
+  #latest: Standing | undefined;
+
+  constructor(parts: SwarmParts, spec: PreemptRunSpec) {
+    this.#parts = parts;
+    this.#spec = spec;
+  }
+
+  stands(standing: Standing, done: boolean): void {
+    this.#latest = standing;
+    const { preemptionId, runId: allocationId } = this.#spec;
+    const { met } = standing;
     const shown = {
-      reclaimed: amountsToProto(reclaimed),
-      pending: amountsToProto(pending),
-      returnedTotal: amountsToProto(returnedTotal),
+      reclaimed: amountsToProto(standing.reclaimed),
+      pending: amountsToProto(standing.pending),
+      returnedTotal: amountsToProto(standing.returnedTotal),
     };
-    feed.push({ progress: { preemptionId, allocationId, ...shown, met: isNothing(pending), done } });
-    if (done) feed.end();
-  };
-  let latest: Standing | undefined;
-  const unsubscribe = base.loop.subscribe((message) => {
-    if (
-      message.type !== "reclaim_progress" ||
-      message.preemptionId !== preemptionId ||
-      message.allocationId !== allocationId
-    )
-      return;
-    latest = message;
-    push(message, message.ended);
-  });
-  const cancel = base.clock.after(waitMs, () => {
-    if (latest) push(latest, true);
-    else feed.end();
-  });
+    const { waitingOn = [], victims = [] } = this.#parts.preempted.of(this.#spec) ?? {};
+    const below = { waitingOn: met ? [] : [...waitingOn], victims: [...victims] };
+    this.feed.push({ progress: { preemptionId, allocationId, ...shown, ...below, met, done } });
+    if (done) this.feed.end();
+  }
+
+  onMessage(message: Message): void {
+    const { preemptionId, runId } = this.#spec;
+    if (message.type !== "reclaim_progress") return;
+    if (message.preemptionId !== preemptionId || message.allocationId !== runId) return;
+    this.stands({ ...message, met: message.ended }, message.ended);
+  }
+
+  /** The wait is over. */
+  enough(): void {
+    if (this.#latest) this.stands(this.#latest, true);
+    else this.feed.end();
+  }
+}
+
+export async function* preemptRun(parts: SwarmParts, spec: PreemptRunSpec): AsyncIterable<Answer> {
+  const { base } = parts;
+  const { preemptionId, runId: allocationId, amounts, mode, reason, graceMs, waitMs } = spec;
+  const telling = new Telling(parts, spec);
+  const unsubscribe = base.loop.subscribe((message) => telling.onMessage(message));
+  const cancel = base.clock.after(waitMs, () => telling.enough());
+  const grace = mode === "STOP" ? { graceMs } : {};
   try {
     base.loop.submit(
-      { type: "reclaim", preemptionId, allocationId, epoch: undefined, amounts, mode, reason },
+      { type: "reclaim", preemptionId, allocationId, epoch: undefined, amounts, mode, reason, ...grace },
       (outcome) => {
-        if (outcome.type === "reclaimed") {
-          latest = outcome;
-          push(outcome, outcome.met);
-        } else if (outcome.type === "refused") {
-          feed.end(errorOfRefusal(outcome.refusal, { tier: "coordination", errorId: base.ids.newId(), onOwn: false }));
+        if (outcome.type === "reclaimed") telling.stands(outcome, outcome.met);
+        else if (outcome.type === "refused") {
+          const context = { tier: "coordination", errorId: base.ids.newId(), onOwn: false } as const;
+          telling.feed.end(errorOfRefusal(outcome.refusal, context));
         }
       },
     );
-    yield* feed;
+    yield* telling.feed;
   } finally {
     unsubscribe();
     cancel();

@@ -1,12 +1,12 @@
 /** One run as coordination follows it: waits for room, is handed to a process daemon, and tells what happens until its books are final. */
 import { create } from "@bufbuild/protobuf";
-import type { Conflict } from "#budget";
-import { conflictToProto, grantToProto, type RoutineSpec, routineToProto, viewOf } from "#codec";
+import { type Conflict, conflictWords } from "#budget";
+import { conflictToProto, lowBudgetToProto, viewOf } from "#codec";
 import { delegateWork, EventFeed, eventNumbers } from "#daemon";
-import { ProcessService } from "#gen/bursar/v1/process_service_pb.js";
+import { boundedText } from "#errors";
 import { type RunEvent, RunEventSchema, type RunFinished, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
-import type { GrantHandover, TraceContext } from "#ports";
-import type { ChildDaemon } from "#tier";
+import type { LowBudget } from "#ports";
+import { orderOf, type RunWork } from "./run-order.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
 /** The name of an outcome as views show it. */
@@ -18,17 +18,6 @@ const OUTCOME_NAME = new Map<WorkOutcome, string>([
 
 /** Key of the note that keeps how a run ended, beside its allocation. */
 export const OUTCOME_NOTE = "outcome";
-
-/** A grant that goes to a process daemon for the first time, or one that an earlier life of this daemon handed over. */
-export type RunWork =
-  | {
-      readonly type: "hand_over";
-      readonly grant: GrantHandover;
-      readonly child: ChildDaemon;
-      readonly routine: RoutineSpec;
-      readonly trace: TraceContext | undefined;
-    }
-  | { readonly type: "join"; readonly epoch: number; readonly holder: string };
 
 export class RunRecord {
   readonly runId: string;
@@ -50,23 +39,34 @@ export class RunRecord {
     this.feed.push(create(RunEventSchema, { sequence: this.#nextNumber(), wallTimeMs, event }));
   }
 
+  /** What stands above the run is nearly used up. Before its start that is nothing to the run. */
+  runsLow(low: LowBudget): void {
+    if (this.#isStarted && !this.feed.ended) this.tell({ case: "lowBudget", value: lowBudgetToProto(low) });
+  }
+
   queued(conflict: Conflict): void {
-    this.tell({ case: "queued", value: { $typeName: "bursar.v1.RunQueued", conflict: conflictToProto(conflict) } });
+    this.tell({
+      case: "queued",
+      value: {
+        $typeName: "bursar.v1.RunQueued",
+        conflict: conflictToProto(conflict),
+        reason: boundedText(conflictWords(conflict)),
+      },
+    });
   }
 
   /** Follows the run to its end. A refusal by the process daemon ends the feed with it. */
   async follow(work: RunWork): Promise<void> {
-    const { base, closings, peers, downlink } = this.#parts;
+    const { base, closings, lines, downlink } = this.#parts;
     const allocationId = this.runId;
     const join = { grant: { allocationId } };
-    const handOver = work.type === "join" ? join : this.#requestOf(work);
+    const handOver = work.type === "join" ? join : orderOf(work);
     const held = work.type === "join" ? work : { epoch: work.grant.epoch, holder: work.child.instance };
-    const call = work.type === "join" || !work.trace ? {} : { trace: work.trace };
     let finished: RunFinished | undefined;
-    const onEvent = ({ event }: { readonly event?: RunEvent | undefined }) => {
-      if (event?.event.case === "finished") finished = event.event.value;
+    const onEvent = ({ event }: RunEvent) => {
+      if (event.case === "finished") finished = event.value;
       // A process daemon that was started again tells the start again.
-      else if (event && (event.event.case !== "started" || !this.#isStarted)) this.tell(event.event);
+      else if (event.case !== "started" || !this.#isStarted) this.tell(event);
     };
     try {
       await delegateWork({
@@ -76,27 +76,16 @@ export class RunRecord {
         downlink,
         holder: held.holder,
         handsOver: work.type === "hand_over",
-        open: ({ address, instance, incarnation }, how, signal) => {
-          const request = { ...(how === "join" ? join : handOver), instance, incarnation };
-          return peers
-            .at(address)
-            .client(ProcessService)
-            .executeRoutine(request, { ...call, signal });
-        },
-        sequenceOf: ({ event }) => Number(event?.sequence ?? 0n),
+        open: (child, how, signal) => lines.follow(child, how === "join" ? join : handOver, signal),
+        sequenceOf: ({ sequence }) => Number(sequence),
         onEvent,
-        isLast: ({ event }) => event?.event.case === "finished",
+        isLast: ({ event }) => event.case === "finished",
       });
     } catch (error) {
       this.feed.end(error);
       return;
     }
     await this.#finish(finished);
-  }
-
-  #requestOf({ grant, routine }: Extract<RunWork, { type: "hand_over" }>) {
-    const { incarnation: grantorIncarnation } = this.#parts.base;
-    return { grant: grantToProto(grant), routine: routineToProto(routine), grantorIncarnation };
   }
 
   /** Tells how a run ended that is closed, as far as it is still known. */

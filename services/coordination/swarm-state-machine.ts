@@ -2,14 +2,16 @@
  * Swarms and their runs. A run is granted from its swarm, at once or after waiting in the swarm's queue, to the process daemon with the
  * least work, and is followed to its end. The same request joins the same run.
  */
-import { amountsOf, type BudgetState, type Limits, type OpenWish, type Outcome, type Priority } from "#budget";
-import type { RoutineSpec } from "#codec";
-import { ChildLoads } from "#daemon";
+import type { BudgetState, Limits, OpenWish, Outcome, Priority } from "#budget";
+import { leastOf, type RoutineSpec, type ShareTerms } from "#codec";
+import { ChildLoads, lowBudgetOf, traceLowBudget } from "#daemon";
 import { executionError, FaultError, RefusalError } from "#errors";
-import type { ItemError, TraceContext } from "#ports";
+import type { ItemError, LowBudget, TraceContext } from "#ports";
 import { LIMITS } from "#std";
-import { type ChildDaemon, errorOfOutcome } from "#tier";
-import { RunRecord, type RunWork } from "./run-record.ts";
+import { type ChildDaemon, errorOfOutcome, traceDecision, traceRefusal } from "#tier";
+import { isUnder } from "./find.ts";
+import type { RunWork } from "./run-order.ts";
+import { RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
 export interface RunOrder {
@@ -19,6 +21,7 @@ export interface RunOrder {
   readonly limits: Limits;
   readonly priority: Priority;
   readonly waitMs: number;
+  readonly share?: ShareTerms;
   readonly trace: TraceContext | undefined;
 }
 
@@ -33,6 +36,8 @@ export class SwarmStateMachine {
   constructor(parts: SwarmParts) {
     this.#parts = parts;
     parts.base.loop.subscribe((message) => {
+      const low = lowBudgetOf(message);
+      if (low) void this.#onLowBudget(low);
       if (message.type !== "decided") return;
       const key = keyOf(message.caller, message.requestId);
       this.#waiting.get(key)?.(message.outcome);
@@ -48,7 +53,7 @@ export class SwarmStateMachine {
     const { loop, log } = this.#parts.base;
     const { lives, waiting, runs } = await loop.read((state) => ({
       lives: state.lives,
-      waiting: [...state.allocations.values()].flatMap(({ waiters }) => waiters.map(({ request }) => request)),
+      waiting: [...state.allocations.values()].flatMap(({ waiters }) => [...waiters].map(({ request }) => request)),
       runs: runsOf(state),
     }));
     this.#lives = lives;
@@ -70,6 +75,30 @@ export class SwarmStateMachine {
     const ended = this.#newRecord(runId);
     await ended.tellEnded();
     return ended;
+  }
+
+  /** Of a swarm or account: told to all runs below it. */
+  async #onLowBudget(low: LowBudget): Promise<void> {
+    const { base } = this.#parts;
+    traceLowBudget(base.telemetry, undefined, low);
+    base.log.warn({ ...low }, "a budget runs low");
+    const below = await this.#runsUnder(low.allocationId);
+    for (const runId of below) this.#runs.get(runId)?.runsLow(low);
+  }
+
+  async #runsUnder(allocationId: string): Promise<readonly string[]> {
+    try {
+      return await this.#parts.base.loop.read(({ allocations }) =>
+        [...this.#runs.keys()].filter((runId) => {
+          const node = allocations.get(runId);
+          return node !== undefined && isUnder(node, allocationId);
+        }),
+      );
+    } catch (error) {
+      // Too much waits here, or this daemon ends: the signal is only advice.
+      if (error instanceof RefusalError) return [];
+      throw error;
+    }
   }
 
   #newRecord(runId: string): RunRecord {
@@ -104,9 +133,11 @@ export class SwarmStateMachine {
       this.#handOver({ order: { ...order, trace }, record, child, outcome });
     } else {
       const error = this.errorOf(outcome);
+      traceRefusal(span, order.requestId, error);
       span.end({ error: error.message });
       throw error;
     }
+    if (base.telemetry.enabled) traceDecision(span, base.loop.decisions, order.requestId);
     span.end({ attributes: { "bursar.run_id": record.runId } });
     return record;
   }
@@ -132,8 +163,20 @@ export class SwarmStateMachine {
     readonly child: ChildDaemon;
     readonly outcome: Outcome;
   }): void {
+    this.#traceWaited(order, outcome);
     if (outcome.type === "opened") this.#handOver({ order, record, child, outcome });
     else record.feed.end(this.errorOf(outcome));
+  }
+
+  /** How a wait ended is a span of its own: that of its beginning was told then. */
+  #traceWaited({ requestId, trace: parent }: RunOrder, outcome: Outcome): void {
+    const { telemetry, loop } = this.#parts.base;
+    if (!telemetry.enabled) return;
+    const span = telemetry.startSpan({ name: "bursar.grant", parent });
+    const error = outcome.type === "opened" ? undefined : this.errorOf(outcome);
+    if (error) traceRefusal(span, requestId, error);
+    else traceDecision(span, loop.decisions, requestId);
+    span.end(error ? { error: error.message } : {});
   }
 
   #handOver({
@@ -182,7 +225,7 @@ export class SwarmStateMachine {
 
   #wish(order: RunOrder, child: ChildDaemon): OpenWish {
     const { ids, settings } = this.#parts.base;
-    const { requestId, swarmId, routine, limits, priority, waitMs } = order;
+    const { requestId, swarmId, routine, limits, priority, waitMs, share } = order;
     return {
       type: "open",
       caller: `swarm:${swarmId}`,
@@ -193,10 +236,10 @@ export class SwarmStateMachine {
       name: routine.name,
       kind: "run",
       limits,
-      min: amountsOf({ credits: limits.credits, toolCalls: limits.toolCalls }),
+      min: leastOf(limits, share),
       pooled: [],
       priority,
-      weight: 1,
+      weight: share?.weight ?? 1,
       policy: {},
       byHolder: false,
       holder: child.instance,

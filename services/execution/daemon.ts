@@ -9,8 +9,8 @@ import {
   SettingsError,
   watchService,
 } from "#daemon";
-import { ExecutionService } from "#gen/bursar/v1/execution_service_pb.js";
 import { executionServices } from "./handlers.ts";
+import { LowBudgets } from "./low-budgets.ts";
 import { processTreeWarnings } from "./process-tree/index.ts";
 import { UnifiedExecutor } from "./unified-executor.ts";
 
@@ -23,7 +23,9 @@ export async function buildExecution(
 ): Promise<DaemonParts> {
   const { settings, log } = base;
   for (const warning of processTreeWarnings()) log.warn({}, warning);
-  const above = connectTierAbove(base, { traceOf: (id) => executor.steps.get(id)?.trace });
+  const traceOf = (id: string) => executor.steps.get(id)?.trace;
+  const lowBudgets = new LowBudgets({ base, traceOf });
+  const above = connectTierAbove(base, { traceOf, onLowBudget: (id, low) => lowBudgets.tell(id, low) });
   const executor = new UnifiedExecutor({
     base,
     uplink: above.uplink,
@@ -33,8 +35,8 @@ export async function buildExecution(
   });
   await executor.recover();
   return {
-    services: [...executionServices(base, executor), preemptionService(base), watchService({ base })],
-    beginsWork: [`/${ExecutionService.typeName}/ExecuteStep`],
+    services: [...executionServices(base, executor, lowBudgets), preemptionService(base), watchService({ base })],
+    beginsWork: [],
     start: (address) => {
       above.start(address);
       executor.served();

@@ -66,7 +66,6 @@ export class ExecutorKinds {
       cwd: step.code.cwd,
       env: { ...environment, ...step.code.env, ...own },
       stdin: step.code.stdin,
-      wallClockMs: grant.deadlineLeftMs,
       memoryBytesMax: grant.limits.memoryBytes,
       price: prices?.code,
       pooled: work.pooled.includes("credits"),

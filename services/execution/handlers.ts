@@ -1,27 +1,35 @@
 /** One short function per RPC of ExecutionService and MeterService. */
-import { parseExecuteStep, parseOrThrow } from "#codec";
-import { checkAddressee, type DaemonBase } from "#daemon";
+import { parseExecuteSteps } from "#codec";
+import { type DaemonBase, workGate } from "#daemon";
 import { ExecutionService } from "#gen/bursar/v1/execution_service_pb.js";
 import { MeterService } from "#gen/bursar/v1/meter_service_pb.js";
-import { bind, type ServiceBinding } from "#rpc";
+import { bind, type ServiceBinding, serveWork } from "#rpc";
+import type { LowBudgets } from "./low-budgets.ts";
 import { MeterStream } from "./meter-stream.ts";
 import type { UnifiedExecutor } from "./unified-executor.ts";
 
-export function executionServices(base: DaemonBase, executor: UnifiedExecutor): ServiceBinding[] {
+export function executionServices(
+  base: DaemonBase,
+  executor: UnifiedExecutor,
+  lowBudgets: LowBudgets,
+): ServiceBinding[] {
   const execution = bind(ExecutionService, {
-    async *executeStep(request, context) {
-      const asked = parseOrThrow(parseExecuteStep, request);
-      checkAddressee(base, asked);
-      const work =
-        asked.type === "join"
-          ? await executor.join(asked.allocationId)
-          : await executor.begin({ ...asked, trace: context.trace ?? asked.trace });
-      for await (const event of work.feed.follow()) yield { event };
-    },
+    executeSteps: (stream, context) =>
+      serveWork(stream, context, {
+        parse: parseExecuteSteps,
+        ...workGate(base),
+        follow: async (order, { grantorIncarnation }) => {
+          const work =
+            order.type === "join"
+              ? await executor.join(order.allocationId)
+              : await executor.begin({ ...order, grantorIncarnation });
+          return work.feed.follow();
+        },
+      }),
   });
   const meter = bind(MeterService, {
     meter: (stream) => {
-      new MeterStream({ base, steps: executor.steps, topUps: executor.topUps }, stream);
+      new MeterStream({ base, steps: executor.steps, topUps: executor.topUps, lowBudgets }, stream);
     },
   });
   return [execution, meter];

@@ -13,10 +13,12 @@ import {
   type MeterRequest,
   MeterResponseSchema,
 } from "#gen/bursar/v1/meter_service_pb.js";
-import type { ItemError, Span } from "#ports";
+import { PreemptionMode } from "#gen/bursar/v1/preemption_service_pb.js";
+import type { ItemError, LowBudget, Span } from "#ports";
 import { type DuplexStream, toStatusMessage } from "#rpc";
 import { LIMITS } from "#std";
-import { type CommandInput, errorOfRefusal } from "#tier";
+import { type CommandInput, errorOfRefusal, traceRefusal } from "#tier";
+import type { LowBudgets } from "./low-budgets.ts";
 import type { StepRegistry } from "./step-registry.ts";
 import type { StepWork } from "./step-work.ts";
 import type { ReserveAnswer, ReserveInput, TopUps } from "./top-up.ts";
@@ -28,6 +30,7 @@ export interface MeterParts {
   readonly base: DaemonBase;
   readonly steps: StepRegistry;
   readonly topUps: TopUps;
+  readonly lowBudgets: LowBudgets;
 }
 
 interface Decided {
@@ -46,9 +49,11 @@ export class MeterStream {
     this.#parts = parts;
     this.#stream = stream;
     const unsubscribe = parts.base.loop.subscribe((message) => this.#onMessage(message));
+    const deafen = parts.lowBudgets.subscribe((allocationId, low) => this.#onLowBudget(allocationId, low));
     stream.onMessage((message) => this.#take(message));
     stream.onEnd(() => {
       unsubscribe();
+      deafen();
       for (const step of this.#attached.values()) step.worker?.detached();
       this.#attached.clear();
       stream.close();
@@ -136,15 +141,16 @@ export class MeterStream {
     return { itemId, result: { case: "done", value: {} } };
   }
 
-  #onOutcome({ itemId, command, step, span }: Decided, outcome: Outcome | undefined, answers: Answer[]): void {
+  #onOutcome(decided: Decided, outcome: Outcome | undefined, answers: Answer[]): void {
+    const { command, step } = decided;
     if (!outcome) return;
     if (command.type !== "reserve" || step.pooled.length === 0) {
-      answers.push(this.#answerOf(itemId, { outcome }, span));
+      answers.push(this.#answerOf(decided, { outcome }));
       return;
     }
     let now = true;
     const done = (answer: ReserveAnswer) => {
-      const message = this.#answerOf(itemId, answer, span);
+      const message = this.#answerOf(decided, answer);
       if (now) answers.push(message);
       else this.#send([message]);
     };
@@ -152,15 +158,18 @@ export class MeterStream {
     now = false;
   }
 
-  #answerOf(itemId: number, answer: ReserveAnswer, span: Span | undefined): Answer {
+  #answerOf({ itemId, command, span }: Decided, answer: ReserveAnswer): Answer {
+    const requestId = "requestId" in command ? command.requestId : "";
     const { base } = this.#parts;
     if ("error" in answer) {
+      traceRefusal(span, requestId, answer.error);
       span?.end({ error: answer.error.message });
       return this.#refused(itemId, answer.error);
     }
     const { outcome } = answer;
     if (outcome.type === "refused") {
       const error = errorOfRefusal(outcome.refusal, { tier: "execution", errorId: base.ids.newId(), onOwn: true });
+      traceRefusal(span, requestId, error);
       span?.end({ error: error.message });
       return this.#refused(itemId, error);
     }
@@ -174,8 +183,15 @@ export class MeterStream {
 
   #onMessage(message: Message): void {
     if (message.type === "closing" && this.#attached.has(message.allocationId)) {
+      const { allocationId, reason, stop } = message;
+      this.#notify({ allocationId, notice: { case: "closing", value: { reason, graceMs: stop?.graceMs ?? 0 } } });
+    }
+    if (message.type === "paused" && this.#attached.has(message.allocationId)) {
       const { allocationId, reason } = message;
-      this.#notify({ allocationId, notice: { case: "closing", value: { reason } } });
+      this.#notify({ allocationId, notice: { case: "preempted", value: { reason, mode: PreemptionMode.PAUSE } } });
+    }
+    if (message.type === "resumed" && this.#attached.has(message.allocationId)) {
+      this.#notify({ allocationId: message.allocationId, notice: { case: "resumed", value: {} } });
     }
     if (message.type === "reclaim_progress" && this.#attached.has(message.allocationId)) {
       const { allocationId, reclaimed } = message;
@@ -184,6 +200,14 @@ export class MeterStream {
         notice: { case: "preempted", value: { reclaimed: amountsToProto(reclaimed), reason: message.preemptionId } },
       });
     }
+  }
+
+  #onLowBudget(allocationId: string, { path, resource, percent, available }: LowBudget): void {
+    if (!this.#attached.has(allocationId)) return;
+    const left = BigInt(available);
+    const [name, availableCredits] = resource === "credits" ? ["credits", left] : ["tool_calls", 0n];
+    const value = { resource: name, percent, path, available: left, availableCredits };
+    this.#notify({ allocationId, notice: { case: "lowBudget", value } });
   }
 
   #notify(notice: Notice): void {

@@ -5,7 +5,7 @@
  */
 import type { StepSpec } from "#codec";
 import { stepEndNote, stepWorkNotes } from "#codec";
-import { Closings, checkGrantor, type DaemonBase, eventNumbers, takeGrant } from "#daemon";
+import { Closings, checkGrantor, type DaemonBase, drainingRefusal, eventNumbers, takeGrant } from "#daemon";
 import { RefusalError } from "#errors";
 import type { StepFinished } from "#gen/bursar/v1/run_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
@@ -48,6 +48,7 @@ export class UnifiedExecutor {
   /** Worker steps found at the start, whose workers are called once this daemon can be reached. */
   #found: Ready[] = [];
   #lives = 0;
+  #draining = false;
 
   constructor(options: UnifiedExecutorOptions) {
     this.#options = options;
@@ -56,7 +57,10 @@ export class UnifiedExecutor {
     this.topUps = new TopUps({ loop, ids, uplink: options.uplink, stepOf: (id) => this.steps.get(id) });
     this.#kinds = new ExecutorKinds({ ...options, topUps: this.topUps });
     loop.subscribe((message) => {
-      if (message.type === "closing" && message.side === "received") this.stop(message.allocationId, message.reason);
+      if (message.type === "closing" && message.side === "received")
+        this.stop(message.allocationId, message.reason, message.stop?.graceMs);
+      if (message.type === "paused") this.steps.get(message.allocationId)?.executor?.pause?.();
+      if (message.type === "resumed") this.steps.get(message.allocationId)?.executor?.resume?.();
       // Nobody above is there to see what it costs; a worker may wait for a renewal, running code cannot.
       if (message.type === "lease_ended") this.steps.get(message.allocationId)?.executor?.orphaned?.();
     });
@@ -100,6 +104,7 @@ export class UnifiedExecutor {
     const { allocationId, path } = grant;
     const known = this.steps.get(allocationId);
     if (known) return known;
+    if (this.#draining) throw new RefusalError(drainingRefusal());
     checkGrantor(uplink.parent, order.grantorIncarnation);
     const work = this.#remember({ ...grant, trace });
     const span = base.telemetry.startSpan({ name: "bursar.grant", parent: trace, attributes: { "bursar.path": path } });
@@ -134,13 +139,14 @@ export class UnifiedExecutor {
     return work;
   }
 
-  /** Ends the work of a step early; its allocation closes once nothing of it is left. */
-  stop(allocationId: string, reason: string): void {
-    this.steps.get(allocationId)?.executor?.stop(reason);
+  /** Ends the work of a step early; its allocation closes once nothing of it is left. `graceMs`: default the usual one. */
+  stop(allocationId: string, reason: string, graceMs?: number): void {
+    this.steps.get(allocationId)?.executor?.stop(reason, graceMs);
   }
 
-  /** Stops everything and waits until it has ended, `graceMs` at most. */
+  /** Takes nothing more, stops everything and waits until it has ended, `graceMs` at most. */
   async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
     const running = this.steps.running();
     for (const { executor } of running) executor?.stop("the execution daemon is shutting down");
     await this.#closings.within(

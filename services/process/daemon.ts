@@ -8,17 +8,25 @@ import {
   Peers,
   PreemptChildren,
   preemptionService,
+  WorkLines,
   watchService,
 } from "#daemon";
-import { ProcessService } from "#gen/bursar/v1/process_service_pb.js";
+import { ExecutionService, StepOrderSchema } from "#gen/bursar/v1/execution_service_pb.js";
 import { bindBudgetService } from "#rpc";
 import { Downlink } from "#tier";
 import { processServices } from "./handlers.ts";
 import { Runs } from "./runs.ts";
+import type { StepOrderInit } from "./step-dispatch.ts";
 
 export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
   const { loop, clock, ids, log, instance, incarnation } = base;
   const peers = new Peers(base);
+  const lines = new WorkLines<StepOrderInit>({
+    base,
+    peers,
+    order: StepOrderSchema,
+    open: (connection) => connection.client(ExecutionService).executeSteps(),
+  });
   const closings = new Closings(loop, clock);
   const downlink: Downlink = new Downlink({
     loop,
@@ -35,7 +43,7 @@ export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
   });
   const preempt = new PreemptChildren({ base, downlink, peers });
   const above = connectTierAbove(base, { traceOf: (id) => runs.traceOf(id) });
-  const runs = new Runs({ base, uplink: above.uplink, downlink, peers, closings, loads: new ChildLoads() });
+  const runs = new Runs({ base, uplink: above.uplink, downlink, lines, closings, loads: new ChildLoads() });
   await runs.recover();
   return {
     services: [
@@ -44,7 +52,7 @@ export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
       preemptionService(base),
       watchService({ base, downlink, peers, outcomeOf: ({ id }) => runs.outcomeOf(id) }),
     ],
-    beginsWork: [`/${ProcessService.typeName}/ExecuteRoutine`],
+    beginsWork: [],
     start: above.start,
     drain: async (graceMs) => {
       await runs.drain(graceMs);

@@ -1,22 +1,25 @@
 /** One short function per RPC of ProcessService. */
-import { parseExecuteRoutine, parseOrThrow, parseWriteOff } from "#codec";
-import { checkAddressee, type DaemonBase, writeOffHere } from "#daemon";
+import { parseExecuteRoutines, parseOrThrow, parseWriteOff } from "#codec";
+import { type DaemonBase, workGate, writeOffHere } from "#daemon";
 import { RefusalError } from "#errors";
 import { ProcessService } from "#gen/bursar/v1/process_service_pb.js";
-import { bind, type ServiceBinding } from "#rpc";
+import { bind, type ServiceBinding, serveWork } from "#rpc";
 import type { Runs } from "./runs.ts";
 
 export function processServices(base: DaemonBase, runs: Runs): ServiceBinding[] {
   const service = bind(ProcessService, {
-    async *executeRoutine(request, context) {
-      const asked = parseOrThrow(parseExecuteRoutine, request);
-      checkAddressee(base, asked);
-      const feed =
-        asked.type === "join"
-          ? await runs.join(asked.allocationId)
-          : await runs.begin({ ...asked, trace: context.trace ?? asked.trace });
-      for await (const event of feed.follow()) yield { event };
-    },
+    executeRoutines: (stream, context) =>
+      serveWork(stream, context, {
+        parse: parseExecuteRoutines,
+        ...workGate(base),
+        follow: async (order, { grantorIncarnation }) => {
+          const feed =
+            order.type === "join"
+              ? await runs.join(order.allocationId)
+              : await runs.begin({ ...order, grantorIncarnation });
+          return feed.follow();
+        },
+      }),
     writeOffStep: async (request) => {
       const spec = parseOrThrow(parseWriteOff, request);
       const written = await writeOffHere(base, spec, "process");

@@ -56,7 +56,7 @@ export class RunStateMachine {
   async #sequence(steps: readonly StepSpec[], parent: StepPlace): Promise<StepResult> {
     let failed: StepResult | undefined;
     for (const step of steps) {
-      const place = below(parent, step.name, step.limits);
+      const place = below(parent, step);
       const ended = this.#acts.ended(place);
       if (!ended && (failed || this.#stopReason !== undefined)) {
         await this.#acts.finish(place, { outcome: "skipped" });
@@ -89,7 +89,7 @@ export class RunStateMachine {
     branch: BranchSpec,
     parent: StepPlace,
   ): Promise<{ readonly branch: BranchSpec; readonly result: StepResult }> {
-    const place = below(parent, branch.name, branch.limits);
+    const place = below(parent, branch);
     const ended = this.#acts.ended(place);
     if (ended) return { branch, result: ended };
     const node = await this.#open(place, "branch");
@@ -114,6 +114,7 @@ export class RunStateMachine {
   }
 }
 
-function below(parent: StepPlace, name: string, limits: StepPlace["limits"]): StepPlace {
-  return { allocationId: "", parentId: parent.allocationId, name, path: `${parent.path}/${name}`, limits };
+function below(parent: StepPlace, { name, limits, share }: Pick<StepPlace, "name" | "limits" | "share">): StepPlace {
+  const place = { allocationId: "", parentId: parent.allocationId, name, path: `${parent.path}/${name}`, limits };
+  return share ? { ...place, share } : place;
 }

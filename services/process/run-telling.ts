@@ -4,11 +4,15 @@ import { limitsToProto } from "#codec";
 import { type DaemonBase, EventFeed, eventNumbers } from "#daemon";
 import { AllocationKind, AllocationState } from "#gen/bursar/v1/allocation_pb.js";
 import { type RunEvent, RunEventSchema, RunStartedSchema } from "#gen/bursar/v1/run_pb.js";
+import { LIMITS } from "#std";
 import type { RunFacts } from "./run-facts.ts";
 
 export class RunTelling {
   readonly feed = new EventFeed<RunEvent>();
   readonly #clock: DaemonBase["clock"];
+  /** Starts that are told with what comes next. */
+  #held: RunEvent[] = [];
+  #cancelHold: (() => void) | undefined;
   readonly #nextNumber: () => bigint;
   /** What happened before the start was told. */
   #early: RunEvent["event"][] | undefined = [];
@@ -44,11 +48,21 @@ export class RunTelling {
   /** The last event. */
   finish(event: RunEvent["event"]): void {
     this.#push(event);
+    this.#release();
     this.feed.end();
   }
 
   #push(event: RunEvent["event"]): void {
     const wallTimeMs = BigInt(this.#clock.wallMs());
-    this.feed.push(create(RunEventSchema, { sequence: this.#nextNumber(), wallTimeMs, event }));
+    this.#held.push(create(RunEventSchema, { sequence: this.#nextNumber(), wallTimeMs, event }));
+    // That something has begun is for people to see; telling it at once would get in the way of the beginning itself, on all tiers.
+    if (event.case !== "started" && event.case !== "stepStarted") this.#release();
+    else this.#cancelHold ??= this.#clock.after(LIMITS.startTellingDelayMs, () => this.#release());
+  }
+
+  #release(): void {
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
+    for (const event of this.#held.splice(0)) this.feed.push(event);
   }
 }

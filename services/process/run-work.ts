@@ -3,7 +3,7 @@
  * of the daemon the same run is gone through again: what has ended is answered from the journal, what is open is joined.
  */
 import { create } from "@bufbuild/protobuf";
-import { type Outcome, usageOf } from "#budget";
+import { DEADLINE_PASSED, type Outcome, usageOf } from "#budget";
 import { type RoutineSpec, runEndNote, usageToProto, viewOf } from "#codec";
 import { type ChildLoads, pause } from "#daemon";
 import type { ExecutionError } from "#errors";
@@ -11,7 +11,7 @@ import { type RunFinished, RunFinishedSchema, type StepFinished, StepFinishedSch
 import type { TraceContext } from "#ports";
 import { toExecutionErrorMessage } from "#rpc";
 import { LIMITS } from "#std";
-import { errorOfOutcome } from "#tier";
+import { errorOfOutcome, traceDecision, traceRefusal } from "#tier";
 import { END_NOTE, type RunFacts } from "./run-facts.ts";
 import type { RunMemory } from "./run-memory.ts";
 import { type DoableStep, type RunActs, RunStateMachine } from "./run-state-machine.ts";
@@ -26,6 +26,9 @@ import {
 } from "./step-dispatch.ts";
 import { OUTCOME, resultOf, type StepPlace, type StepResult } from "./step-result.ts";
 import { wishFor } from "./step-wish.ts";
+
+/** Refusals that end by themselves, or with the run. */
+const PASSING: ReadonlySet<string> = new Set(["lease_ended", "paused"]);
 
 export interface RunParts extends DispatchParts {
   readonly loads: ChildLoads;
@@ -48,6 +51,7 @@ export class RunWork implements RunActs {
   readonly #memory: RunMemory;
   readonly #machine: RunStateMachine;
   #isAbandoned = false;
+  #stopReason: string | undefined;
 
   constructor(parts: RunParts, { facts, memory, telling }: RunWorkOptions) {
     this.#parts = parts;
@@ -71,7 +75,8 @@ export class RunWork implements RunActs {
     const { runId: allocationId, name, path, limits } = this.facts;
     const end = await this.#machine.run(routine, { allocationId, parentId: "", name, path, limits });
     if (this.#isAbandoned) return;
-    const error = end.error ? { error: toExecutionErrorMessage(end.error) } : {};
+    const why = end.error ?? (end.outcome === "stopped" ? this.#stopError() : undefined);
+    const error = why ? { error: toExecutionErrorMessage(why) } : {};
     await this.end(create(RunFinishedSchema, { outcome: OUTCOME[end.outcome], ...error }), end.outcome);
   }
 
@@ -98,7 +103,15 @@ export class RunWork implements RunActs {
 
   /** No further step begins. */
   hold(reason: string): void {
+    this.#stopReason ??= reason;
     this.#machine.stop(reason);
+  }
+
+  /** Who stopped it, and why, as it was said. */
+  #stopError(): ExecutionError {
+    const reason = this.#stopReason ?? "no reason given";
+    const type = reason === DEADLINE_PASSED ? "TIMEOUT" : "RESOURCE_EXHAUSTED";
+    return errorAt(this.#parts.base, this.facts.path, { type, message: `stopped: ${reason}` });
   }
 
   stop(reason: string): void {
@@ -174,9 +187,12 @@ export class RunWork implements RunActs {
   }
 
   async #dispatch(place: StepPlace, work: DispatchOptions["work"], end: () => void): Promise<StepTry> {
-    const { telemetry } = this.#parts.base;
+    const { telemetry, loop } = this.#parts.base;
     const { path } = place;
     const span = telemetry.startSpan({ name: "bursar.split", parent: this.trace, attributes: { "bursar.path": path } });
+    if (telemetry.enabled && work.type === "hand_over") {
+      traceDecision(span, loop.decisions, work.grant.allocationId);
+    }
     const tried = await dispatchStep(this.#parts, {
       path,
       work,
@@ -191,16 +207,33 @@ export class RunWork implements RunActs {
     return { ...tried, result: { ...tried.result, allocationId } };
   }
 
-  /** Carves a node. While this daemon's own lease is over the wish is made again: it may have been renewed, or the run has ended. */
+  /**
+   * Carves a node. While this daemon's own lease is over, or the run is paused, the wish is made again: it may have been renewed, or the run
+   * has ended.
+   */
   async #grant(place: StepPlace, kind: "branch" | "step", holder: string | undefined): Promise<Outcome> {
     const { base } = this.#parts;
     const attempt = this.#memory.lostTries(place.path) + 1;
     const wish = wishFor({ base, facts: this.facts, place, kind, holder, attempt });
     for (;;) {
       const outcome = await base.loop.ask({ type: "grant", wish });
-      if (outcome.type !== "refused" || outcome.refusal.code !== "lease_ended") return outcome;
+      if (outcome.type !== "refused" || !PASSING.has(outcome.refusal.code)) {
+        if (outcome.type === "refused") this.#traceRefused(place, wish.requestId, outcome);
+        return outcome;
+      }
       await pause(base.clock, LIMITS.childLookMs);
     }
+  }
+
+  /** What was refused has no span otherwise: nothing is dispatched. */
+  #traceRefused(place: StepPlace, requestId: string, outcome: Outcome): void {
+    const { telemetry } = this.#parts.base;
+    if (!telemetry.enabled) return;
+    const attributes = { "bursar.path": place.path };
+    const span = telemetry.startSpan({ name: "bursar.split", parent: this.trace, attributes });
+    const error = this.#errorOf(outcome, place);
+    traceRefusal(span, requestId, error);
+    span.end({ error: error.message });
   }
 
   async finish(place: StepPlace, result: StepResult): Promise<void> {

@@ -1,10 +1,10 @@
 /** The runs this daemon knows: running ones, and the latest ended ones for followers who come late. */
 import { create } from "@bufbuild/protobuf";
-import { type RoutineSpec, runEndOf, runWorkNotes, viewOf } from "#codec";
-import { checkGrantor, type EventFeed, takeGrant } from "#daemon";
+import { lowBudgetToProto, type RoutineSpec, runEndOf, runWorkNotes, viewOf } from "#codec";
+import { checkGrantor, drainingRefusal, type EventFeed, lowBudgetOf, takeGrant, traceLowBudget } from "#daemon";
 import { RefusalError } from "#errors";
 import { type RunEvent, type RunFinished, RunFinishedSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
-import type { GrantHandover, TraceContext } from "#ports";
+import type { GrantHandover, LowBudget, TraceContext } from "#ports";
 import { LIMITS } from "#std";
 import { errorOfRefusal, type Uplink } from "#tier";
 import { END_NOTE, type FoundRun, foundRuns, type RunFacts } from "./run-facts.ts";
@@ -32,13 +32,25 @@ export class Runs {
   readonly #feeds = new Map<string, EventFeed<RunEvent>>();
   readonly #running = new Map<string, RunWork>();
   #lives = 0;
+  #draining = false;
 
   constructor(parts: RunsParts) {
     this.#parts = parts;
     parts.base.loop.subscribe((message) => {
       if (message.type === "closing" && message.side === "received")
         this.#running.get(message.allocationId)?.stop(message.reason);
+      const low = lowBudgetOf(message);
+      if (low) this.#onLowBudget(low);
     });
+  }
+
+  /** Of a run, or of a branch in it. */
+  #onLowBudget(low: LowBudget): void {
+    const isIn = ({ facts }: RunWork) => low.path === facts.path || low.path.startsWith(`${facts.path}/`);
+    const work = this.#running.get(low.allocationId) ?? [...this.#running.values()].find(isIn);
+    if (!work) return;
+    traceLowBudget(this.#parts.base.telemetry, work.trace, low);
+    work.telling.tell({ case: "lowBudget", value: lowBudgetToProto(low) });
   }
 
   /** Trace of a running run. */
@@ -62,6 +74,7 @@ export class Runs {
     const { allocationId, name, path, limits, priority } = grant;
     const known = this.#feeds.get(allocationId);
     if (known) return known;
+    if (this.#draining) throw new RefusalError(drainingRefusal());
     checkGrantor(uplink.parent, order.grantorIncarnation);
     const work = this.#remember({ trace, runId: allocationId, name, path, limits, priority });
     const { telling } = work;
@@ -162,8 +175,9 @@ export class Runs {
     }
   }
 
-  /** Stops everything and waits until it has ended, `graceMs` at most. */
+  /** Takes nothing more, stops everything and waits until it has ended, `graceMs` at most. */
   async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
     for (const work of this.#running.values()) work.stop("the process daemon is shutting down");
     await this.#parts.closings.within([...this.#running.keys()], graceMs);
   }

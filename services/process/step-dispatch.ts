@@ -1,9 +1,11 @@
 /** Hands one step to an execution daemon, or joins it there, and brings back how it ended, once its books are final here. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { usageOf } from "#budget";
-import { grantToProto, type StepSpec, stepToProto } from "#codec";
-import { type Closings, type DaemonBase, delegateWork, type Peers } from "#daemon";
+import { grantToProto, type StepSpec, stepToProto, traceToProto } from "#codec";
+import { type Closings, type DaemonBase, delegateWork, type WorkLines } from "#daemon";
 import { type ExecutionError, executionError, FaultError } from "#errors";
-import { ExecutionService } from "#gen/bursar/v1/execution_service_pb.js";
+import type { GrantSchema, TraceContext as TraceContextMessage } from "#gen/bursar/v1/allocation_pb.js";
+import type { Step } from "#gen/bursar/v1/routine_pb.js";
 import type { StepFinished, WorkerReady } from "#gen/bursar/v1/run_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
 import { LIMITS } from "#std";
@@ -11,10 +13,18 @@ import type { Downlink } from "#tier";
 import type { FoundNode } from "./run-memory.ts";
 import { resultOf, type StepResult } from "./step-result.ts";
 
+/** An order as it is sent; without its number. */
+export interface StepOrderInit {
+  readonly grant: MessageInitShape<typeof GrantSchema>;
+  readonly step?: Step;
+  readonly runId?: string;
+  readonly trace?: TraceContextMessage;
+}
+
 export interface DispatchParts {
   readonly base: DaemonBase;
   readonly downlink: Downlink;
-  readonly peers: Peers;
+  readonly lines: WorkLines<StepOrderInit>;
   readonly closings: Closings;
 }
 
@@ -42,12 +52,14 @@ export interface StepTry {
 
 /** Never rejects: what goes wrong is the step's result. */
 export async function dispatchStep(parts: DispatchParts, options: DispatchOptions): Promise<StepTry> {
-  const { base, peers, closings, downlink } = parts;
+  const { base, lines, closings, downlink } = parts;
   const { work, path, trace } = options;
   const held = work.type === "join" ? work.node : { ...work.grant, holder: work.holder };
   const { allocationId, epoch, holder = "" } = held;
-  const join = { grant: { allocationId } };
-  const handOver = work.type === "join" ? join : requestOf(base, options, work);
+  const carried = traceToProto(trace);
+  const traced = carried ? { trace: carried } : {};
+  const join = { grant: { allocationId }, ...traced };
+  const handOver = work.type === "join" ? join : { ...orderOf(options, work), ...traced };
   let finished: StepFinished | undefined;
   try {
     const end = await delegateWork({
@@ -59,16 +71,13 @@ export async function dispatchStep(parts: DispatchParts, options: DispatchOption
       handsOver: work.type === "hand_over",
       // How a step ended that closed before this daemon died is known to its holder alone, which may be on its way back, too.
       lastEventWaitMs: wasClosed(work) ? LIMITS.foundEndWaitMs : LIMITS.lastEventWaitMs,
-      open: ({ address, instance, incarnation }, how, signal) => {
-        const request = { ...(how === "join" ? join : handOver), instance, incarnation };
-        return peers.at(address).client(ExecutionService).executeStep(request, { signal, trace });
-      },
-      sequenceOf: ({ event }) => Number(event?.sequence ?? 0n),
+      open: (child, how, signal) => lines.follow(child, how === "join" ? join : handOver, signal),
+      sequenceOf: ({ sequence }) => Number(sequence),
       onEvent: ({ event }) => {
-        if (event?.event.case === "stepFinished") finished = event.event.value;
-        else if (event?.event.case === "workerReady") options.onWorkerReady(event.event.value);
+        if (event.case === "stepFinished") finished = event.value;
+        else if (event.case === "workerReady") options.onWorkerReady(event.value);
       },
-      isLast: ({ event }) => event?.event.case === "stepFinished",
+      isLast: ({ event }) => event.case === "stepFinished",
     });
     if (finished) return { result: resultOf(finished), ...(finished.interrupted ? { lost: "interrupted" } : {}) };
     if (end === "unknown") return await unknownThere(base, work, allocationId, path);
@@ -80,8 +89,8 @@ export async function dispatchStep(parts: DispatchParts, options: DispatchOption
 
 type HandOver = Extract<DispatchOptions["work"], { type: "hand_over" }>;
 
-function requestOf({ incarnation }: DaemonBase, { runId }: DispatchOptions, { step, grant }: HandOver) {
-  return { runId, step: stepToProto(step), grant: grantToProto(grant), grantorIncarnation: incarnation };
+function orderOf({ runId }: DispatchOptions, { step, grant }: HandOver) {
+  return { runId, step: stepToProto(step), grant: grantToProto(grant) };
 }
 
 /** Its holder has never taken it, or has lost it. Either way nothing of it goes on. */

@@ -1,5 +1,6 @@
 /** Where a step stands in its run, and how it ended. */
 import type { Limits } from "#budget";
+import type { ShareTerms } from "#codec";
 import type { ExecutionError } from "#errors";
 import { type StepFinished, type StepOutput, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import { fromExecutionErrorMessage } from "#rpc";
@@ -12,6 +13,8 @@ export interface StepPlace {
   /** Path of names from the account down. */
   readonly path: string;
   readonly limits: Limits;
+  /** How it takes part where budget is divided by weight. */
+  readonly share?: ShareTerms;
 }
 
 export interface StepResult {

@@ -1,5 +1,6 @@
 /** What a run asks of its own budget for one of its nodes. */
-import { amountsOf, type Consumable, type Limits, type OpenWish } from "#budget";
+import type { Consumable, Limits, OpenWish } from "#budget";
+import { leastOf } from "#codec";
 import type { DaemonBase } from "#daemon";
 import type { RunFacts } from "./run-facts.ts";
 import type { StepPlace } from "./step-result.ts";
@@ -18,7 +19,7 @@ export interface WishOptions {
 /** The request's id follows from the place and the try alone, so that a wish which is made again has one effect. */
 export function wishFor({ base, facts, place, kind, holder, attempt }: WishOptions): OpenWish {
   const { ids, settings } = base;
-  const { limits, parentId, name, path } = place;
+  const { limits, parentId, name, path, share } = place;
   return {
     type: "open",
     caller: `run:${facts.runId}`,
@@ -29,10 +30,10 @@ export function wishFor({ base, facts, place, kind, holder, attempt }: WishOptio
     name,
     kind,
     limits,
-    min: amountsOf({ credits: limits.credits, toolCalls: limits.toolCalls }),
+    min: leastOf(limits, share),
     pooled: pooledIn(limits),
     priority: facts.priority,
-    weight: 1,
+    weight: share?.weight ?? 1,
     policy: {},
     byHolder: false,
     holder,

@@ -46,7 +46,7 @@ describe("changing the limits of an account", () => {
     s.grant(wish);
     set(s, account, { credits: 18 }, { strategy: "QUEUE_AND_WAIT" });
     expect(s.credits(account)).toMatchObject({ available: 3 });
-    expect(s.node(account).waiters).toHaveLength(1);
+    expect(s.node(account).waiters.size).toBe(1);
     set(s, account, { credits: 20 });
     expect(s.last.messages).toMatchObject([
       { type: "decided", requestId: wish.requestId, outcome: { type: "opened" } },
@@ -80,7 +80,7 @@ describe("changing the limits of an account", () => {
     s.grant(wish);
     expect(set(s, team, { credits: 50, memoryBytes: 10 })).toEqual({ type: "done", changed: true });
     expect(s.node(company).held.memoryBytes).toMatchObject({ inUse: 10 });
-    expect(s.node(company).waiters).toHaveLength(1);
+    expect(s.node(company).waiters.size).toBe(1);
   });
 
   test("only of an account that is known, open, and limited in the same resources", () => {
@@ -99,6 +99,26 @@ describe("changing the limits of an account", () => {
 });
 
 describe("notes", () => {
+  test("of a change of limits are kept with it, and only when it is made", () => {
+    const s = new Scenario();
+    const account = s.account({ credits: 100 });
+    s.open(account, { limits: { credits: 40 } });
+    const change = (credits: number, value: string): Outcome => {
+      const note = { key: "from", value };
+      return s.ask({ type: "set_limits", allocationId: account, limits: limits({ credits }), policy: {}, note });
+    };
+    const kept = () => s.node(account).notes.get("from");
+    refusalOf(change(39, "a"));
+    expect(kept()).toBeUndefined();
+    expect(change(50, "b")).toEqual({ type: "done", changed: true });
+    expect(kept()).toBe("b");
+    expect(change(50, "b")).toEqual({ type: "done", changed: false });
+    expect(refusalOf(change(60, "x".repeat(LIMITS.noteCharsMax + 1)))).toMatchObject({
+      violations: [{ field: "from" }],
+    });
+    expect(s.credits(account)).toMatchObject({ limit: 50 });
+  });
+
   const attach = (s: Scenario, allocationId: string, key: string, value: string) =>
     s.ask({ type: "attach_note", allocationId, key, value });
 

@@ -29,6 +29,12 @@ export function add(a: Amount, b: Amount): Amount {
   return sum as Amount;
 }
 
+/** a + b, or the largest amount when that is more. */
+export function addCapped(a: Amount, b: Amount): Amount {
+  const sum = a + b;
+  return (sum < LIMITS.amountMax ? sum : LIMITS.amountMax) as Amount;
+}
+
 /** a − b; b must not exceed a. */
 export function subtract(a: Amount, b: Amount): Amount {
   if (a < b) throw new InvariantError(`amount below zero: ${a} - ${b}`);

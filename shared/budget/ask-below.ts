@@ -5,12 +5,13 @@
  * walk over all of them, so that small parts wait until they are worth one; at the latest until nobody owes anything.
  */
 import { LIMITS } from "#std";
-import { add, monus, ZERO } from "./amount.ts";
+import { add, monus } from "./amount.ts";
 import { askedFor, nextName, type ReclaimPlace } from "./asked.ts";
 import { finish } from "./cascade.ts";
 import { type Draft, emit, say } from "./draft.ts";
-import { isConsumable, isLimited } from "./free.ts";
-import { pendingOf } from "./reclaim.ts";
+import { reclaimable } from "./free.ts";
+import type { Priority } from "./policy.ts";
+import { pendingOf, rest } from "./reclaim.ts";
 import {
   type Amounts,
   type Consumable,
@@ -19,32 +20,23 @@ import {
   monusAmounts,
   NOTHING,
   RESOURCES,
-  type Resource,
 } from "./resource.ts";
+import { shareLater } from "./share-later.ts";
+import { isShareAsk } from "./share-wish.ts";
 import type { Allocation, Reclaim } from "./state.ts";
 
-/** The most that could ever come back: what is not known to be used up. */
-export function reclaimable(node: Allocation): Amounts {
-  const left = (resource: Resource) => {
-    if (!isLimited(node, resource)) return ZERO;
-    if (!isConsumable(resource)) return node.held[resource].limit;
-    return monus(node.books[resource].limit, node.books[resource].usage);
-  };
-  return {
-    credits: left("credits"),
-    toolCalls: left("toolCalls"),
-    branches: left("branches"),
-    memoryBytes: left("memoryBytes"),
-  };
-}
-
-export function askHolder(draft: Draft, node: Allocation, preemptionId: string): void {
+/** `claimantPriority`: of whoever needs it; absent: a person's, or not known any more. */
+export function askHolder(draft: Draft, node: Allocation, preemptionId: string, claimantPriority?: Priority): void {
   const reclaim = node.reclaims.get(preemptionId);
   if (!reclaim || node.peer === undefined) return;
-  const { mode, reason } = reclaim;
+  const { mode, reason, graceMs } = reclaim;
   const { peer: holder, id: allocationId, epoch } = node;
   const amounts = pendingOf(reclaim);
-  say(draft, { type: "reclaim_child", holder, allocationId, epoch, preemptionId, amounts, mode, reason });
+  const more = {
+    ...(graceMs === undefined ? {} : { graceMs }),
+    ...(claimantPriority === undefined ? {} : { claimantPriority }),
+  };
+  say(draft, { type: "reclaim_child", holder, allocationId, epoch, preemptionId, amounts, mode, reason, ...more });
 }
 
 /** A part that is worth a walk: one of so many of what is still wanted. */
@@ -71,7 +63,9 @@ export function askOthers(draft: Draft, child: Allocation): void {
   for (let node = child.parent; node; node = node.parent) {
     if (node.reclaims.size === 0) continue;
     for (const reclaim of [...node.reclaims.values()]) {
-      if (isWorthy({ node, reclaim })) askForRest(draft, { node, reclaim });
+      // Of a pause and a stop all are asked at once.
+      if (reclaim.mode !== "SHRINK") rest(draft, node, reclaim);
+      else if (isWorthy({ node, reclaim })) askForRest(draft, { node, reclaim });
     }
   }
 }
@@ -129,8 +123,16 @@ export function askElsewhere(draft: Draft, child: Allocation): void {
     const kept = leastAmounts(pending, room);
     room = monusAmounts(room, kept);
     if (isNothing(monusAmounts(pending, kept))) continue;
+    if (owed.mode !== "SHRINK") {
+      rest(draft, child, owed);
+      continue;
+    }
     // What it owes to its own preemption it goes on owing: its limit may be raised.
     if (askedFor(child, owed.preemptionId)) letGo(draft, child, owed, kept);
+    else if (isShareAsk(owed.preemptionId)) {
+      letGo(draft, child, owed, kept);
+      if (child.parent) shareLater(draft, child.parent);
+    }
   }
   askOthers(draft, child);
 }

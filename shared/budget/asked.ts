@@ -62,6 +62,15 @@ export function owingBelow(place: ReclaimPlace, node = place.node): Owing[] {
   );
 }
 
+/** What delegated descendants were asked for a preemption and what still stands there, whether they owe something or not. */
+export function askedBelow(place: ReclaimPlace, node = place.node): Owing[] {
+  return [...node.children].flatMap((child) =>
+    child.side === "delegated"
+      ? owedBy(place, child).map(({ preemptionId }) => ({ child, preemptionId }))
+      : askedBelow(place, child),
+  );
+}
+
 /** The preemption further up for which a delegated allocation is asked; undefined when it is preempted itself, or that one has ended. */
 export function askedFor(child: Allocation, name: string): ReclaimPlace | undefined {
   for (let node = child.parent; node; node = node.parent) {

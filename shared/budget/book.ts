@@ -68,6 +68,8 @@ export function takeOrOwe(node: Allocation, resource: Consumable, x: Amount): vo
   const book = ownBook(node, resource);
   const free = least(book.available, x);
   book.available = subtract(book.available, free);
+  // Only an overrun can take what is set aside.
+  if (node.waiters.earmarks.total[resource] > book.available) node.waiters.earmarks.cut(resource, book.available);
   const rest = subtract(x, free);
   if (rest === 0) return;
   if (book.elastic) moveLimit(node, resource, add(book.limit, rest));

@@ -2,26 +2,29 @@
  * What follows when budget comes free: pending preemptions are fed first, a closing node hands the rest up, then those who wait are
  * served; and a closing node that is empty is closed. Each step is an event of its own.
  */
-import { LIMITS } from "#std";
 import { type Amount, ZERO } from "./amount.ts";
+import { NO_LIST } from "./collections.ts";
 import type { ReportedUsage } from "./command.ts";
-import { notTakingWork } from "./conflict.ts";
 import { type Draft, emit, say } from "./draft.ts";
-import { drawable, freeOfNode, shortOf } from "./free.ts";
-import { grant } from "./grant.ts";
-import { claimedWith, dequeue, isIdle, tell, turnAway } from "./queue.ts";
-import { endIfMet, pendingOf, tellProgress } from "./reclaim.ts";
-import { type Amounts, addAmounts, amountsOf, type Consumable, isNothing, leastAmounts, NOTHING } from "./resource.ts";
-import type { Allocation, Reclaim, Waiter } from "./state.ts";
-import { strategyAt, strategyNamed } from "./strategies/index.ts";
+import { freeOfNode } from "./free.ts";
+import { tellLow, useOf } from "./low-budget.ts";
+import { endIfMet, pendingOf, tellProgress, tellStopped } from "./reclaim.ts";
+import { backAtClose, gaveWay } from "./reserve-room.ts";
+import { type Amounts, addAmounts, amountsOf, type Consumable, isNothing, leastAmounts } from "./resource.ts";
+import { serveQueue } from "./serve-waiters.ts";
+import { shareLater } from "./share-later.ts";
+import type { Allocation, Reclaim } from "./state.ts";
 
 /** To be called after anything that may have freed budget at `node`. */
 export function freed(draft: Draft, node: Allocation): void {
   if (node.side === "delegated" || node.state === "closed") return;
   feedReclaims(draft, node);
   if (node.state === "closing") {
-    passUp(draft, node, freeOfNode(node));
-    closeIfEmpty(draft, node);
+    const free = freeOfNode(node);
+    const handsUp = isHandedUp(node, free);
+    if (handsUp) handBack(draft, node, free);
+    // The last of it comes back with the close: those who wait above see all of it at once.
+    if (!closeIfEmpty(draft, node) && handsUp && node.parent) freed(draft, node.parent);
     return;
   }
   if (node.pooled.length > 0) passUp(draft, node, pooledFree(node));
@@ -33,6 +36,8 @@ function feedReclaims(draft: Draft, node: Allocation): void {
   for (let target: Allocation | undefined = node; target; target = target.parent) {
     if (target.reclaims.size === 0) continue;
     for (const reclaim of [...target.reclaims.values()]) {
+      // What the one before has brought may have met the claim that both were for.
+      if (target.reclaims.get(reclaim.preemptionId) !== reclaim) continue;
       lift(draft, target, node, reclaim);
       endIfMet(draft, target, reclaim.preemptionId);
     }
@@ -68,8 +73,11 @@ function toBeLifted(target: Allocation, node: Allocation, reclaim: Reclaim): Amo
 /** Lowers the node's limit by what is free and hands that to the parent, here or in another daemon. */
 export function handBack(draft: Draft, node: Allocation, by: Amounts, preemptionId?: string): void {
   if (isNothing(by)) return;
+  const before = node.state === "open" ? useOf(node) : undefined;
   emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by, preemptionId }, node);
+  if (before) tellLow(draft, node, before);
   if (node.side === "received") tellReturned(draft, node);
+  gaveWay(draft, node, by, preemptionId);
 }
 
 /** Tells the tier above what a received grant has given back in total. */
@@ -83,40 +91,22 @@ function pooledFree(node: Allocation): Amounts {
   return amountsOf(Object.fromEntries(node.pooled.map((resource) => [resource, free[resource]])));
 }
 
+/** Whether there is something, and somebody above to have it. */
+function isHandedUp(node: Allocation, free: Amounts): boolean {
+  return !isNothing(free) && (node.parent !== undefined || node.side !== "local");
+}
+
 function passUp(draft: Draft, node: Allocation, free: Amounts): void {
-  if (isNothing(free) || (node.parent === undefined && node.side === "local")) return;
+  if (!isHandedUp(node, free)) return;
   handBack(draft, node, free);
   if (node.parent) freed(draft, node.parent);
 }
 
-/** Answers those who wait at `node`, first in first out, as its strategy allows. */
+/** Answers those who wait at `node`, in their order, as its strategy allows. */
 export function serveWaiters(draft: Draft, node: Allocation): void {
-  if (node.waiters.length === 0 || notTakingWork(node, draft.nowMs)) return;
-  const raised: Allocation[] = [];
-  let claimed = NOTHING;
-  // Looking for backfill has an end; those further back have their turn when the queue has moved.
-  for (let at = 0; at < Math.min(node.waiters.length, LIMITS.backfillScanMax); ) {
-    const waiter = node.waiters[at] as Waiter;
-    if (isIdle(draft.state, waiter)) turnAway(draft, waiter, "refused");
-    else if (isServed(draft, node, waiter, claimed)) {
-      const child = waiter.request.type === "raise" && draft.state.allocations.get(waiter.request.allocationId);
-      if (child) raised.push(child);
-    } else {
-      claimed = claimedWith(claimed, waiter);
-      at += 1;
-    }
-  }
-  for (const child of raised) freed(draft, child);
-}
-
-function isServed(draft: Draft, node: Allocation, waiter: Waiter, claimed: Amounts): boolean {
-  const { request, demand, effectKey: key, fingerprint: print } = waiter;
-  if (shortOf(node, demand.min)) return false;
-  const strategy = strategyNamed(request.strategy ?? strategyAt(node));
-  if (strategy?.blockedBy({ demand, claimed, free: drawable(node) })) return false;
-  dequeue(draft, waiter, "granted");
-  tell(draft, request, grant(draft, { parent: node, wish: request, key, print }, demand));
-  return true;
+  shareLater(draft, node);
+  if (node.waiters.size === 0) return;
+  for (const child of serveQueue(draft, node)) freed(draft, child);
 }
 
 /** Serves those who wait anywhere in a tree that takes work again. */
@@ -126,15 +116,22 @@ export function resume(draft: Draft, node: Allocation): void {
   for (const child of [...node.children]) resume(draft, child);
 }
 
-export function closeIfEmpty(draft: Draft, node: Allocation): void {
-  if (node.state !== "closing" || node.children.size > 0 || node.liveHolds > 0) return;
+/** True when it is closed now. */
+function closeIfEmpty(draft: Draft, node: Allocation): boolean {
+  if (node.state !== "closing" || node.children.size > 0 || node.liveHolds > 0) return false;
   finish(draft, node);
+  return true;
 }
 
 /** Closes a node that can hold nothing any more; its parent gets the rest. */
 export function finish(draft: Draft, node: Allocation): void {
   if (node.reclaims.size > 0) endReclaims(draft, node);
+  const { credits, toolCalls } = node.books;
+  // What is unconfirmed is spent then.
+  const before = credits.unconfirmed > 0 || toolCalls.unconfirmed > 0 ? useOf(node) : undefined;
   emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id }, node);
+  if (before) tellLow(draft, node, before);
+  gaveWay(draft, node, backAtClose(node));
   tellClosed(draft, node);
   if (node.parent) freed(draft, node.parent);
 }
@@ -145,9 +142,11 @@ export function tellClosed(draft: Draft, node: Allocation): void {
   say(draft, { type: "closed", allocationId, side, epoch, sequence, usage: usageOf(node) });
 }
 
-function endReclaims(draft: Draft, { id: allocationId, reclaims }: Allocation): void {
-  for (const preemptionId of [...reclaims.keys()]) {
-    emit(draft, { type: "reclaim_ended", atMs: draft.nowMs, preemptionId, allocationId, cause: "closed" });
+function endReclaims(draft: Draft, node: Allocation): void {
+  for (const reclaim of [...node.reclaims.values()]) {
+    const { preemptionId, mode } = reclaim;
+    emit(draft, { type: "reclaim_ended", atMs: draft.nowMs, preemptionId, allocationId: node.id, cause: "closed" });
+    if (mode !== "SHRINK") tellStopped(draft, node, reclaim);
   }
 }
 
@@ -164,7 +163,7 @@ export function usageOf(node: Allocation): ReportedUsage {
     networkBytes: tally.networkBytes,
     diskBytes: tally.diskBytes,
     gpuMs: tally.gpuMs,
-    callsPerTool: [...tally.callsPerTool],
+    callsPerTool: tally.callsPerTool.size === 0 ? NO_LIST : [...tally.callsPerTool],
     corrections: node.corrections + (node.writtenOff.standing === "corrected" ? 1 : 0),
     provisional: node.uncorrected > 0,
   };

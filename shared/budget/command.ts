@@ -34,6 +34,10 @@ export interface OpenWish {
   /** How long the wish may wait in a queue; 0 means answer now. */
   readonly waitMs: number;
   readonly strategy: StrategyName | undefined;
+  /** Engine time of its first arrival, when that was earlier: it was preempted and waits again. No client may say so. */
+  readonly arrivedAtMs?: number;
+  /** The allocation whose work was preempted and is tried again: it has its turn as that one had, and is left alone for the cool-down. */
+  readonly attemptOf?: string;
 }
 
 export interface RaiseWish {
@@ -46,6 +50,8 @@ export interface RaiseWish {
   readonly min: Amounts;
   readonly waitMs: number;
   readonly strategy: StrategyName | undefined;
+  /** As that of an open wish. */
+  readonly arrivedAtMs?: number;
 }
 
 export type GrantWish = OpenWish | RaiseWish;
@@ -97,6 +103,10 @@ export type Command =
       readonly allocationId: string;
       readonly epoch: number;
       readonly grantedTotal: Amounts;
+      /** Time until the deadline as the parent has it now; absent: not said. */
+      readonly deadlineLeftMs?: number | undefined;
+      /** Pauses of it that are over. */
+      readonly pausesOver?: readonly string[] | undefined;
     }
   | {
       /** Child side: give back what is free, except `keep`. */
@@ -121,6 +131,18 @@ export type Command =
       readonly allocationId: string;
       readonly limits: Limits;
       readonly policy: Policy;
+      /** Kept with the account when the change is made, and only then. */
+      readonly note?: Note;
+    }
+  | {
+      /** A person's change of single limits of any allocation that is given its budget here; what is absent stays as it is. */
+      readonly type: "update_limits";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly requestId: string;
+      readonly allocationId: string;
+      /** The values to have from now on; the duration counts from the opening. */
+      readonly limits: Limits;
     }
   | {
       readonly type: "reserve";
@@ -209,6 +231,18 @@ export type Command =
       readonly amounts: Amounts | undefined;
       readonly mode: PreemptionMode;
       readonly reason: string;
+      /** For STOP: time to end in peace before force; absent: none. */
+      readonly graceMs?: number;
+      /** Of whoever needs the budget; absent: a person's. */
+      readonly claimantPriority?: Priority;
+    }
+  | {
+      /** A person lets a paused allocation go on, with all that its pause took. */
+      readonly type: "resume";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly requestId: string;
+      readonly allocationId: string;
     }
   | {
       readonly type: "cancel_reclaim";
@@ -224,6 +258,12 @@ export type Command =
       readonly value: string;
     }
   | { readonly type: "tick"; readonly nowMs: number };
+
+/** What a service keeps with an allocation. */
+interface Note {
+  readonly key: string;
+  readonly value: string;
+}
 
 export type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;
 

@@ -1,7 +1,11 @@
 /** Why a request does not fit: the scarce resource, the node that had not enough, who holds it, and when to try again. */
 import { LIMITS } from "#std";
+import type { GrantWish } from "./command.ts";
+import { strategyInForce } from "./find-strategy.ts";
 import { freeOf, isConsumable, limitOf, sourceOf } from "./free.ts";
+import { roomAtMs } from "./known-ends.ts";
 import type { Conflict, Refusal } from "./outcome.ts";
+import { pausedBy, type Standing } from "./paused.ts";
 import type { ConflictType } from "./policy.ts";
 import type { Resource } from "./resource.ts";
 import { type Allocation, heldShare, rootOf } from "./state.ts";
@@ -62,13 +66,28 @@ export interface ConflictOptions {
   readonly resource: Resource;
   readonly wanted: number;
   readonly nowMs: number;
+  /** Place in the queue; absent: it does not wait. */
   readonly position?: number;
+  /** What those before it in the queue need of the resource, together. */
+  readonly claimed?: number;
+  /** The wish, where a strategy decides: not for calls. */
+  readonly wish?: Pick<GrantWish, "strategy">;
 }
 
-export function conflictAt({ node: asked, resource, wanted, nowMs, position = 0 }: ConflictOptions): Conflict {
+/** Of one who waits: until there is room for it and those before it, by the known deadlines. Where these do not say, and of others: until something ends. */
+function expectedWaitMs(
+  node: Allocation,
+  { resource, wanted, nowMs, position = 0, claimed = 0 }: ConflictOptions,
+): number {
+  const room = position > 0 ? roomAtMs({ node, resource, needed: claimed + wanted, nowMs }) : undefined;
+  return room !== undefined && room > nowMs ? room - nowMs : nextChangeMs(node, nowMs);
+}
+
+export function conflictAt(options: ConflictOptions): Conflict {
+  const { node: asked, resource, wanted, position = 0 } = options;
   const node = sourceOf(asked, resource);
   const never = wanted > limitOf(node, resource);
-  const waitMs = nextChangeMs(node, nowMs);
+  const waitMs = expectedWaitMs(node, options);
   return {
     conflict: TYPE_OF[resource],
     resource,
@@ -82,6 +101,7 @@ export function conflictAt({ node: asked, resource, wanted, nowMs, position = 0 
     retryAfterMs: never ? 0 : Math.min(waitMs, LIMITS.retryAfterMs),
     position,
     expectedWaitMs: never ? 0 : waitMs,
+    ...(options.wish && { strategy: strategyInForce(asked, options.wish.strategy) }),
   };
 }
 
@@ -110,10 +130,16 @@ export function closingRefusal({ id, path, state, closingReason }: Allocation): 
   return { code: "closing", allocationId: id, path, reason: closingReason ?? state };
 }
 
-/** Why the node takes no new work at all, or undefined when it does: closing, its deadline passed, or its lease ended. */
+export function pausedRefusal({ node: { id, path }, reclaim: { reason } }: Standing): Refusal {
+  return { code: "paused", allocationId: id, path, reason };
+}
+
+/** Why the node takes no new work at all, or undefined when it does: closing, its deadline passed, paused, or its lease ended. */
 export function notTakingWork(node: Allocation, nowMs: number): Refusal | undefined {
   if (node.state !== "open") return closingRefusal(node);
   if (node.deadlineAtMs !== undefined && nowMs >= node.deadlineAtMs) return outOfTime(node, nowMs);
+  const pause = pausedBy(node);
+  if (pause) return pausedRefusal(pause);
   const root = rootOf(node);
   if (root.side === "received" && root.leaseEndsAtMs !== undefined && nowMs >= root.leaseEndsAtMs) {
     return { code: "lease_ended", allocationId: root.id, path: root.path };

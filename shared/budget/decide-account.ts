@@ -1,24 +1,25 @@
 /** A person's acts: the limits of an account, and notes that services keep with an allocation. */
 import { LIMITS } from "#std";
-import { freed } from "./cascade.ts";
+import { freed, serveWaiters } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
 import { closingRefusal, conflictAt } from "./conflict.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
 import { standingAnswer } from "./effect.ts";
+import { queuedUnder } from "./evolve-queue.ts";
 import { freeOf, shortOf } from "./free.ts";
 import { limitsOf } from "./limits-of.ts";
-import type { Outcome } from "./outcome.ts";
+import { tellLow, useOf } from "./low-budget.ts";
+import type { Outcome, Refusal } from "./outcome.ts";
+import { checkPolicy } from "./policy-check.ts";
 import { amountsOf, isNothing, monusAmounts, RESOURCES, type Resource } from "./resource.ts";
 import type { Allocation } from "./state.ts";
-import { strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 
 export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): Outcome {
   const known = draft.state.allocations.get(command.allocationId);
   if (known) return { ...standingAnswer(known), decidedAtMs: command.nowMs, repeated: true };
   const { nowMs: atMs, allocationId, name, limits, policy } = command;
-  if (policy.strategy !== undefined && !strategyNamed(policy.strategy)) {
-    return refuse({ code: "unsupported", message: unsupportedStrategy(policy.strategy) });
-  }
+  const unfit = checkPolicy(policy);
+  if (unfit) return refuse(unfit);
   const place = { pooled: [], parentId: undefined, path: name, depth: 0, kind: "account", side: "local" } as const;
   const alone = { peer: undefined, token: undefined, epoch: 1, leaseTtlMs: 0, leaseEndsAtMs: undefined } as const;
   const deadlineAtMs = limits.durationMs === undefined ? undefined : atMs + limits.durationMs;
@@ -34,10 +35,8 @@ export function decideSetLimits(draft: Draft, command: CommandOf<"set_limits">):
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: command.allocationId });
   if (node.kind !== "account") return refuse({ code: "not_permitted", message: `${node.path} is not an account` });
   if (node.state !== "open") return refuse(closingRefusal(node));
-  const { strategy } = command.policy;
-  if (strategy !== undefined && !strategyNamed(strategy)) {
-    return refuse({ code: "unsupported", message: unsupportedStrategy(strategy) });
-  }
+  const unfit = checkPolicy(command.policy) ?? (command.note && noteProblem(node, command.note));
+  if (unfit) return refuse(unfit);
   const now = limitsOf(node);
   const changed = RESOURCES.filter((r) => (now[r] === undefined) !== (command.limits[r] === undefined));
   if (changed.length > 0) {
@@ -83,24 +82,42 @@ function apply(draft: Draft, node: Allocation, { command, up, down }: Change): O
     emit(draft, { type: "policy_set", atMs, allocationId: node.id, policy: command.policy });
   }
   if (!isNothing(up)) emit(draft, { type: "limit_raised", atMs, allocationId: node.id, by: up, effect: undefined });
+  const use = useOf(node);
   if (!isNothing(down)) {
     emit(draft, { type: "limit_lowered", atMs, allocationId: node.id, by: down, preemptionId: undefined });
   }
+  if (command.note) keepNote(draft, node, command.note);
   if (draft.events.length === before) return UNCHANGED;
+  tellLow(draft, node, use);
   // Only now may others have what came free: they could take what the raise was checked against.
   freed(draft, node);
   if (node.parent) freed(draft, node.parent);
+  // Where the policy is inherited another may be the first now.
+  for (const queued of queuedUnder(draft.state, node)) serveWaiters(draft, queued);
   return DONE;
 }
 
-export function decideAttachNote(draft: Draft, { allocationId, key, value }: CommandOf<"attach_note">): Outcome {
+export function decideAttachNote(draft: Draft, command: CommandOf<"attach_note">): Outcome {
+  const { allocationId } = command;
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
-  if (value.length > LIMITS.noteCharsMax || (!node.notes.has(key) && node.notes.size >= LIMITS.notesMax)) {
-    const message = `a note has at most ${LIMITS.noteCharsMax} characters and an allocation ${LIMITS.notesMax} notes`;
-    return refuse({ code: "invalid", violations: [{ field: key, message }] });
-  }
-  if (node.notes.get(key) === value) return UNCHANGED;
-  emit(draft, { type: "note_attached", atMs: draft.nowMs, allocationId, key, value });
-  return DONE;
+  const unfit = noteProblem(node, command);
+  if (unfit) return refuse(unfit);
+  return keepNote(draft, node, command) ? DONE : UNCHANGED;
+}
+
+type Note = Pick<CommandOf<"attach_note">, "key" | "value">;
+
+function noteProblem(node: Allocation, { key, value }: Note): Refusal | undefined {
+  const fits = node.notes.has(key) || node.notes.size < LIMITS.notesMax;
+  if (fits && value.length <= LIMITS.noteCharsMax) return undefined;
+  const message = `a note has at most ${LIMITS.noteCharsMax} characters and an allocation ${LIMITS.notesMax} notes`;
+  return { code: "invalid", violations: [{ field: key, message }] };
+}
+
+/** False when it is there already. */
+function keepNote(draft: Draft, node: Allocation, { key, value }: Note): boolean {
+  if (node.notes.get(key) === value) return false;
+  emit(draft, { type: "note_attached", atMs: draft.nowMs, allocationId: node.id, key, value });
+  return true;
 }

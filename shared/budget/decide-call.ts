@@ -1,17 +1,22 @@
 /** Calls: reserve, extend, settle, release. A reserve is decided for all its resources at once, all or nothing, but for a clamp. */
-import { fingerprint, LIMITS } from "#std";
+import { FingerprintPieces, LIMITS } from "#std";
 import { type Amount, isAmount, monus } from "./amount.ts";
 import { freed } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
-import { conflictAt, notTakingWork } from "./conflict.ts";
+import { closingRefusal, conflictAt, notTakingWork } from "./conflict.ts";
 import { DONE, type Draft, effectKey, emit, refuse } from "./draft.ts";
 import { answerOf } from "./effect.ts";
+import type { EndedCall } from "./ended-memory.ts";
 import type { HoldCharged, HoldPlaced } from "./event.ts";
+import { addAmounts } from "./fingerprint-amounts.ts";
 import { bookableOf, drawable, shortOf } from "./free.ts";
 import { draw } from "./grant.ts";
+import type { Charged } from "./kept-answer.ts";
+import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, Refusal, Violation } from "./outcome.ts";
+import { stoppedBy } from "./paused.ts";
 import { type Consumable, isNothing, leastAmounts, monusAmounts, RESOURCES } from "./resource.ts";
-import type { Allocation, BudgetState, Hold } from "./state.ts";
+import { type Allocation, type BudgetState, Hold } from "./state.ts";
 
 export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outcome {
   const { allocationId, requestId, wanted } = command;
@@ -52,10 +57,13 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
   return { type: "held", holdId, granted: amounts, clamped, expiresAtMs, repeated: false };
 }
 
+const pieces = new FingerprintPieces();
+
 function fingerprintOf({ allocationId, what, name, wanted, min, ttlMs }: CommandOf<"reserve">): number {
-  const a = `${wanted.credits},${wanted.toolCalls},${wanted.branches},${wanted.memoryBytes}`;
-  const b = `${min.credits},${min.toolCalls},${min.branches},${min.memoryBytes}`;
-  return fingerprint(`reserve|${allocationId}|${what}|${name}|${a}|${b}|${ttlMs}`);
+  pieces.clear().text("reserve|").text(allocationId).text("|").text(what).text("|").text(name).text("|");
+  addAmounts(pieces, wanted);
+  addAmounts(pieces.text("|"), min);
+  return pieces.text("|").number(ttlMs).sum();
 }
 
 function checkReserve(draft: Draft, node: Allocation, command: CommandOf<"reserve">): Refusal | undefined {
@@ -84,10 +92,11 @@ function ttlViolation(): Violation {
   return { field: "ttl", message: `must be above 0 and at most ${LIMITS.holdTtlMsMax / 1000} s` };
 }
 
-function holdFor(state: BudgetState, holdId: string, allocationId: string): Hold | Refusal {
-  const hold = state.holds.get(holdId);
+function holdFor(state: BudgetState, holdId: string, allocationId: string): Hold | EndedCall | Refusal {
+  const hold = state.holds.get(holdId) ?? state.ended.call(holdId);
   if (!hold) return { code: "not_found", subject: "hold", id: holdId };
-  if (hold.allocation.id === allocationId) return hold;
+  const ownerId = hold instanceof Hold ? hold.allocation.id : hold.allocationId;
+  if (ownerId === allocationId) return hold;
   return { code: "not_permitted", message: `hold ${holdId} belongs to another allocation` };
 }
 
@@ -95,7 +104,8 @@ export function decideExtend(draft: Draft, command: CommandOf<"extend">): Outcom
   const hold = holdFor(draft.state, command.holdId, command.allocationId);
   if ("code" in hold) return refuse(hold);
   if (!ttlIsValid(command.ttlMs)) return refuse({ code: "invalid", violations: [ttlViolation()] });
-  if (hold.state !== "live") return refuse(isOver(hold));
+  if (!(hold instanceof Hold) || hold.state !== "live") return refuse(isOver(draft.state, hold));
+  if (stoppedBy(hold.allocation)) return refuse(closingRefusal(hold.allocation));
   const expiresAtMs = draft.nowMs + command.ttlMs;
   if (expiresAtMs > hold.expiresAtMs) {
     emit(draft, { type: "hold_extended", atMs: draft.nowMs, holdId: hold.id, expiresAtMs }, hold);
@@ -103,16 +113,23 @@ export function decideExtend(draft: Draft, command: CommandOf<"extend">): Outcom
   return DONE;
 }
 
-function isOver(hold: Hold): Refusal {
-  const message = `hold ${hold.id} has ${hold.state === "lapsed" ? "lapsed" : "ended"}; settle it with its true cost`;
-  return { code: "closing", allocationId: hold.allocation.id, path: hold.allocation.path, reason: message };
+/** Of an allocation that is forgotten only the id is left to be told. */
+function isOver(state: BudgetState, hold: Hold | EndedCall): Refusal {
+  const [what, allocationId] = hold instanceof Hold ? ["lapsed", hold.allocation.id] : ["ended", hold.allocationId];
+  const path = state.allocations.get(allocationId)?.path ?? allocationId;
+  return { code: "closing", allocationId, path, reason: `hold ${hold.id} has ${what}; settle it with its true cost` };
 }
 
 export function decideSettle(draft: Draft, command: CommandOf<"settle">): Outcome {
   const hold = holdFor(draft.state, command.holdId, command.allocationId);
   if ("code" in hold) return refuse(hold);
+  return hold instanceof Hold ? settle(draft, hold, command) : settleEnded(draft, hold, command);
+}
+
+type Cost = Omit<CommandOf<"settle">, "type" | "nowMs" | "allocationId" | "holdId">;
+
+function settle(draft: Draft, hold: Hold, command: Cost): Outcome {
   const { credits, toolCalls, final } = command;
-  if (hold.state === "ended") return settleEnded(draft, hold, command);
   const violations = costViolations(hold, command);
   if (violations.length > 0) return refuse({ code: "invalid", violations });
   const late = hold.state === "lapsed";
@@ -130,15 +147,25 @@ export function decideSettle(draft: Draft, command: CommandOf<"settle">): Outcom
       gpuMs,
       memoryPeakBytes,
     };
+    const before = useOf(hold.allocation);
     emit(draft, event, hold);
+    tellLow(draft, hold.allocation, before);
     if (final) freed(draft, hold.allocation);
   }
-  return { type: "settled", holdId: hold.id, credits, toolCalls, overrun: overrunOf(hold), late, ended: final };
+  return {
+    type: "settled",
+    holdId: hold.id,
+    credits,
+    toolCalls,
+    overrun: overrunOf(hold.charged, hold.amounts.credits),
+    late,
+    ended: final,
+  };
 }
 
 /** What the call cost so far beyond what was set aside for it, in credits. */
-function overrunOf({ charged, amounts }: Hold): Amount {
-  return monus(charged.credits, amounts.credits);
+function overrunOf(charged: Charged, setAside: Amount): Amount {
+  return monus(charged.credits, setAside);
 }
 
 function costViolations(hold: Hold, { credits, toolCalls }: { credits: Amount; toolCalls: Amount }): Violation[] {
@@ -159,22 +186,25 @@ function costViolation(hold: Hold, resource: Consumable, now: number, field: str
   return { field, message: `all costs together would be above ${LIMITS.amountMax}` };
 }
 
-/** A settle for a hold that is over: the same cost again is the same answer; another is kept for audit once the allocation closed. */
-function settleEnded(draft: Draft, hold: Hold, { credits, toolCalls }: CommandOf<"settle">): Outcome {
-  const same = credits === hold.charged.credits && toolCalls === hold.charged.toolCalls;
-  const late = hold.allocation.state === "closed";
-  if (!same && !late) return refuse({ code: "request_reused", requestId: hold.id });
-  if (!same) emit(draft, { type: "late_settle_recorded", atMs: draft.nowMs, holdId: hold.id, credits, toolCalls });
-  return { type: "settled", holdId: hold.id, credits, toolCalls, overrun: overrunOf(hold), late, ended: true };
+/** A settle for a call that is over: the same cost again is the same answer; another is kept for audit once the allocation closed. */
+function settleEnded(draft: Draft, call: EndedCall, { credits, toolCalls }: CommandOf<"settle">): Outcome {
+  const same = credits === call.charged.credits && toolCalls === call.charged.toolCalls;
+  // What is forgotten was closed.
+  const late = (draft.state.allocations.get(call.allocationId)?.state ?? "closed") === "closed";
+  if (!same && !late) return refuse({ code: "request_reused", requestId: call.id });
+  if (!same) emit(draft, { type: "late_settle_recorded", atMs: draft.nowMs, holdId: call.id, credits, toolCalls });
+  const overrun = overrunOf({ credits, toolCalls }, call.credits);
+  return { type: "settled", holdId: call.id, credits, toolCalls, overrun, late, ended: true };
 }
 
 export function decideRelease(draft: Draft, command: CommandOf<"release">): Outcome {
   const hold = holdFor(draft.state, command.holdId, command.allocationId);
   if ("code" in hold) return refuse(hold);
   const { credits, toolCalls } = hold.charged;
-  const facts = { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0 };
-  if (hold.state === "ended") {
-    return { type: "settled", holdId: hold.id, credits, toolCalls, overrun: overrunOf(hold), late: false, ended: true };
+  if (!(hold instanceof Hold)) {
+    const overrun = overrunOf(hold.charged, hold.credits);
+    return { type: "settled", holdId: hold.id, credits, toolCalls, overrun, late: false, ended: true };
   }
-  return decideSettle(draft, { ...command, type: "settle", credits, toolCalls, final: true, ...facts });
+  const facts = { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0 };
+  return settle(draft, hold, { credits, toolCalls, final: true, ...facts });
 }

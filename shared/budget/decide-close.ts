@@ -2,7 +2,8 @@
 import { freed, serveWaiters } from "./cascade.ts";
 import { DONE, type Draft, emit, refuse, say, UNCHANGED } from "./draft.ts";
 import type { Outcome } from "./outcome.ts";
-import { turnAway } from "./queue.ts";
+import { stopFor } from "./paused.ts";
+import { turnAway, turnAwayRaises } from "./queue.ts";
 import type { Allocation } from "./state.ts";
 
 export function decideClose(draft: Draft, allocationId: string, reason: string): Outcome {
@@ -17,10 +18,13 @@ export function decideClose(draft: Draft, allocationId: string, reason: string):
 export function closeTree(draft: Draft, node: Allocation, reason: string): void {
   if (node.state !== "open") return;
   emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason }, node);
-  say(draft, { type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
-  if (node.waiters.length > 0) for (const waiter of [...node.waiters]) turnAway(draft, waiter, "refused");
+  const stop = stopFor(node);
+  const closing = { type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason } as const;
+  say(draft, stop ? { ...closing, stop } : closing);
+  turnAwayRaises(draft, node);
+  if (node.waiters.size > 0) for (const waiter of [...node.waiters]) turnAway(draft, waiter, "refused");
   if (node.children.size > 0) for (const child of [...node.children]) closeTree(draft, child, reason);
   freed(draft, node);
-  // Whoever waits for more for this node waits in vain, and may be in the way of others.
+  // Those who waited for more for this node were in the way of others.
   if (node.parent) serveWaiters(draft, node.parent);
 }

@@ -8,15 +8,18 @@ import { LIMITS } from "#std";
 import { askOthers } from "./ask-below.ts";
 import { freed, handBack, resume } from "./cascade.ts";
 import type { CommandOf, ReceiveGrant } from "./command.ts";
+import { receivePausesOver } from "./decide-resume.ts";
+import { setDeadline } from "./decide-update-limits.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
 import { standingAnswer } from "./effect.ts";
 
 import { freeOfNode } from "./free.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
+import { checkPolicy } from "./policy-check.ts";
 import { endIfMet, pendingOf, tellProgress } from "./reclaim.ts";
+import { gaveWay } from "./reserve-room.ts";
 import { type Amounts, isNothing, leastAmounts, monusAmounts, RESOURCES } from "./resource.ts";
 import type { Allocation, BudgetState } from "./state.ts";
-import { strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 
 /**
  * Opens the child's side of a grant. The same grant again is the same answer, also when it is closed by then, which the caller must look
@@ -31,10 +34,8 @@ export function decideReceiveGrant(draft: Draft, command: ReceiveGrant): Outcome
     }
     return { ...standingAnswer(known), decidedAtMs: command.nowMs, repeated: true };
   }
-  const { strategy } = command.policy;
-  if (strategy !== undefined && !strategyNamed(strategy)) {
-    return refuse({ code: "unsupported", message: unsupportedStrategy(strategy) });
-  }
+  const unfit = checkPolicy(command.policy);
+  if (unfit) return refuse(unfit);
   if (draft.state.unacknowledged.size >= LIMITS.closedRootsMax) {
     const message = `${LIMITS.closedRootsMax} final accounts wait for the tier above to take them`;
     return refuse({ code: "too_many", message, retryAfterMs: LIMITS.retryAfterMs });
@@ -60,12 +61,26 @@ function received(state: BudgetState, allocationId: string, epoch: number): Allo
 export function decideReceiveLimit(draft: Draft, command: CommandOf<"receive_limit">): Outcome {
   const node = received(draft.state, command.allocationId, command.epoch);
   if ("code" in node) return refuse(node);
+  if (node.state === "closed") return UNCHANGED;
+  const moved = takeDeadline(draft, node, command.deadlineLeftMs);
   const by = monusAmounts(command.grantedTotal, node.grantedTotal);
-  if (node.state === "closed" || isNothing(by)) return UNCHANGED;
-  emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: node.id, by, effect: undefined });
+  const raised = !isNothing(by);
+  if (raised) emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: node.id, by, effect: undefined });
+  // What comes with the end of a pause is not for the pause to take again.
+  const goesOn = receivePausesOver(draft, node, command.pausesOver ?? []);
+  if (!raised) return moved || goesOn ? DONE : UNCHANGED;
   // A pooled grant was raised for a call that is about to be reserved: handing it back here would take it from under it.
   if (node.pooled.length === 0 || node.state !== "open") freed(draft, node);
   return DONE;
+}
+
+/** What the journey of a message takes is no move: it comes again with each hello. */
+function takeDeadline(draft: Draft, node: Allocation, leftMs: number | undefined): boolean {
+  if (leftMs === undefined || node.state !== "open") return false;
+  const deadlineAtMs = draft.nowMs + leftMs;
+  if (Math.abs(deadlineAtMs - (node.deadlineAtMs ?? Number.POSITIVE_INFINITY)) <= LIMITS.deadlineDriftMs) return false;
+  setDeadline(draft, node, deadlineAtMs);
+  return true;
 }
 
 export function decideReturnSurplus(draft: Draft, command: CommandOf<"return_surplus">): Outcome {
@@ -145,10 +160,12 @@ function bookReturn(draft: Draft, node: Allocation, by: Amounts): void {
     if (isNothing(part)) continue;
     const lowered = { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by: part } as const;
     emit(draft, { ...lowered, preemptionId: reclaim.preemptionId });
+    gaveWay(draft, node, part, reclaim.preemptionId);
     tellProgress(draft, node, reclaim);
     endIfMet(draft, node, reclaim.preemptionId);
     rest = monusAmounts(rest, part);
   }
   if (isNothing(rest)) return;
   emit(draft, { type: "limit_lowered", atMs: draft.nowMs, allocationId: node.id, by: rest, preemptionId: undefined });
+  gaveWay(draft, node, rest);
 }

@@ -1,25 +1,22 @@
 /**
- * Preemption by SHRINK: the node gives back what is free, in its own books and its local descendants', at once; what its delegated
- * children must give is asked of them; the rest stays pending and is fed by whatever comes free, before anything local.
+ * Preemption: the node gives back what is free, in its own books and its local descendants', at once; what its delegated children must give
+ * is asked of them; the rest stays pending and is fed by whatever comes free, before anything local. The modes: reclaim-begin.ts.
  */
 import { LIMITS } from "#std";
-import { askForRest, askHolder, reclaimable } from "./ask-below.ts";
-import { owingBelow } from "./asked.ts";
-import { lift } from "./cascade.ts";
+import { askedBelow, type Owing, owingBelow, type ReclaimPlace } from "./asked.ts";
 import type { CommandOf } from "./command.ts";
-import { DONE, type Draft, emit, refuse } from "./draft.ts";
+import { endPauses } from "./decide-resume.ts";
+import { DONE, type Draft, refuse } from "./draft.ts";
 import type { Outcome } from "./outcome.ts";
-import { endIfMet, endReclaim, pendingOf } from "./reclaim.ts";
-import { isNothing, leastAmounts, NOTHING } from "./resource.ts";
+import { endReclaim, pendingOf } from "./reclaim.ts";
+import { beginReclaim } from "./reclaim-begin.ts";
+import { isNothing, NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
 export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outcome {
-  const { preemptionId, allocationId, mode } = command;
+  const { preemptionId, allocationId, amounts: wanted } = command;
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
-  if (mode !== "SHRINK") {
-    return refuse({ code: "unsupported", message: `preemption mode ${mode} is not in this version; use SHRINK` });
-  }
   if (command.epoch !== undefined && command.epoch !== node.epoch) {
     return refuse({ code: "stale_epoch", allocationId, currentEpoch: node.epoch });
   }
@@ -31,62 +28,55 @@ export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outc
     const message = `${LIMITS.pendingReclaimsMax} preemptions are pending at ${node.path}`;
     return refuse({ code: "too_many", message, retryAfterMs: LIMITS.retryAfterMs });
   }
-  if (node.state !== "closed" && !known) begin(draft, node, command);
+  if (node.state !== "closed" && !known) beginReclaim(draft, node, { ...command, wanted });
   return standingOf(node, preemptionId);
-}
-
-function begin(draft: Draft, node: Allocation, command: CommandOf<"reclaim">): void {
-  const { preemptionId, mode, reason } = command;
-  const most = reclaimable(node);
-  const wanted = command.amounts ? leastAmounts(command.amounts, most) : most;
-  emit(draft, {
-    type: "reclaim_requested",
-    atMs: draft.nowMs,
-    preemptionId,
-    allocationId: node.id,
-    mode,
-    reason,
-    wanted,
-  });
-  if (node.side === "delegated") askHolder(draft, node, preemptionId);
-  else {
-    drawFrom(draft, node, node, preemptionId);
-    const reclaim = node.reclaims.get(preemptionId);
-    if (reclaim) askForRest(draft, { node, reclaim });
-  }
-  endIfMet(draft, node, preemptionId);
-}
-
-/** Takes what is free in `node` and its local descendants up to `target`, as far as the preemption wants it. */
-function drawFrom(draft: Draft, target: Allocation, node: Allocation, preemptionId: string): void {
-  const reclaim = target.reclaims.get(preemptionId);
-  if (!reclaim || isNothing(pendingOf(reclaim)) || node.side === "delegated") return;
-  lift(draft, target, node, reclaim);
-  for (const child of node.children) drawFrom(draft, target, child, preemptionId);
 }
 
 function standingOf(node: Allocation, preemptionId: string): Outcome {
   const open = node.reclaims.get(preemptionId);
   const reclaim = open ?? node.endedReclaims.get(preemptionId);
-  const waitingOn = new Set(open ? owingBelow({ node, reclaim: open }).map(({ child }) => child.id) : []);
   const { returnedTotal } = node;
-  const pending = reclaim ? pendingOf(reclaim) : NOTHING;
+  // What is closed has given all that it had.
+  const isOver = reclaim?.mode !== "SHRINK" && !open;
+  const pending = reclaim && !isOver ? pendingOf(reclaim) : NOTHING;
   const reclaimed = reclaim?.reclaimed ?? NOTHING;
-  return {
-    type: "reclaimed",
-    preemptionId,
-    reclaimed,
-    pending,
-    met: isNothing(pending),
-    returnedTotal,
-    waitingOn: [...waitingOn],
-  };
+  const met = reclaim?.mode === "STOP" ? isOver : isNothing(pending);
+  const { waitingOn, victims } = open ? below({ node, reclaim: open }) : { waitingOn: [], victims: [] };
+  return { type: "reclaimed", preemptionId, reclaimed, pending, met, returnedTotal, waitingOn, victims };
+}
+
+interface Below {
+  readonly waitingOn: readonly string[];
+  readonly victims: readonly string[];
+}
+
+/** Who gives below, by its delegated allocations. */
+function below(place: ReclaimPlace): Below {
+  const ids = (found: readonly { readonly child: Allocation }[]) => [...new Set(found.map(({ child }) => child.id))];
+  if (place.reclaim.mode === "SHRINK") return { waitingOn: ids(owingBelow(place)), victims: [] };
+  const isPause = place.reclaim.mode === "PAUSE";
+  const all = isPause ? askedBelow(place) : closingBelow(place.node);
+  const waiting = isPause ? askedBelow(place).filter(owes) : all;
+  return { waitingOn: ids(waiting).slice(0, LIMITS.victimsToldMax), victims: ids(all).slice(0, LIMITS.victimsToldMax) };
+}
+
+function owes({ child, preemptionId }: Owing): boolean {
+  const owed = child.reclaims.get(preemptionId);
+  return owed !== undefined && !isNothing(pendingOf(owed));
+}
+
+function closingBelow(node: Allocation): { readonly child: Allocation }[] {
+  return [...node.children].flatMap((child) => (child.side === "delegated" ? [{ child }] : closingBelow(child)));
 }
 
 export function decideCancelReclaim(draft: Draft, preemptionId: string, allocationId: string): Outcome {
   const node = draft.state.allocations.get(allocationId);
   const reclaim = node?.reclaims.get(preemptionId);
   if (!node || !reclaim) return refuse({ code: "not_found", subject: "preemption", id: preemptionId });
-  endReclaim(draft, { node, reclaim }, "cancelled");
+  if (reclaim.mode === "STOP") {
+    return refuse({ code: "not_permitted", message: `${node.path} is being stopped, which cannot be taken back` });
+  }
+  if (reclaim.mode === "PAUSE") endPauses(draft, node, [preemptionId]);
+  else endReclaim(draft, { node, reclaim }, "cancelled");
   return DONE;
 }

@@ -19,7 +19,10 @@ import { heldBy } from "./decide-holder.ts";
 import { type Draft, emit, refuse } from "./draft.ts";
 import { bookableOf } from "./free.ts";
 import { leaseEnd, leaseLeft, leaseUnder } from "./lease.ts";
+import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, Violation } from "./outcome.ts";
+import { stopFor } from "./paused.ts";
+import { turnAwayRaises } from "./queue.ts";
 import { type Consumable, isNothing, monusAmounts } from "./resource.ts";
 import { type Allocation, rootOf } from "./state.ts";
 import { grownCalls } from "./tally.ts";
@@ -49,7 +52,9 @@ export function decideReportUsage(draft: Draft, command: CommandOf<"report_usage
   const { id: allocationId, epoch, state, closingReason } = node;
   // The holder may count on what is written down, and on nothing more.
   const leaseTtlMs = leaseLeft(node, draft.nowMs);
-  return { type: "reported", allocationId, epoch, sequence, leaseTtlMs, state, closingReason };
+  const stop = state === "closing" ? stopFor(node) : undefined;
+  const reported = { type: "reported", allocationId, epoch, sequence, leaseTtlMs, state, closingReason } as const;
+  return stop ? { ...reported, stop } : reported;
 }
 
 /** Only so many records wait for a correction; beyond that they are given up like any other, whatever their holder says. */
@@ -74,7 +79,9 @@ interface Account {
 function book(draft: Draft, node: Allocation, { sequence, usage }: Account): void {
   const isLater = usage.corrections > node.corrections;
   if (!isLater && !hasGrown(node, usage)) return;
+  const before = useOf(node);
   emit(draft, { type: "usage_reported", atMs: draft.nowMs, allocationId: node.id, sequence, ...usage });
+  tellLow(draft, node, before);
   if (isLater) freedAbove(draft, node);
 }
 
@@ -83,7 +90,9 @@ function correct(draft: Draft, node: Allocation, { sequence, usage }: Account): 
   const before = root.returnedTotal;
   const { credits, toolCalls } = trueUsage(node, usage);
   const event = { ...usage, type: "account_corrected", atMs: draft.nowMs, allocationId: node.id, sequence } as const;
+  const used = useOf(node);
   emit(draft, { ...event, credits, toolCalls });
+  tellLow(draft, node, used);
   freedAbove(draft, node);
   if (root.state !== "closed" || root.side !== "received") return;
   if (!isNothing(monusAmounts(root.returnedTotal, before))) tellReturned(draft, root);
@@ -162,6 +171,7 @@ function acceptFinal(draft: Draft, node: Allocation): void {
   if (node.state === "open") {
     const reason = "ended by its holder";
     emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
+    turnAwayRaises(draft, node);
   }
   finishHeld(draft, node);
 }

@@ -2,6 +2,8 @@
 import { freed, serveWaiters } from "./cascade.ts";
 import { closeTree } from "./decide-close.ts";
 import { type Draft, emit, say } from "./draft.ts";
+import { waiterOf } from "./evolve-queue.ts";
+import { lookAgain } from "./preempt-for.ts";
 import { turnAway } from "./queue.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
@@ -10,10 +12,16 @@ export const DEADLINE_PASSED = "its deadline has passed";
 
 /** Engine time of the next thing that is due; undefined when nothing is. */
 export function nextDueMs(state: BudgetState): number | undefined {
-  const { holds, leases, deadlines, waiters } = state.due;
-  const times = [holds.nextAtMs(), leases.nextAtMs(), deadlines.nextAtMs(), waiters.nextAtMs(), state.ended.nextAtMs()];
-  const known = times.filter((time) => time !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
+  const { holds, leases, deadlines, waiters, claims } = state.due;
+  const calls = earlier(holds.nextAtMs(), state.ended.nextAtMs());
+  const nodes = earlier(leases.nextAtMs(), deadlines.nextAtMs());
+  return earlier(earlier(calls, nodes), earlier(waiters.nextAtMs(), claims.nextAtMs()));
+}
+
+/** It is asked after every decision. */
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a < b ? a : b;
 }
 
 export function decideTick(draft: Draft): void {
@@ -27,10 +35,11 @@ export function decideTick(draft: Draft): void {
   for (const node of state.due.deadlines.takeDue(nowMs)) closeTree(draft, node, DEADLINE_PASSED);
   for (const waiter of state.due.waiters.takeDue(nowMs)) {
     const parent = state.allocations.get(waiter.parentId);
-    if (!parent?.waiters.includes(waiter)) continue;
+    if (!parent || waiterOf(state.effects.get(waiter.effectKey)) !== waiter) continue;
     turnAway(draft, waiter, "timed_out");
     serveWaiters(draft, parent);
   }
+  for (const waiter of state.due.claims.takeDue(nowMs)) lookAgain(draft, waiter);
   const forgetAtMs = state.ended.nextAtMs();
   if (forgetAtMs !== undefined && forgetAtMs <= nowMs) {
     emit(draft, { type: "memory_released", atMs: nowMs, upToMs: nowMs });

@@ -9,7 +9,9 @@ import { doubtShare } from "./book.ts";
 import type { CommandOf } from "./command.ts";
 import { type Draft, effectKey, emit, refuse, say } from "./draft.ts";
 import { answerOf } from "./effect.ts";
+import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
+import { turnAwayRaises } from "./queue.ts";
 import { NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
@@ -31,6 +33,7 @@ export function decideWriteOff(draft: Draft, command: CommandOf<"write_off">): O
   if (refusal) return refuse(refusal);
   const credits = doubtShare(node, "credits");
   const toolCalls = doubtShare(node, "toolCalls");
+  const before = useOf(node);
   emit(draft, {
     type: "written_off",
     atMs: draft.nowMs,
@@ -41,6 +44,7 @@ export function decideWriteOff(draft: Draft, command: CommandOf<"write_off">): O
     reason,
     effect: { key, fingerprint: print, partial: false },
   });
+  tellLow(draft, node, before);
   end(draft, node, reason);
   return { type: "written_off", allocationId, amounts: { ...NOTHING, credits, toolCalls }, repeated: false };
 }
@@ -78,6 +82,7 @@ function end(draft: Draft, node: Allocation, reason: string): void {
   if (node.state === "open") {
     emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
     say(draft, { type: "closing", allocationId: node.id, side: node.side, holder: node.peer, reason });
+    turnAwayRaises(draft, node);
   }
   finishHeld(draft, node);
 }

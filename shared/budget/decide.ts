@@ -3,6 +3,7 @@
  * changes nothing. The events it answers have been evolved; the caller makes them durable before anything leaves the process.
  */
 import { unreachable } from "#std";
+import { balanceShares } from "./balance-shares.ts";
 import { NO_LIST } from "./collections.ts";
 import type { Command } from "./command.ts";
 import { decideAttachNote, decideOpenRoot, decideSetLimits } from "./decide-account.ts";
@@ -20,11 +21,14 @@ import {
 } from "./decide-holder.ts";
 import { decideCancelReclaim, decideReclaim } from "./decide-reclaim.ts";
 import { decideReportUsage } from "./decide-report.ts";
+import { decideResume } from "./decide-resume.ts";
 import { decideTick } from "./decide-time.ts";
+import { decideUpdateLimits } from "./decide-update-limits.ts";
 import { decideWriteOff } from "./decide-write-off.ts";
 import { type Draft, UNCHANGED } from "./draft.ts";
 import { assertTime } from "./evolve.ts";
 import type { Decision, Outcome } from "./outcome.ts";
+import { pursueClaims } from "./pursue-claims.ts";
 import type { BudgetState } from "./state.ts";
 
 /** Takes one command. `command.nowMs` must not be before the state's engine time. */
@@ -32,6 +36,9 @@ export function decide(state: BudgetState, command: Command): Decision {
   assertTime(state, command.nowMs);
   const draft: Draft = { state, nowMs: command.nowMs, events: NO_LIST, messages: NO_LIST };
   const outcome = dispatch(draft, command);
+  if (draft.moved) pursueClaims(draft);
+  if (draft.toShare) balanceShares(draft);
+  if (draft.moved) pursueClaims(draft);
   return { outcome, events: draft.events, messages: draft.messages };
 }
 
@@ -53,6 +60,8 @@ function dispatch(draft: Draft, command: Command): Outcome {
       return decideReceiveReturn(draft, command);
     case "set_limits":
       return decideSetLimits(draft, command);
+    case "update_limits":
+      return decideUpdateLimits(draft, command);
     case "reserve":
       return decideReserve(draft, command);
     case "extend":
@@ -77,6 +86,8 @@ function dispatch(draft: Draft, command: Command): Outcome {
       return decideReclaim(draft, command);
     case "cancel_reclaim":
       return decideCancelReclaim(draft, command.preemptionId, command.allocationId);
+    case "resume":
+      return decideResume(draft, command);
     case "attach_note":
       return decideAttachNote(draft, command);
     case "tick":

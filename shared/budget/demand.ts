@@ -1,8 +1,8 @@
-/** What a wish takes of its parent, and the limits that its allocation gets for it. */
+/** What a wish takes of its parent, and the limits and the deadline that its allocation gets for it. */
 import { type Amount, least, ZERO } from "./amount.ts";
 import type { GrantWish } from "./command.ts";
 import { isLimited } from "./free.ts";
-import { type Demand, type Limits, RESOURCES } from "./resource.ts";
+import type { Amounts, Demand, Limits } from "./resource.ts";
 import { type Allocation, slotsTaken } from "./state.ts";
 
 /** Only consumables can be granted in part: a held resource is there or it is not. What is not named is none, or not limited. */
@@ -25,11 +25,24 @@ function slots(wish: GrantWish, branches: Amount): Amount {
   return wish.type === "raise" ? branches : slotsTaken(wish.kind, branches);
 }
 
-/** The limits a child gets for its wish: where the parent limits a resource and the wish is silent, nothing of it. */
-export function limitsUnder(parent: Allocation, asked: Limits): { -readonly [L in keyof Limits]: Limits[L] } {
-  const limits: { -readonly [L in keyof Limits]: Limits[L] } = { ...asked };
-  for (const resource of RESOURCES) {
-    if (limits[resource] === undefined && isLimited(parent, resource)) limits[resource] = ZERO;
-  }
+/** The limits a child gets for its wish and what it is granted: where the parent limits a resource and the wish is silent, nothing of it. */
+export function limitsUnder(parent: Allocation, asked: Limits, granted: Amounts): Limits {
+  const limits: { -readonly [L in keyof Limits]: Limits[L] } = {};
+  const { durationMs, priorityBonus, emergencyReserve } = asked;
+  if (asked.credits !== undefined || isLimited(parent, "credits")) limits.credits = granted.credits;
+  if (asked.toolCalls !== undefined || isLimited(parent, "toolCalls")) limits.toolCalls = granted.toolCalls;
+  if (asked.branches !== undefined || isLimited(parent, "branches")) limits.branches = asked.branches ?? ZERO;
+  if (asked.memoryBytes !== undefined || isLimited(parent, "memoryBytes"))
+    limits.memoryBytes = asked.memoryBytes ?? ZERO;
+  if (durationMs !== undefined) limits.durationMs = durationMs;
+  if (priorityBonus !== undefined) limits.priorityBonus = priorityBonus;
+  if (emergencyReserve !== undefined) limits.emergencyReserve = emergencyReserve;
   return limits;
+}
+
+/** The earlier of the parent's deadline and the wish's own. */
+export function deadlineUnder(parent: Allocation, nowMs: number, durationMs: number | undefined): number | undefined {
+  if (durationMs === undefined) return parent.deadlineAtMs;
+  const own = nowMs + durationMs;
+  return parent.deadlineAtMs === undefined ? own : Math.min(own, parent.deadlineAtMs);
 }

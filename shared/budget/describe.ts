@@ -14,10 +14,12 @@ export function describeState(state: BudgetState): unknown {
     uncorrected: state.uncorrected,
     unacknowledged: idsOf(state.unacknowledged),
     acknowledged: idsOf(state.acknowledged),
-    holds: [...state.holds.values()].map((hold) => describeHold(state, hold)),
+    holds: [...state.holds.values()].map(describeHold),
     effects: [...state.effects].map(([key, effect]) => [key, describeEffect(effect)]),
     ended: [...state.ended.items()],
     due: describeDue(state),
+    histories: state.victims.histories(),
+    wishes: wishesOf(state),
   };
 }
 
@@ -25,13 +27,22 @@ export function describeState(state: BudgetState): unknown {
  * What will become due, as far as something comes of it: looking for what is due takes out of the index the lease of a received grant,
  * whose holder only learns of its end, and the deadline of a node that is closing already, without an event.
  */
-function describeDue({ due: { holds, leases, deadlines, waiters } }: BudgetState): unknown {
+function describeDue({ due: { holds, leases, deadlines, waiters, claims } }: BudgetState): unknown {
   return {
     holds: idsOf(holds.items()),
     leases: idsOf([...leases.items()].filter(({ side }) => side === "delegated")),
     deadlines: idsOf([...deadlines.items()].filter(({ state }) => state === "open")),
     waiters: [...waiters.items()].map(({ effectKey }) => effectKey),
+    claims: [...claims.items()].map(({ effectKey }) => effectKey),
   };
+}
+
+/** In the order of the allocations. */
+function wishesOf({ allocations, sharing }: BudgetState): unknown {
+  return [...allocations.values()].flatMap((node) => {
+    const wish = sharing.wishes.get(node);
+    return wish ? [{ id: node.id, ...wish }] : [];
+  });
 }
 
 function describeEffect(effect: Effect): unknown {
@@ -42,29 +53,14 @@ function idsOf(items: Iterable<{ readonly id: string }>): string[] {
   return [...items].map(({ id }) => id);
 }
 
-/** Of an allocation that only its calls still know, with them what is kept for them. */
-function describeHold(state: BudgetState, { allocation, ...hold }: Hold): unknown {
-  const described = { ...hold, allocationId: allocation.id };
-  if (state.allocations.get(allocation.id) === allocation) return described;
-  const { children, closedChildren, effectKeys, notes, reclaims, endedReclaims, waiters, ...kept } = allocation;
-  const { parent, holds, tally, ...facts } = kept;
-  const above = [];
-  for (let at = parent; at; at = at.parent) above.push(at.id);
-  return {
-    ...described,
-    forgotten: {
-      ...facts,
-      path: allocation.path,
-      holders: [...kept.holders],
-      above,
-      callsPerTool: [...tally.callsPerTool],
-    },
-  };
+function describeHold({ allocation, ...hold }: Hold): unknown {
+  return { ...hold, allocationId: allocation.id };
 }
 
 function describeAllocation(node: Allocation): unknown {
+  const { older, younger, ...own } = node;
   return {
-    ...node,
+    ...own,
     path: node.path,
     parent: node.parent?.id,
     children: idsOf(node.children),
@@ -75,6 +71,9 @@ function describeAllocation(node: Allocation): unknown {
     tally: { ...node.tally, callsPerTool: [...node.tally.callsPerTool] },
     reclaims: [...node.reclaims.values()],
     endedReclaims: [...node.endedReclaims.values()],
+    waiters: [...node.waiters],
+    claims: [...node.waiters.claims.values()].map(({ waiter, ...claim }) => ({ ...claim, key: waiter.effectKey })),
+    earmarks: node.waiters.earmarks.entries(),
     notes: [...node.notes],
   };
 }

@@ -13,6 +13,12 @@ export interface Draft {
   readonly nowMs: number;
   events: readonly BudgetEvent[];
   messages: readonly Message[];
+  /** The request that is being decided: its answer is the outcome, and is not told beside it. */
+  deciding?: { readonly key: string; outcome?: Outcome } | undefined;
+  /** Nodes with claims at which something has moved: who claims there may be given more, once all else is done. */
+  moved?: Set<Allocation>;
+  /** Nodes that divide by weight at which something has moved: looked at once all else is done. */
+  toShare?: Set<Allocation>;
 }
 
 /** `subject` spares evolve to look up what the event speaks of; for an opening it is the parent. */
@@ -36,4 +42,10 @@ export const UNCHANGED: Outcome = Object.freeze({ type: "done", changed: false }
 /** One request of one caller: the key under which its effect is remembered. */
 export function effectKey(caller: string, requestId: string): string {
   return `${caller}\n${requestId}`;
+}
+
+/** Something has moved at a node where somebody claims: it is looked after at the end of the decision. */
+export function note(draft: Draft, node: Allocation): void {
+  draft.moved ??= new Set();
+  draft.moved.add(node);
 }

@@ -1,14 +1,16 @@
 /** The answers that are told again, out of what is kept of them; see Effect. */
+
+import type { Answer } from "./kept-answer.ts";
 import { leaseLeft } from "./lease.ts";
 import { limitsOf, limitsWith } from "./limits-of.ts";
 import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
-import type { Allocation, Answer, Effect, KeptCall, KeptOpening } from "./state.ts";
+import type { Allocation, Effect, Hold, KeptOpening } from "./state.ts";
 
 /** The answer of the first request; undefined while it waits. */
 export function answerOf(effect: Effect): Answer | undefined {
   switch (effect.kind) {
     case "opening":
-      return openedAnswer(effect);
+      return openedAnswer(effect, effect.node.openedAtMs);
     case "call":
       return heldAnswer(effect);
     case "answer":
@@ -18,8 +20,11 @@ export function answerOf(effect: Effect): Answer | undefined {
   }
 }
 
-/** The answer to the request that opened an allocation. */
-export function openedAnswer(opening: Omit<KeptOpening, "kind" | "fingerprint">): OpenedAnswer {
+/** The answer to the request that opened an allocation, whose lease counts from that engine time. */
+export function openedAnswer(
+  opening: Omit<KeptOpening, "kind" | "fingerprint">,
+  decidedAtMs: number,
+): OutcomeOf<"opened"> {
   const { node, policy, grantedTotal, epoch, leaseTtlMs, partial } = opening;
   return {
     type: "opened",
@@ -38,6 +43,7 @@ export function openedAnswer(opening: Omit<KeptOpening, "kind" | "fingerprint">)
     leaseTtlMs,
     token: node.token,
     deadlineAtMs: node.deadlineAtMs,
+    decidedAtMs,
     partial,
     repeated: false,
   };
@@ -47,11 +53,10 @@ export function openedAnswer(opening: Omit<KeptOpening, "kind" | "fingerprint">)
 export function standingAnswer(node: Allocation): OpenedAnswer {
   const { policy, grantedTotal, epoch } = node;
   const leaseTtlMs = leaseLeft(node, node.openedAtMs);
-  const answer = openedAnswer({ node, policy, grantedTotal, epoch, leaseTtlMs, partial: false });
+  const answer = openedAnswer({ node, policy, grantedTotal, epoch, leaseTtlMs, partial: false }, node.openedAtMs);
   return { ...answer, limits: limitsOf(node) };
 }
 
-function heldAnswer({ hold, expiresAtMs }: KeptCall): OutcomeOf<"held"> {
-  const { id: holdId, amounts: granted, clamped } = hold;
+function heldAnswer({ id: holdId, amounts: granted, clamped, answeredUntilMs: expiresAtMs }: Hold): OutcomeOf<"held"> {
   return { type: "held", holdId, granted, clamped, expiresAtMs, repeated: false };
 }

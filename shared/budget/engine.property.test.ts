@@ -53,14 +53,24 @@ function askQueuedAgain(world: World): void {
 /** No call of these worlds is in flight for longer. */
 const CALLS_END_MS = 25_000;
 
+function heldElsewhere({ s }: World): Allocation[] {
+  return [...s.state.allocations.values()].filter(({ side, state }) => side === "delegated" && state !== "closed");
+}
+
+function reportAll(world: World): void {
+  for (let held = heldElsewhere(world); held.length > 0; held = heldElsewhere(world)) {
+    for (const node of held) sendReport(world, node, { final: true, stale: false });
+  }
+}
+
 /** The last report of every holder, the end of every call, the end of every root: what is left is the truth. */
 function closeEverything(world: World, n: number): void {
   const { s } = world;
-  for (const node of s.state.allocations.values()) {
-    if (node.side === "delegated" && node.state !== "closed") sendReport(world, node, { final: true, stale: false });
-  }
+  // What comes back may be granted to a holder that waits for it, which has to report, too.
+  reportAll(world);
   // Some of the true accounts that are missing come before everything above has closed, the others after that.
   for (const [i, node] of world.awaited.entries()) if ((i + n) % 2 === 0) tellTruth(world, node, (n % 4) / 3);
+  reportAll(world);
   for (const root of s.state.roots) world.run({ type: "close", allocationId: root.id, reason: "the end" });
   s.nowMs += CALLS_END_MS;
   world.run({ type: "tick" });

@@ -3,9 +3,11 @@
  * exactly and no event can be refused. `atMs` is engine time.
  */
 import type { Amount } from "./amount.ts";
+import type { Giver } from "./claims.ts";
 import type { GrantWish } from "./command.ts";
 import type { AllocationKind, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
 import type { Amounts, Consumable, Limits } from "./resource.ts";
+import type { ShareWish } from "./share-wish.ts";
 
 /** One effect per (caller, request_id): the key, and a hash of what was asked. */
 export interface EffectMark {
@@ -39,6 +41,12 @@ export interface AllocationOpened {
   readonly leaseTtlMs: number;
   readonly leaseEndsAtMs: number | undefined;
   readonly effect: EffectMark | undefined;
+  /** Where work may be preempted: when its request first arrived, if that was earlier. */
+  readonly arrivedAtMs?: number;
+  /** When what it is the next attempt of was preempted. */
+  readonly preemptedAtMs?: number;
+  /** What it wishes of a parent that divides by weight; absent where its parent did not. */
+  readonly wish?: ShareWish;
 }
 
 /** The limit grew: taken from a parent here, or received from one elsewhere. For grants across daemons granted_total grows by it. */
@@ -48,6 +56,8 @@ export interface LimitRaised {
   readonly allocationId: string;
   readonly by: Amounts;
   readonly effect: EffectMark | undefined;
+  /** What it wishes from now on of a parent that divides by weight; absent: as before. */
+  readonly wish?: ShareWish;
 }
 
 /** The limit shrank by budget that was free: it went to the parent. For grants across daemons returned_total grows by it. */
@@ -58,6 +68,24 @@ export interface LimitLowered {
   readonly by: Amounts;
   /** The preemption that it feeds, if any. */
   readonly preemptionId: string | undefined;
+}
+
+/** A person changed limits: what they were and are; the changes themselves stand in the events behind it. */
+export interface LimitsUpdated {
+  readonly type: "limits_updated";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly before: Limits;
+  readonly after: Limits;
+  readonly effect: EffectMark;
+}
+
+/** The deadline is another one. Everything below moves with it that had the same deadline or would have a later one. */
+export interface DeadlineMoved {
+  readonly type: "deadline_moved";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly deadlineAtMs: number;
 }
 
 export interface PolicySet {
@@ -227,7 +255,10 @@ export interface ReclaimRequested {
   readonly allocationId: string;
   readonly mode: PreemptionMode;
   readonly reason: string;
+  /** Of a PAUSE that is told again, in all: what it has given stays counted. */
   readonly wanted: Amounts;
+  /** For STOP: time to end in peace before force. */
+  readonly graceMs?: number;
 }
 
 export interface ReclaimEnded {
@@ -235,7 +266,34 @@ export interface ReclaimEnded {
   readonly atMs: number;
   readonly preemptionId: string;
   readonly allocationId: string;
-  readonly cause: "met" | "cancelled" | "closed";
+  readonly cause: "met" | "cancelled" | "closed" | "resumed";
+}
+
+/**
+ * Others give way to a request that waits: who does, since the latest plan; or, when no new plan was made and nobody owes it anything any
+ * more, nobody can: then what was set aside for it is free again. Told again at `lookAtMs`, when it still waits by then.
+ */
+export interface ClaimPlanned {
+  readonly type: "claim_planned";
+  readonly atMs: number;
+  /** The node at which it waits. */
+  readonly parentId: string;
+  readonly effectKey: string;
+  /** Plans carried out for it so far. */
+  readonly round: number;
+  readonly givers: readonly Giver[];
+  readonly lookAtMs: number;
+}
+
+/** Room that is free at a node is set aside for a claim. */
+export interface RoomReserved {
+  readonly type: "room_reserved";
+  readonly atMs: number;
+  readonly parentId: string;
+  readonly effectKey: string;
+  readonly by: Amounts;
+  /** The claim of lower priority that had it; absent: it had come free. */
+  readonly fromEffectKey: string | undefined;
 }
 
 /** A service's own record about an allocation (a routine, a report), kept as long as the allocation is remembered. */
@@ -258,6 +316,8 @@ export type BudgetEvent =
   | AllocationOpened
   | LimitRaised
   | LimitLowered
+  | LimitsUpdated
+  | DeadlineMoved
   | PolicySet
   | HoldPlaced
   | HoldExtended
@@ -273,6 +333,8 @@ export type BudgetEvent =
   | RequestDequeued
   | ReclaimRequested
   | ReclaimEnded
+  | ClaimPlanned
+  | RoomReserved
   | NoteAttached
   | MemoryReleased
   | DaemonStarted

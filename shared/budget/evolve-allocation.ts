@@ -3,15 +3,24 @@ import { assert, InvariantError } from "#std";
 import { add, subtract, ZERO } from "./amount.ts";
 import { owedChanged, pendingOf } from "./asked.ts";
 import { addUsage, assertBook, doubtShare, give, grantedShare, lowerLimit, raiseLimit } from "./book.ts";
-import { NO_ENTRIES, NO_ITEMS, withEntry, withItem, withoutEntry, withoutItem, withText } from "./collections.ts";
-import type { AllocationClosed, AllocationClosing, AllocationOpened, LimitLowered, LimitRaised } from "./event.ts";
+import { NO_ENTRIES, NO_ITEMS, withEntry, withoutEntry, withText } from "./collections.ts";
+import type {
+  AllocationClosed,
+  AllocationClosing,
+  AllocationOpened,
+  LimitLowered,
+  LimitRaised,
+  LimitsUpdated,
+} from "./event.ts";
 import { endHold } from "./evolve-call.ts";
 import { changeHeldLimits, freeHeld, takeHeld } from "./held.ts";
 import { leaseLeft } from "./lease.ts";
 import { bookOf, ownBook } from "./ledger.ts";
 import { addAmounts, amountsOf, CONSUMABLES, type Consumable, HELD_RESOURCES } from "./resource.ts";
 import { keepEnded } from "./retention.ts";
+import { NO_SIBLINGS, withoutSibling, withSibling } from "./siblings.ts";
 import { Allocation, type BudgetState, type Hold, heldShare } from "./state.ts";
+import type { History } from "./victims.ts";
 
 export function evolveAllocationOpened(state: BudgetState, event: AllocationOpened, subject?: Allocation | Hold): void {
   const parent = parentOf(state, event, subject);
@@ -19,7 +28,7 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   const known = state.allocations.size;
   state.allocations.set(node.id, node);
   if (state.allocations.size === known) throw new InvariantError(`allocation ${node.id} opened twice`);
-  if (parent) parent.children = withItem(parent.children, node);
+  if (parent) parent.children = withSibling(parent.children, node);
   else state.roots.add(node);
   const limits = amountsOf(event.limits);
   raiseLimit(node, "credits", limits.credits);
@@ -29,12 +38,19 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   if (node.deadlineAtMs !== undefined) state.due.deadlines.add(node, node.deadlineAtMs);
   if (node.leaseEndsAtMs !== undefined) state.due.leases.add(node, node.leaseEndsAtMs);
   countHolding(node, 1);
+  state.victims.opened(node);
+  const { arrivedAtMs, preemptedAtMs } = event;
+  if (arrivedAtMs !== undefined || preemptedAtMs !== undefined) state.victims.remember(node.id, historyOf(event));
   if (!event.effect) return;
   const { key, fingerprint, partial } = event.effect;
   const { policy, grantedTotal, epoch } = node;
   const leaseTtlMs = leaseLeft(node, node.openedAtMs);
   node.effectKeys = key;
   state.effects.set(key, { kind: "opening", fingerprint, node, policy, grantedTotal, epoch, leaseTtlMs, partial });
+}
+
+function historyOf({ arrivedAtMs, preemptedAtMs }: AllocationOpened): History {
+  return { ...(arrivedAtMs !== undefined && { arrivedAtMs }), ...(preemptedAtMs !== undefined && { preemptedAtMs }) };
 }
 
 function parentOf(
@@ -88,10 +104,18 @@ export function evolveLimitLowered(event: LimitLowered, node: Allocation): void 
   owedChanged(node, event.preemptionId, before);
 }
 
-export function evolveAllocationClosing(event: AllocationClosing, node: Allocation): void {
+export function evolveLimitsUpdated(state: BudgetState, event: LimitsUpdated, node: Allocation): void {
+  const { before, after, effect } = event;
+  const answer = { type: "updated", allocationId: node.id, before, after, repeated: false } as const;
+  state.effects.set(effect.key, { kind: "answer", fingerprint: effect.fingerprint, answer });
+  node.effectKeys = withText(node.effectKeys, effect.key);
+}
+
+export function evolveAllocationClosing(state: BudgetState, event: AllocationClosing, node: Allocation): void {
   if (node.state !== "open") throw new InvariantError(`${node.path} is ${node.state}, it cannot begin to close`);
   node.state = "closing";
   node.closingReason = event.reason;
+  state.victims.closing(node);
 }
 
 /** I5: at the close nothing is reserved, granted or in doubt; the unconfirmed is spent; usage goes to the parent, the rest is free. */
@@ -104,14 +128,15 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
   if (parent) {
     for (const resource of CONSUMABLES) leaveParent(node, parent, resource);
     for (const resource of HELD_RESOURCES) freeHeld(parent, resource, heldShare(node, resource));
-    parent.children = withoutItem(parent.children, node);
+    parent.children = withoutSibling(parent.children, node);
   }
   node.state = "closed";
   node.closedAtMs = event.atMs;
-  node.children = NO_ITEMS;
+  node.children = NO_SIBLINGS;
   node.holds = NO_ITEMS;
   node.reclaims = NO_ENTRIES;
   dropIndexes(state, node);
+  state.victims.closed(node);
   countHolding(node, -1);
   keepEnded(state, node);
 }

@@ -21,10 +21,11 @@ function holdOf(state: BudgetState, holdId: string, subject?: Allocation | Hold)
 export function evolveHoldPlaced(state: BudgetState, event: HoldPlaced, node: Allocation): void {
   const { holdId, what, name, amounts, clamped, expiresAtMs } = event;
   const { key: effectKey, fingerprint } = event.effect;
-  const hold = new Hold({ holdId, what, name, amounts, clamped, expiresAtMs, effectKey }, node);
+  const hold = new Hold({ holdId, what, name, amounts, clamped, expiresAtMs, effectKey, fingerprint }, node);
   const known = state.holds.size;
   state.holds.set(hold.id, hold);
-  if (state.holds.size === known) throw new InvariantError(`hold ${hold.id} placed twice`);
+  if (state.holds.size === known || state.ended.hasCall(hold.id))
+    throw new InvariantError(`hold ${hold.id} placed twice`);
   node.holds = withItem(node.holds, hold);
   node.liveHolds += 1;
   for (const resource of CONSUMABLES) {
@@ -37,7 +38,7 @@ export function evolveHoldPlaced(state: BudgetState, event: HoldPlaced, node: Al
   }
   for (const resource of HELD_RESOURCES) takeHeld(node, resource, amounts[resource]);
   state.due.holds.add(hold, hold.expiresAtMs);
-  state.effects.set(effectKey, { kind: "call", fingerprint, hold, expiresAtMs });
+  state.effects.set(effectKey, hold);
 }
 
 export function evolveHoldExtended(state: BudgetState, event: HoldExtended, subject?: Allocation | Hold): void {
@@ -100,7 +101,7 @@ function freeHeldOf(hold: Hold): void {
   for (const resource of HELD_RESOURCES) freeHeld(hold.allocation, resource, hold.amounts[resource]);
 }
 
-/** The hold is over; its answer is remembered ten minutes more. */
+/** The hold is over; what a repeated request and a late settle need of it is remembered ten minutes more. */
 export function endHold(state: BudgetState, hold: Hold): void {
   if (hold.state === "live") {
     freeHeldOf(hold);
@@ -110,7 +111,9 @@ export function endHold(state: BudgetState, hold: Hold): void {
   hold.state = "ended";
   hold.allocation.holds = withoutItem(hold.allocation.holds, hold);
   const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;
-  state.ended.push({ id: hold.id, effectKeys: hold.effectKey, forgetAtMs });
+  state.holds.delete(hold.id);
+  state.effects.delete(hold.effectKey);
+  state.ended.addCall(hold, forgetAtMs);
 }
 
 export function evolveHoldLapsed(state: BudgetState, event: HoldLapsed, subject?: Allocation | Hold): void {
@@ -132,7 +135,9 @@ export function evolveHoldLapsed(state: BudgetState, event: HoldLapsed, subject?
 
 /** The books are closed over it; only the call itself knows what it cost, so that the same settle again is nothing new. */
 export function evolveLateSettleRecorded(state: BudgetState, { holdId, credits, toolCalls }: LateSettleRecorded): void {
-  const hold = holdOf(state, holdId);
-  assert(hold.allocation.state === "closed", `hold ${holdId} can still be charged at ${hold.allocation.path}`);
-  hold.charged = { credits, toolCalls };
+  const call = state.ended.call(holdId);
+  if (!call) throw new InvariantError(`an event names ${holdId}, which is no call that has ended`);
+  const node = state.allocations.get(call.allocationId);
+  assert(node === undefined || node.state === "closed", `hold ${holdId} can still be charged at ${call.allocationId}`);
+  state.ended.recharge(call, { credits, toolCalls });
 }

@@ -1,11 +1,17 @@
 /** How requests wait, and how a preemption stands at an allocation until it is met. */
 import { assert, LIMITS } from "#std";
 import { owedChanged, pendingOf } from "./asked.ts";
-import { withEntry, withLast, withoutEntry, withoutIndex } from "./collections.ts";
+import { withEntry, withoutEntry } from "./collections.ts";
 import { demandOf } from "./demand.ts";
-import type { ReclaimEnded, ReclaimRequested, RequestDequeued, RequestQueued } from "./event.ts";
+import type { PolicySet, ReclaimEnded, ReclaimRequested, RequestDequeued, RequestQueued } from "./event.ts";
+import { endClaim } from "./evolve-claim.ts";
 import { NOTHING } from "./resource.ts";
+import { followWaiter } from "./sharing.ts";
 import type { Allocation, BudgetState, Effect, Waiter } from "./state.ts";
+import { orderAt } from "./strategies/index.ts";
+import { turnOf } from "./turn.ts";
+import { NO_QUEUE, WaitQueue } from "./wait-queue.ts";
+import { laneOf } from "./waiter.ts";
 
 /** The waiting request of an effect, if it is one. */
 export function waiterOf(effect: Effect | undefined): Waiter | undefined {
@@ -13,13 +19,22 @@ export function waiterOf(effect: Effect | undefined): Waiter | undefined {
 }
 
 export function evolveRequestQueued(state: BudgetState, event: RequestQueued, parent: Allocation): void {
-  state.waiterSequence += 1;
   const { parentId, effectKey, request, fingerprint, untilMs } = event;
   const waiting = { kind: "waiting", effectKey, parentId, request, fingerprint, untilMs } as const;
-  const waiter: Waiter = { ...waiting, demand: demandOf(request), sequence: state.waiterSequence };
-  parent.waiters = withLast(parent.waiters, waiter);
+  const turn = turnOf(state, parent, request, event.atMs);
+  const demand = demandOf(request);
+  const waiter: Waiter = { ...waiting, ...turn, demand, lane: laneOf(demand) };
+  state.waiterSequence = waiter.sequence;
+  joinQueue(parent, waiter);
+  followWaiter(state, parent, waiter, true);
   state.effects.set(effectKey, waiter);
   state.due.waiters.add(waiter, untilMs);
+}
+
+/** The waiter takes its place at the node. */
+export function joinQueue(node: Allocation, waiter: Waiter): void {
+  if (node.waiters === NO_QUEUE) node.waiters = new WaitQueue(orderAt(node));
+  node.waiters.add(waiter);
 }
 
 /** The request waits no longer; if it was granted, the event that follows keeps its answer under the same key. */
@@ -28,16 +43,52 @@ export function evolveRequestDequeued(state: BudgetState, event: RequestDequeued
   assert(waiter !== undefined, `nothing waits under ${event.effectKey}`);
   const parent = state.allocations.get(waiter.parentId);
   assert(parent !== undefined, `the parent of ${event.effectKey} is gone`);
-  parent.waiters = withoutIndex(parent.waiters, parent.waiters.indexOf(waiter));
+  endClaim(state, parent, waiter);
+  parent.waiters.remove(waiter);
+  if (parent.waiters.size === 0) parent.waiters = NO_QUEUE;
+  followWaiter(state, parent, waiter, false);
   state.due.waiters.remove(waiter, waiter.untilMs);
   state.effects.delete(event.effectKey);
 }
 
-/** Asked again of a delegated allocation: only so much is expected from now on. */
+/** The policy of a node, and with it the order in which requests wait there and below, where the policy is inherited. */
+export function evolvePolicySet(state: BudgetState, { policy }: PolicySet, node: Allocation): void {
+  node.policy = policy;
+  for (const queued of queuedUnder(state, node)) {
+    const order = orderAt(queued);
+    const { order: before } = queued.waiters;
+    if (order.name === before.name && order.agingStepMs === before.agingStepMs) continue;
+    queued.waiters = queued.waiters.reordered(order);
+  }
+}
+
+/**
+ * The nodes where somebody waits, among this one and all below it. It looks at those who wait, each of which becomes due some time, and not
+ * at the tree: a person's change of one policy costs as much as there are requests waiting, however large the tree is.
+ */
+export function queuedUnder(state: BudgetState, node: Allocation): Set<Allocation> {
+  const found = new Set<Allocation>();
+  for (const { parentId } of state.due.waiters.items()) {
+    const parent = state.allocations.get(parentId);
+    assert(parent !== undefined, `a request waits at the unknown allocation ${parentId}`);
+    if (isUnder(parent, node)) found.add(parent);
+  }
+  return found;
+}
+
+function isUnder(node: Allocation, top: Allocation): boolean {
+  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
+  return false;
+}
+
+/** Asked again of a delegated allocation: only so much is expected from now on. Of a pause, which lasts: in all. */
 export function evolveReclaimRequested(event: ReclaimRequested, node: Allocation): void {
-  const { preemptionId, mode, reason, wanted } = event;
+  const { preemptionId, mode, reason, wanted, graceMs } = event;
   const earlier = node.reclaims.get(preemptionId);
-  const reclaim = { preemptionId, mode, reason, wanted, reclaimed: NOTHING };
+  const reclaimed = earlier?.mode === "PAUSE" ? earlier.reclaimed : NOTHING;
+  const asked = earlier?.mode === "PAUSE" && earlier.asked ? { asked: earlier.asked } : {};
+  const grace = graceMs === undefined ? {} : { graceMs };
+  const reclaim = { preemptionId, mode, reason, wanted, reclaimed, ...grace, ...asked };
   node.reclaims = withEntry(node.reclaims, preemptionId, reclaim);
   owedChanged(node, preemptionId, earlier ? pendingOf(earlier) : NOTHING);
 }

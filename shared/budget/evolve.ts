@@ -5,6 +5,7 @@
 import { assert, InvariantError, unreachable } from "#std";
 import { shareChanged, shareOf } from "./book.ts";
 import { withEntry } from "./collections.ts";
+import { moveDeadline } from "./deadline.ts";
 import type { BudgetEvent, DaemonStarted, NoteAttached } from "./event.ts";
 import { evolveAccountCorrected, evolveUsageReported, evolveWrittenOff } from "./evolve-account.ts";
 import {
@@ -13,6 +14,7 @@ import {
   evolveAllocationOpened,
   evolveLimitLowered,
   evolveLimitRaised,
+  evolveLimitsUpdated,
 } from "./evolve-allocation.ts";
 import {
   evolveHoldCharged,
@@ -21,7 +23,9 @@ import {
   evolveHoldPlaced,
   evolveLateSettleRecorded,
 } from "./evolve-call.ts";
+import { evolveClaimPlanned, evolveRoomReserved } from "./evolve-claim.ts";
 import {
+  evolvePolicySet,
   evolveReclaimEnded,
   evolveReclaimRequested,
   evolveRequestDequeued,
@@ -30,6 +34,7 @@ import {
 import { leaseEnd } from "./lease.ts";
 import { CONSUMABLES } from "./resource.ts";
 import { evolveFinalAcknowledged, evolveMemoryReleased } from "./retention.ts";
+import { followShares } from "./sharing.ts";
 import { Allocation, type BudgetState, type Hold } from "./state.ts";
 
 /** Throws InvariantError when engine time would fall. */
@@ -50,6 +55,12 @@ function allocationOf(state: BudgetState, allocationId: string, subject?: Alloca
 export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocation | Hold): void {
   assertTime(state, event.atMs);
   state.engineTimeMs = event.atMs;
+  const closed = event.type === "allocation_closed" ? allocationOf(state, event.allocationId, subject) : undefined;
+  change(state, event, subject);
+  followShares(state, event, closed);
+}
+
+function change(state: BudgetState, event: BudgetEvent, subject?: Allocation | Hold): void {
   switch (event.type) {
     case "allocation_opened":
       evolveAllocationOpened(state, event, subject);
@@ -60,8 +71,14 @@ export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocat
     case "limit_lowered":
       evolveLimitLowered(event, allocationOf(state, event.allocationId, subject));
       break;
+    case "limits_updated":
+      evolveLimitsUpdated(state, event, allocationOf(state, event.allocationId, subject));
+      break;
+    case "deadline_moved":
+      moveDeadline(state, allocationOf(state, event.allocationId, subject), event.deadlineAtMs);
+      break;
     case "policy_set":
-      allocationOf(state, event.allocationId, subject).policy = event.policy;
+      evolvePolicySet(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "hold_placed":
       evolveHoldPlaced(state, event, allocationOf(state, event.allocationId, subject));
@@ -79,7 +96,7 @@ export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocat
       evolveLateSettleRecorded(state, event);
       break;
     case "allocation_closing":
-      evolveAllocationClosing(event, allocationOf(state, event.allocationId, subject));
+      evolveAllocationClosing(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "allocation_closed":
       evolveAllocationClosed(state, event, allocationOf(state, event.allocationId, subject));
@@ -95,6 +112,12 @@ export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocat
       break;
     case "reclaim_ended":
       evolveReclaimEnded(event, allocationOf(state, event.allocationId, subject));
+      break;
+    case "claim_planned":
+      evolveClaimPlanned(state, event, allocationOf(state, event.parentId, subject));
+      break;
+    case "room_reserved":
+      evolveRoomReserved(event, allocationOf(state, event.parentId, subject));
       break;
     case "note_attached":
       attachNote(allocationOf(state, event.allocationId, subject), event);

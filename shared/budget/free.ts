@@ -5,7 +5,7 @@
 import { LIMITS } from "#std";
 import { type Amount, monus, ZERO } from "./amount.ts";
 import { bookOf, heldBookOf } from "./ledger.ts";
-import { type Amounts, CONSUMABLES, type Consumable, HELD_RESOURCES, type Resource } from "./resource.ts";
+import { type Amounts, CONSUMABLES, type Consumable, HELD_RESOURCES, NOTHING, type Resource } from "./resource.ts";
 import { type Allocation, rootOf } from "./state.ts";
 
 export function isConsumable(resource: Resource): resource is Consumable {
@@ -20,24 +20,27 @@ function isPooled(node: Allocation, resource: Resource): boolean {
   return node.pooled.length > 0 && isConsumable(resource) && node.pooled.includes(resource);
 }
 
-/** What of the resource is free at the node; where nothing limits it, what can be counted. */
+/** What of the resource is free at the node and set aside for nobody; where nothing limits it, what can be counted. */
 export function freeOf(node: Allocation, resource: Resource): Amount {
   if (isConsumable(resource)) {
     const book = bookOf(node, resource);
     // An unlimited book takes its limit from above, and the topmost is the largest.
-    return book.elastic ? ((LIMITS.amountMax - bookOf(rootOf(node), resource).limit) as Amount) : book.available;
+    if (book.elastic) return (LIMITS.amountMax - bookOf(rootOf(node), resource).limit) as Amount;
+    return monus(book.available, node.waiters.earmarks.total[resource]);
   }
   const book = heldBookOf(node, resource);
-  return ((book.elastic ? LIMITS.amountMax : book.limit) - book.inUse) as Amount;
+  if (book.elastic) return (LIMITS.amountMax - book.inUse) as Amount;
+  return monus((book.limit - book.inUse) as Amount, node.waiters.earmarks.total[resource]);
 }
 
 /** Everything that is free at the node of what is limited there: what it can hand back. */
 export function freeOfNode(node: Allocation): Amounts {
   const { credits, toolCalls } = node.books;
   const { branches, memoryBytes } = node.held;
+  const { total } = node.waiters.earmarks;
   return {
-    credits: credits.available,
-    toolCalls: toolCalls.available,
+    credits: monus(credits.available, total.credits),
+    toolCalls: monus(toolCalls.available, total.toolCalls),
     branches: branches.elastic ? ZERO : freeOf(node, "branches"),
     memoryBytes: memoryBytes.elastic ? ZERO : freeOf(node, "memoryBytes"),
   };
@@ -96,4 +99,25 @@ export function bookableOf(node: Allocation, resource: Consumable): number {
     room = Math.min(room, LIMITS.amountMax - limit - debt);
   }
   return room;
+}
+
+/** The most that could ever come back: what is not known to be used up. */
+export function reclaimable(node: Allocation): Amounts {
+  const left = (resource: Resource) => {
+    if (!isLimited(node, resource)) return ZERO;
+    if (!isConsumable(resource)) return node.held[resource].limit;
+    return monus(node.books[resource].limit, node.books[resource].usage);
+  };
+  return {
+    credits: left("credits"),
+    toolCalls: left("toolCalls"),
+    branches: left("branches"),
+    memoryBytes: left("memoryBytes"),
+  };
+}
+
+/** The same of credits and tool calls alone: of what an allocation holds, its work is using it though it stands still. */
+export function reclaimableWhilePaused(node: Allocation): Amounts {
+  const { credits, toolCalls } = reclaimable(node);
+  return { ...NOTHING, credits, toolCalls };
 }

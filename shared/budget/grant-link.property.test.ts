@@ -157,7 +157,7 @@ class Pair {
 
   settle(a: number, b: number): void {
     const hold = this.child.state.holds.get(this.#holds[a % Math.max(1, this.#holds.length)] ?? "");
-    if (!hold || hold.state === "ended") return;
+    if (!hold) return;
     const credits = amount(
       b % 5 === 0 ? hold.amounts.credits + (b % 30) : Math.floor((hold.amounts.credits * (b % 3)) / 2),
     );

@@ -1,16 +1,23 @@
 /** Carrying out a grant that has been decided: what pools must draw first, then the allocation or the raise, and its kept answer. */
 import { assert } from "#std";
 import { type Amount, least, monus } from "./amount.ts";
-import type { GrantWish, OpenWish } from "./command.ts";
-import { limitsUnder } from "./demand.ts";
+import { NO_LIST } from "./collections.ts";
+import type { GrantWish, OpenWish, RaiseWish } from "./command.ts";
+import { deadlineUnder, limitsUnder } from "./demand.ts";
 import { type Draft, emit } from "./draft.ts";
-import { answerOf } from "./effect.ts";
+import { openedAnswer } from "./effect.ts";
 import type { AllocationOpened, EffectMark } from "./event.ts";
 import { drawableOf, paidAhead } from "./free.ts";
 import { leaseEnd, leaseUnder } from "./lease.ts";
+import { lowBudgetPercentsAbove } from "./low-budget.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import { type Amounts, amountsOf, type Consumable, type Demand, isNothing } from "./resource.ts";
+import type { Policy } from "./policy.ts";
+import { type Amounts, amountsOf, type Consumable, type Demand, isNothing, type Limits } from "./resource.ts";
+import type { Portion } from "./share-portion.ts";
+import { raisedWish, wishOf } from "./sharing.ts";
 import type { Allocation } from "./state.ts";
+import { strategyAt, strategyNamed } from "./strategies/index.ts";
+import { type History, NO_HISTORY } from "./victims.ts";
 
 /** A wish at the node that is to meet it, with the key and the hash under which its effect is remembered. */
 export interface Weighing {
@@ -18,25 +25,29 @@ export interface Weighing {
   readonly wish: GrantWish;
   readonly key: string;
   readonly print: number;
+  /** When it began to wait; absent: it did not. */
+  readonly arrivedAtMs?: number;
+  /** Where budget is divided by weight: what it gets of it. */
+  readonly portion?: Pick<Portion, "give">;
 }
 
 /** Grants the whole, or where less can be had that much; it must fit. */
 export function grant(
   draft: Draft,
-  { parent, wish, key, print }: Weighing,
+  { parent, wish, key, print, arrivedAtMs, portion }: Weighing,
   demand: Demand,
 ): OutcomeOf<"opened" | "raised"> {
-  const amounts = available(parent, demand.wanted);
+  const amounts = portion ? portion.give : available(parent, demand.wanted);
   const partial = amounts !== demand.wanted;
   const effect: EffectMark = { key, fingerprint: print, partial };
   draw(draft, parent, amounts);
-  if (wish.type === "open") open(draft, { parent, wish, amounts, effect });
-  else emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: wish.allocationId, by: amounts, effect });
+  if (wish.type === "open") open(draft, { parent, wish, amounts, effect, arrivedAtMs, ...(portion && { demand }) });
+  else raise(draft, wish, { amounts, effect, ...(portion && { demand }) });
   const kept = draft.state.effects.get(key);
   assert(kept !== undefined, "a grant keeps its answer");
-  const answer = answerOf(kept);
-  assert(answer?.type === "opened" || answer?.type === "raised", "the answer of a grant is what it gave");
-  return answer.type === "opened" ? { ...answer, decidedAtMs: draft.nowMs } : answer;
+  if (kept.kind === "opening") return openedAnswer(kept, draft.nowMs);
+  assert(kept.kind === "answer" && kept.answer.type === "raised", "the answer of a grant is what it gave");
+  return kept.answer;
 }
 
 /** What was wanted, or as much of it as can be had. */
@@ -62,18 +73,31 @@ export function draw(draft: Draft, node: Allocation, amounts: Amounts): void {
   emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: node.id, by, effect: undefined });
 }
 
-interface Opening {
+interface Raising {
+  readonly amounts: Amounts;
+  readonly effect: EffectMark;
+  /** Where budget is divided by weight: what it wishes. */
+  readonly demand?: Demand;
+}
+
+function raise(draft: Draft, { allocationId }: RaiseWish, { amounts: by, effect, demand }: Raising): void {
+  const node = draft.state.allocations.get(allocationId);
+  const event = { type: "limit_raised", atMs: draft.nowMs, allocationId, by, effect } as const;
+  if (node && demand) emit(draft, { ...event, wish: raisedWish(draft.state, node, demand) }, node);
+  else emit(draft, event);
+}
+
+interface Opening extends Raising {
   readonly parent: Allocation;
   readonly wish: OpenWish;
   readonly amounts: Amounts;
   readonly effect: EffectMark;
+  readonly arrivedAtMs: number | undefined;
 }
 
-function open(draft: Draft, { parent, wish, amounts, effect }: Opening): void {
+function open(draft: Draft, { parent, wish, amounts, effect, arrivedAtMs, demand }: Opening): void {
   const { nowMs } = draft;
-  const limits = limitsUnder(parent, wish.limits);
-  if (limits.credits !== undefined) limits.credits = amounts.credits;
-  if (limits.toolCalls !== undefined) limits.toolCalls = amounts.toolCalls;
+  const limits = limitsUnder(parent, wish.limits, amounts);
   const delegated = wish.holder !== undefined;
   const event: AllocationOpened = {
     type: "allocation_opened",
@@ -81,15 +105,15 @@ function open(draft: Draft, { parent, wish, amounts, effect }: Opening): void {
     allocationId: wish.allocationId,
     parentId: parent.id,
     name: wish.name,
-    path: `${parent.path}/${wish.name}`,
+    path: parent.pathTo(wish.name),
     depth: parent.depth + 1,
     kind: wish.kind,
     side: delegated ? "delegated" : "local",
     limits,
-    pooled: wish.pooled.filter((resource) => wish.limits[resource] === undefined && limits[resource] !== undefined),
+    pooled: wish.pooled.length === 0 ? NO_LIST : pooledOf(wish, limits),
     priority: wish.priority,
     weight: wish.weight,
-    policy: wish.policy,
+    policy: policyUnder(parent, wish),
     deadlineAtMs: deadlineUnder(parent, nowMs, wish.limits.durationMs),
     peer: wish.holder,
     token: wish.token,
@@ -98,12 +122,39 @@ function open(draft: Draft, { parent, wish, amounts, effect }: Opening): void {
     leaseEndsAtMs: delegated ? leaseEnd(nowMs, leaseUnder(parent, nowMs, wish.leaseTtlMs)) : undefined,
     effect,
   };
-  emit(draft, event, parent);
+  const history = historyFor(draft, parent, { wish, arrivedAtMs: arrivedAtMs ?? nowMs });
+  if (!demand && history === NO_HISTORY) emit(draft, event, parent);
+  else emit(draft, { ...event, ...(demand && { wish: wishOf(demand) }), ...history }, parent);
 }
 
-/** The earlier of the parent's deadline and the wish's own. */
-export function deadlineUnder(parent: Allocation, nowMs: number, durationMs: number | undefined): number | undefined {
-  if (durationMs === undefined) return parent.deadlineAtMs;
-  const own = nowMs + durationMs;
-  return parent.deadlineAtMs === undefined ? own : Math.min(own, parent.deadlineAtMs);
+/** What it draws as it needs it: of what it may use, that of which it states no limit. */
+function pooledOf({ pooled, limits }: OpenWish, given: Limits): readonly Consumable[] {
+  return pooled.filter((resource) => limits[resource] === undefined && given[resource] !== undefined);
+}
+
+interface Arrived {
+  readonly wish: OpenWish;
+  readonly arrivedAtMs: number;
+}
+
+/** Where work may be preempted it is remembered since when it waited, and when what it is the next attempt of was preempted. */
+function historyFor({ nowMs, state }: Draft, parent: Allocation, { wish, arrivedAtMs }: Arrived): History {
+  if (!mayBePreempted(parent)) return NO_HISTORY;
+  const firstAtMs = Math.min(wish.arrivedAtMs ?? arrivedAtMs, arrivedAtMs);
+  const { preemptedAtMs } = (wish.attemptOf !== undefined && state.victims.historyOf(wish.attemptOf)) || NO_HISTORY;
+  return {
+    ...(firstAtMs < nowMs && { arrivedAtMs: firstAtMs }),
+    ...(preemptedAtMs !== undefined && { preemptedAtMs }),
+  };
+}
+
+function mayBePreempted(parent: Allocation): boolean {
+  return parent.policy.requestMayChoose === true || strategyNamed(strategyAt(parent))?.preempts === true;
+}
+
+/** A holder elsewhere does not see what is inherited from here: the thresholds at which it is told go with the grant. */
+function policyUnder(parent: Allocation, { policy, holder }: OpenWish): Policy {
+  if (holder === undefined || policy.lowBudgetPercents !== undefined) return policy;
+  const lowBudgetPercents = lowBudgetPercentsAbove(parent);
+  return lowBudgetPercents === undefined ? policy : { ...policy, lowBudgetPercents };
 }

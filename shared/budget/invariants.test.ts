@@ -4,7 +4,7 @@ import type { Amount } from "./amount.ts";
 import { evolve } from "./evolve.ts";
 import { assertInvariants } from "./invariants.ts";
 import { Scenario } from "./scenario.test-support.ts";
-import type { Allocation } from "./state.ts";
+import type { Allocation, Hold } from "./state.ts";
 
 const x = (n: number) => n as Amount;
 
@@ -24,7 +24,7 @@ function somewhere() {
   s.reserve(run, { wanted: { credits: 5 }, ttlMs: 10 });
   s.wait(50);
   s.reserve(run, { wanted: { credits: 7, branches: 1 }, holdId: "live" });
-  s.settle(s.reserve(run, { wanted: { credits: 1 }, holdId: "over" }));
+  s.settle(s.reserve(run, { wanted: { credits: 1 } }));
   s.grant(s.openWish(account, { limits: { credits: 900 }, waitMs: 60_000 }));
   return { s, account: s.node(account), run: s.node(run), there: s.node(there), step: s.node(step) };
 }
@@ -53,11 +53,16 @@ const BREAKS: readonly (readonly [string, (w: Somewhere) => void])[] = [
   ["I9", ({ run }) => Object.assign(run, { grantedTotal: { ...run.grantedTotal, credits: 301 } })],
   ["I9", ({ run }) => Object.assign(run, { returnedTotal: { ...run.returnedTotal, branches: 1 } })],
   ["I10 root", ({ s, account }) => s.state.roots.delete(account)],
-  ["I10 waiter", ({ s, account }) => s.state.effects.delete(account.waiters[0]?.effectKey ?? "")],
+  ["I10 waiter", ({ s, account }) => s.state.effects.delete([...account.waiters][0]?.effectKey ?? "")],
   ["I10 live holds", ({ run }) => Object.assign(run, { liveHolds: 0 })],
   ["I10 holders", ({ account }) => Object.assign(account, { holders: new Map() })],
-  ["I10 hold", ({ s }) => Object.assign(s.state.holds.get("over") ?? {}, { state: "lapsed" })],
+  ["I10 hold", ({ s }) => s.state.holds.set("over", ended(s.state.holds.get("live")))],
 ];
+
+/** A call that is over and still stands among those in flight. */
+function ended(hold: Hold | undefined): Hold {
+  return Object.assign(Object.create(null), hold, { state: "ended" });
+}
 
 /** A local node in doubt, with books that would be right if that were possible. */
 function breakDoubt({ run, account }: Somewhere): void {

@@ -13,9 +13,17 @@
  *   I9  limit = granted_total − returned_total, for every limited resource of an open node
  *   I10 every hold, effect and waiter that is indexed stands where the index says; live holds, holders and missing true accounts are
  *       counted; a closed received grant is either acknowledged or not
+ *   I11 what is set aside at a node is free there, is for those who claim there, and for none more than it needs at least
  */
 import { assert, InvariantError } from "#std";
-import { CONSUMABLES, type Consumable, HELD_RESOURCES, type HeldResource } from "./resource.ts";
+import {
+  CONSUMABLES,
+  type Consumable,
+  HELD_RESOURCES,
+  type HeldResource,
+  RESOURCES,
+  type Resource,
+} from "./resource.ts";
 import type { Allocation, BudgetState, Hold } from "./state.ts";
 
 /** Throws InvariantError naming the invariant and the node. */
@@ -152,8 +160,35 @@ function checkNode(state: BudgetState, node: Allocation): void {
   );
   const held = sum(node.children, (child) => (child.side === "delegated" && child.peer !== undefined ? 1 : 0));
   assert(sum(node.holders.values(), (count) => count) === held, `I10 holders at ${node.path}`);
+  checkClaims(state, node);
   for (const waiter of node.waiters)
     assert(state.effects.get(waiter.effectKey) === waiter, `I10 waiter at ${node.path}`);
+}
+
+function checkClaims(state: BudgetState, node: Allocation): void {
+  const { claims, earmarks } = node.waiters;
+  for (const resource of RESOURCES) {
+    const aside = earmarks.total[resource];
+    const at = `at ${node.path} ${resource}: ${aside} set aside`;
+    assert(earmarks.sumOf(resource) === aside, `I11 ${at}, and the marks are ${earmarks.sumOf(resource)}`);
+    const book = isHeld(resource) ? node.held[resource] : node.books[resource];
+    const free = "available" in book ? book.available : book.limit - book.inUse;
+    assert(aside === 0 || (!book.elastic && aside <= free), `I11 ${at} of ${free} free`);
+  }
+  for (const { waiter } of claims.values()) {
+    const { effectKey: key, demand } = waiter;
+    assert(state.effects.get(key) === waiter && waiter.parentId === node.id, `I11 claim ${key} at ${node.path}`);
+    const own = earmarks.of(key);
+    assert(
+      RESOURCES.every((resource) => own[resource] <= demand.min[resource]),
+      `I11 more is set aside for ${key} than it needs`,
+    );
+  }
+  for (const [key] of earmarks.entries()) assert(claims.get(key) !== undefined, `I11 set aside for nobody: ${key}`);
+}
+
+function isHeld(resource: Resource): resource is HeldResource {
+  return HELD_RESOURCES.some((held) => held === resource);
 }
 
 function checkUncorrected(node: Allocation): void {
@@ -173,5 +208,5 @@ function checkUncorrected(node: Allocation): void {
 
 function checkHold(hold: Hold): void {
   const at = `hold ${hold.id} at ${hold.allocation.path}`;
-  assert(hold.allocation.holds.has(hold) === (hold.state !== "ended"), `I10 ${at} is ${hold.state}`);
+  assert(hold.allocation.holds.has(hold) && hold.state !== "ended", `I10 ${at} is ${hold.state}`);
 }

@@ -17,7 +17,10 @@ export function limitsOf(node: Allocation): Limits {
 /** As they are with these amounts; which of them are limited never changes. */
 export function limitsWith(node: Allocation, amounts: Amounts): Limits {
   const { priorityBonus, emergencyReserve, books, held } = node;
-  const limits: { -readonly [L in keyof Limits]: Limits[L] } = { priorityBonus, emergencyReserve };
+  // Without any members at first V8 keeps room for four of them in the object, and most have four.
+  const limits: { -readonly [L in keyof Limits]: Limits[L] } = {};
+  limits.priorityBonus = priorityBonus;
+  limits.emergencyReserve = emergencyReserve;
   if (!books.credits.elastic) limits.credits = amounts.credits;
   if (!books.toolCalls.elastic) limits.toolCalls = amounts.toolCalls;
   if (!held.branches.elastic) limits.branches = amounts.branches;

@@ -7,11 +7,12 @@ import type { GrantWish } from "./command.ts";
 import { CONSUMABLES, HELD_RESOURCES, RESOURCES, type Resource } from "./resource.ts";
 import { type Allocation, type BudgetState, rootOf } from "./state.ts";
 
-/** What of a limited resource is free at a node, from the books alone. */
+/** What of a limited resource is free at a node and set aside for nobody, from the books alone. */
 export function freeAt(node: Allocation, resource: Resource): number {
   const book = resource === "credits" || resource === "toolCalls" ? node.books[resource] : node.held[resource];
   if (book.elastic) return Number.POSITIVE_INFINITY;
-  return "available" in book ? book.available : book.limit - book.inUse;
+  const aside = node.waiters.earmarks.total[resource];
+  return ("available" in book ? book.available : book.limit - book.inUse) - aside;
 }
 
 /**

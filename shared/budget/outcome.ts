@@ -16,11 +16,19 @@ import type {
   Side,
 } from "./policy.ts";
 import type { Amounts, Consumable, Limits, Resource } from "./resource.ts";
+import type { StrategyInForce } from "./strategy-in-force.ts";
 
 /** One field of a request that is wrong, by its wire name, with what to do. */
 export interface Violation {
   readonly field: string;
   readonly message: string;
+}
+
+/** A share of one resource among all that are there: the whole numbers around it. */
+export interface ShareStanding {
+  readonly least: number;
+  readonly most: number;
+  readonly weight: number;
 }
 
 /** A request that cannot be met as asked: what refused, who holds it, when to try again. */
@@ -40,8 +48,19 @@ export interface Conflict {
   readonly retryAfterMs: number;
   /** Place in the queue, 1 is next; 0 when not queued. */
   readonly position: number;
-  /** Milliseconds until the next known change at the node; an estimate. */
+  /**
+   * An estimate. Of one who waits: until there is room for it and for those before it, if what runs ends at its deadline and spends nothing
+   * more. Where that is not known, and of one who does not wait: until the next known change at the node.
+   */
   readonly expectedWaitMs: number;
+  /** The strategy that decided about a wish; absent for a call, which no strategy decides about. */
+  readonly strategy?: StrategyInForce;
+  /** Where others may have to give way: who does, or why nobody. */
+  readonly preemption?: string;
+  /** How long it has waited; present when it may not wait any longer. */
+  readonly waitedMs?: number;
+  /** Where the scarce resource is divided by weight: what the request would have. Then the holders are those above theirs, with how much. */
+  readonly share?: ShareStanding;
 }
 
 export type Refusal =
@@ -52,11 +71,20 @@ export type Refusal =
   | { readonly code: "request_reused"; readonly requestId: string }
   | { readonly code: "closing"; readonly allocationId: string; readonly path: string; readonly reason: string }
   | { readonly code: "lease_ended"; readonly allocationId: string; readonly path: string }
+  /** A PAUSE stands at this allocation: nothing new below it until it is resumed. */
+  | { readonly code: "paused"; readonly allocationId: string; readonly path: string; readonly reason: string }
   /** Only what is in doubt can be written off. */
   | { readonly code: "not_in_doubt"; readonly allocationId: string; readonly message: string }
   | { readonly code: "unsupported"; readonly message: string }
   | { readonly code: "too_many"; readonly message: string; readonly retryAfterMs: number }
   | { readonly code: "conflict"; readonly conflict: Conflict };
+
+/** A STOP as the holder is told it. */
+export interface StopTold {
+  readonly preemptionId: string;
+  /** Time to end in peace before force. */
+  readonly graceMs: number;
+}
 
 export type Outcome =
   | {
@@ -93,6 +121,13 @@ export type Outcome =
       readonly partial: boolean;
       readonly repeated: boolean;
     }
+  | {
+      readonly type: "updated";
+      readonly allocationId: string;
+      readonly before: Limits;
+      readonly after: Limits;
+      readonly repeated: boolean;
+    }
   | { readonly type: "queued"; readonly conflict: Conflict }
   | {
       readonly type: "held";
@@ -121,6 +156,8 @@ export type Outcome =
       readonly leaseTtlMs: number;
       readonly state: AllocationState;
       readonly closingReason: string | undefined;
+      /** Present: it closes by a preemption. */
+      readonly stop?: StopTold;
     }
   | {
       readonly type: "reclaimed";
@@ -129,8 +166,10 @@ export type Outcome =
       readonly pending: Amounts;
       readonly met: boolean;
       readonly returnedTotal: Amounts;
-      /** Delegated allocations that were asked and have not given everything yet. */
+      /** Delegated allocations that were asked and have not given everything yet; of PAUSE and STOP the first LIMITS.victimsToldMax. */
       readonly waitingOn: readonly string[];
+      /** Of PAUSE and STOP: delegated allocations that it stopped, the first LIMITS.victimsToldMax. */
+      readonly victims: readonly string[];
     }
   | {
       readonly type: "written_off";
@@ -158,13 +197,31 @@ export type Message =
       readonly epoch: number;
       readonly returnedTotal: Amounts;
     }
-  /** A delegated grant grew: tell its holder the counter. */
+  /** A delegated grant grew, or its deadline moved: tell its holder the counter and what is left. */
   | {
       readonly type: "granted";
       readonly holder: string;
       readonly allocationId: string;
       readonly epoch: number;
       readonly grantedTotal: Amounts;
+      readonly deadlineAtMs: number | undefined;
+      /** Pauses of it that are over; absent: not said. */
+      readonly pausesOver?: readonly string[] | undefined;
+    }
+  /** The use of a limit has come to a threshold; see low-budget.ts. */
+  | {
+      readonly type: "low_budget";
+      /** The node whose limit it is. */
+      readonly allocationId: string;
+      readonly path: string;
+      readonly resource: Consumable;
+      readonly percent: number;
+      /** Free there now. */
+      readonly available: Amount;
+      readonly limit: Amount;
+      /** Present: it is for this daemon, because `heldId`, which it holds, draws on the node. */
+      readonly holder: string | undefined;
+      readonly heldId: string;
     }
   /** A delegated child is asked to give budget back. */
   | {
@@ -176,7 +233,14 @@ export type Message =
       readonly amounts: Amounts;
       readonly mode: PreemptionMode;
       readonly reason: string;
+      /** For STOP: time to end in peace before force. */
+      readonly graceMs?: number;
+      /** Absent: not known any more, or a person's. */
+      readonly claimantPriority?: Priority;
     }
+  /** It takes nothing new until it is resumed; and it goes on. For what is held or kept here. */
+  | { readonly type: "paused"; readonly allocationId: string; readonly preemptionId: string; readonly reason: string }
+  | { readonly type: "resumed"; readonly allocationId: string }
   | {
       readonly type: "reclaim_progress";
       readonly preemptionId: string;
@@ -192,6 +256,8 @@ export type Message =
       readonly side: Side;
       readonly holder: string | undefined;
       readonly reason: string;
+      /** Present: by a preemption. */
+      readonly stop?: StopTold;
     }
   /** It has its final books. Comes again, with a higher sequence, for a received grant whose books were corrected after that. */
   | {

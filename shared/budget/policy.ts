@@ -22,7 +22,10 @@ export const CONFLICT_TYPES = [
 ] as const;
 export type ConflictType = (typeof CONFLICT_TYPES)[number];
 
-/** How children of a node compete. Absent parts are inherited; the root's default is FIRST_COME_FIRST_SERVED. */
+/**
+ * How children of a node compete. An absent strategy or aging step is inherited, and without any it is FIRST_COME_FIRST_SERVED and
+ * LIMITS.agingStepMs; the other parts are the node's own.
+ */
 export interface Policy {
   readonly strategy?: StrategyName;
   /** Requests may name their own strategy. Default false. */
@@ -31,6 +34,37 @@ export interface Policy {
   readonly queueLengthMax?: number;
   /** Longest wait in milliseconds; default LIMITS.queueWaitMsMax. */
   readonly queueWaitMsMax?: number;
+  /** Under PRIORITY_BASED: waiting for so many milliseconds raises the priority by one level; default LIMITS.agingStepMs. */
+  readonly agingStepMs?: number;
+  /**
+   * Its holder is told when so much of its credits or tool calls is used: 1 … 99, rising, at most LIMITS.lowBudgetPercentsMax of them. Absent:
+   * inherited, and without any LIMITS.lowBudgetPercents.
+   */
+  readonly lowBudgetPercents?: readonly number[];
+  /** Under PREEMPTION_ALLOWED: how it is damped. Absent: as the nearest node above says, and as usual where none does. */
+  readonly preemption?: PreemptionPolicy;
+}
+
+/** Whether the policy says nothing of its own, as most do. */
+export function isEmptyPolicy(policy: Policy): boolean {
+  for (const name in policy) if (policy[name as keyof Policy] !== undefined) return false;
+  return true;
+}
+
+/** How much of running work may be taken, and how that is damped; what is absent is as usual (LIMITS.victim…). */
+export interface PreemptionPolicy {
+  /** The worst that may be done to running work; SHRINK: it is never touched, only asked for what it has free. Usual: STOP. */
+  readonly worst?: PreemptionMode;
+  /** Work is left alone for so many milliseconds after it was granted. */
+  readonly protectMs?: number;
+  /** Work that was paused or stopped, and its next attempt, are left alone for so many milliseconds. */
+  readonly coolDownMs?: number;
+  /** Running work that is paused or stopped at a time for one request; at least 1. */
+  readonly victimsPerRoundMax?: number;
+  /** Running work is left alone where less than this percentage of what would be taken from it is missing; 0 … 100. */
+  readonly worthPercentMin?: number;
+  /** Milliseconds that stopped work has to end in peace. */
+  readonly graceMs?: number;
 }
 
 export const ALLOCATION_KINDS = ["account", "swarm", "run", "branch", "step"] as const;
@@ -49,3 +83,6 @@ export type AllocationState = "open" | "closing" | "closed";
 
 export const PREEMPTION_MODES = ["SHRINK", "PAUSE", "STOP"] as const;
 export type PreemptionMode = (typeof PREEMPTION_MODES)[number];
+
+/** What a policy may name as the worst; a PAUSE for the sake of others is not in this version. */
+export const WORST_SERVED = ["SHRINK", "STOP"] as const satisfies readonly PreemptionMode[];

@@ -1,40 +1,16 @@
-/** Requests that wait at a node: what they claim, where they stand, and how their waiting ends. */
-import { assert, LIMITS } from "#std";
-import { least } from "./amount.ts";
+/** Requests that wait at a node: where they stand, and how their waiting ends. */
+import { assert } from "#std";
+import { claimWords } from "./claim-words.ts";
 import type { GrantWish } from "./command.ts";
 import { conflictAt } from "./conflict.ts";
-import { type Draft, emit, refuse, say } from "./draft.ts";
+import { type Draft, effectKey, emit, refuse, say } from "./draft.ts";
 import type { RequestDequeued } from "./event.ts";
-import { drawable, shortOf } from "./free.ts";
+import { shortOf } from "./free.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
-import { type Amounts, type Demand, NOTHING, type Resource } from "./resource.ts";
+import { withShare } from "./share-standing.ts";
+import { sharedAt } from "./sharing.ts";
 import type { Allocation, BudgetState, Waiter } from "./state.ts";
-import type { Strategy } from "./strategies/index.ts";
-
-/** What those who wait need at least, together; it stops at the largest amount. */
-export function claimedWith(claimed: Amounts, { demand: { min } }: Waiter): Amounts {
-  const sum = (resource: Resource) =>
-    least((claimed[resource] + min[resource]) as typeof min.credits, LIMITS.amountMax as typeof min.credits);
-  return {
-    credits: sum("credits"),
-    toolCalls: sum("toolCalls"),
-    branches: sum("branches"),
-    memoryBytes: sum("memoryBytes"),
-  };
-}
-
-/** The resource because of which a request that fits must wait behind all those who wait already. */
-export function blockedAt(parent: Allocation, demand: Demand, strategy: Strategy): Resource | undefined {
-  if (parent.waiters.length === 0) return undefined;
-  const free = drawable(parent);
-  let claimed = NOTHING;
-  for (const waiter of parent.waiters) {
-    claimed = claimedWith(claimed, waiter);
-    const blocked = strategy.blockedBy({ demand, claimed, free });
-    if (blocked) return blocked;
-  }
-  return undefined;
-}
+import { withdrawClaim } from "./withdraw-claim.ts";
 
 function parentOf(state: BudgetState, waiter: Waiter): Allocation {
   const parent = state.allocations.get(waiter.parentId);
@@ -44,27 +20,38 @@ function parentOf(state: BudgetState, waiter: Waiter): Allocation {
 
 /** The present place of a request that waits. */
 export function standing(draft: Draft, waiter: Waiter): OutcomeOf<"queued"> {
-  const parent = parentOf(draft.state, waiter);
+  const node = parentOf(draft.state, waiter);
   const { min } = waiter.demand;
-  const head = parent.waiters[0]?.demand.min ?? min;
-  const resource = shortOf(parent, min) ?? shortOf(parent, head) ?? "credits";
-  const position = parent.waiters.indexOf(waiter) + 1;
-  const conflict = conflictAt({ node: parent, resource, wanted: min[resource], nowMs: draft.nowMs, position });
-  return { type: "queued", conflict };
+  const [head] = node.waiters;
+  const resource = shortOf(node, min) ?? (head && shortOf(node, head.demand.min)) ?? "credits";
+  const { rank, claimed } = node.waiters.before(waiter);
+  const place = { position: rank + 1, claimed: claimed[resource] } as const;
+  const wanted = min[resource];
+  const { request: wish } = waiter;
+  const found = conflictAt({ node, resource, wanted, nowMs: draft.nowMs, wish, ...place });
+  const shared = sharedAt(draft.state, node);
+  const sharing = { wish, demand: waiter.demand, claimed, waiter };
+  const conflict = shared ? withShare(draft.state, shared, sharing, found) : found;
+  const preemption = claimWords(node, waiter);
+  return { type: "queued", conflict: preemption === undefined ? conflict : { ...conflict, preemption } };
 }
 
 export function dequeue(draft: Draft, waiter: Waiter, cause: RequestDequeued["cause"]): void {
+  withdrawClaim(draft, waiter);
   emit(draft, { type: "request_dequeued", atMs: draft.nowMs, effectKey: waiter.effectKey, cause });
 }
 
 /** What waited has its answer. */
 export function tell(draft: Draft, { caller, requestId }: GrantWish, outcome: Outcome): void {
-  say(draft, { type: "decided", caller, requestId, outcome });
+  const { deciding } = draft;
+  if (deciding && deciding.key === effectKey(caller, requestId)) deciding.outcome = outcome;
+  else say(draft, { type: "decided", caller, requestId, outcome });
 }
 
-/** A request for more that has lost what it asked for: the allocation is closing. */
-export function isIdle(state: BudgetState, { request }: Waiter): boolean {
-  return request.type === "raise" && state.allocations.get(request.allocationId)?.state !== "open";
+/** Those who wait for more of an allocation that closes wait in vain, and would be in the way of others. */
+export function turnAwayRaises(draft: Draft, { id, parent }: Allocation): void {
+  if (!parent || parent.waiters.size === 0) return;
+  for (const waiter of parent.waiters.raisesOf(id)) turnAway(draft, waiter, "refused");
 }
 
 /** Ends a wait without a grant and tells the caller why. */
@@ -74,7 +61,8 @@ export function turnAway(draft: Draft, waiter: Waiter, cause: "timed_out" | "can
   const refusal = cause === "timed_out" ? standing(draft, waiter) : undefined;
   dequeue(draft, waiter, cause);
   if (refusal) {
-    tell(draft, request, refuse({ code: "conflict", conflict: { ...refusal.conflict, position: 0 } }));
+    const waitedMs = draft.nowMs - waiter.arrivedAtMs;
+    tell(draft, request, refuse({ code: "conflict", conflict: { ...refusal.conflict, position: 0, waitedMs } }));
     return;
   }
   const asked = request.type === "raise" ? draft.state.allocations.get(request.allocationId) : undefined;

@@ -4,7 +4,7 @@
  */
 import { amount } from "./amount.ts";
 import { freeAt } from "./nothing-stuck.test-support.ts";
-import type { Policy } from "./policy.ts";
+import { type Policy, PRIORITIES } from "./policy.ts";
 import { acknowledge, lateAccount, report, returned, writeOff, writeOffBelow } from "./random-holders.test-support.ts";
 import { type Consumable, RESOURCES, type Resource } from "./resource.ts";
 import { limits, some } from "./scenario.test-support.ts";
@@ -16,7 +16,15 @@ const POLICIES: readonly Policy[] = [
   {},
   { strategy: "QUEUE_AND_WAIT" },
   { strategy: "QUEUE_AND_WAIT", queueLengthMax: 4 },
-  { strategy: "QUEUE_AND_WAIT" },
+  { strategy: "QUEUE_AND_WAIT", agingStepMs: 200 },
+  { strategy: "PRIORITY_BASED" },
+  { strategy: "PRIORITY_BASED", agingStepMs: 5_000 },
+  { strategy: "PREEMPTION_ALLOWED" },
+  { strategy: "PREEMPTION_ALLOWED", preemption: { protectMs: 0, coolDownMs: 2_000, graceMs: 1_000 } },
+  { strategy: "PREEMPTION_ALLOWED", preemption: { worst: "SHRINK", protectMs: 0, victimsPerRoundMax: 1 } },
+  { strategy: "PREEMPTION_ALLOWED", preemption: { protectMs: 0, coolDownMs: 0, victimsPerRoundMax: 1 } },
+  { strategy: "PROPORTIONAL_SHARING" },
+  { strategy: "PROPORTIONAL_SHARING", requestMayChoose: true },
   { requestMayChoose: true },
 ];
 const somePolicy = (n: number): Policy => pick(POLICIES, n) ?? {};
@@ -63,6 +71,7 @@ const open: Op = (w, a, b, c) => {
     min: atLeast(asked, part(c, 3, 4)),
     policy: somePolicy(part(c, 120, 8)),
     waitMs: someWaitMs(part(a, 11, 7)),
+    priority: pick(PRIORITIES, part(b, 5, 11)) ?? "NORMAL",
     byHolder: delegated && part(c, 5, 4) === 0,
     pooled: somePooled(part(a, 17, 12)),
     strategy: part(b, 13, 6) === 0 ? "QUEUE_AND_WAIT" : undefined,
@@ -89,6 +98,20 @@ const setLimits: Op = (w, a, b, c) => {
   const set = Object.fromEntries(limited.map((resource) => [resource, all[resource]]));
   const policy = part(c, 6, 3) === 0 ? somePolicy(c) : node.policy;
   w.run({ type: "set_limits", allocationId: node.id, limits: limits(set), policy });
+};
+
+const updateLimits: Op = (w, a, b, c) => {
+  const node = w.one("any", c);
+  if (!node) return;
+  const asked = Object.entries(someLimits(a, b, part(c, 5, 3) === 0 ? 8 : 1)).filter(
+    (_, i) => part(c, 2 ** i, 2) === 0,
+  );
+  const wanted =
+    part(b, 5, 3) === 0
+      ? { ...Object.fromEntries(asked), durationMs: 1 + part(a, 3, 90_000) }
+      : Object.fromEntries(asked);
+  const requestId = w.s.id("update");
+  w.run({ type: "update_limits", caller: "person", requestId, allocationId: node.id, limits: limits(wanted) });
 };
 
 const close: Op = (w, a) => {
@@ -130,26 +153,35 @@ const reserve: Op = (w, a, b, c) => {
   w.run({ ...ids, wanted: some(wanted), min: some(min), ttlMs: 1 + part(a, 7, 20_000) });
 };
 
+/** A call in flight or over: whose it is, and what was set aside for it. */
+function callOf(w: World, id = "") {
+  const { holds, ended } = w.s.state;
+  const hold = holds.get(id);
+  if (hold) return { id, allocationId: hold.allocation.id, ...hold.amounts };
+  const call = ended.call(id);
+  return call && { id, allocationId: call.allocationId, credits: call.credits, toolCalls: call.charged.toolCalls };
+}
+
 const extend: Op = (w, a, b) => {
   const holdId = w.holdId(a);
-  const allocationId = w.s.state.holds.get(holdId ?? "")?.allocation.id;
+  const allocationId = callOf(w, holdId)?.allocationId;
   if (holdId && allocationId) w.run({ type: "extend", allocationId, holdId, ttlMs: 1 + (b % 20_000) });
 };
 
 const settle: Op = (w, a, b, c) => {
-  const hold = w.s.state.holds.get(w.holdId(a) ?? "");
+  const hold = callOf(w, w.holdId(a));
   if (!hold) return;
   // A third each below, at and above what was set aside.
   const scale = (x: number, n: number) => Math.floor((x * [0, 1, 2, 3, 3, 5][n % 6]!) / 3) + (n % 7 === 6 ? 40 : 0);
-  const [credits, toolCalls] = [amount(scale(hold.amounts.credits, b)), amount(scale(hold.amounts.toolCalls, c))];
+  const [credits, toolCalls] = [amount(scale(hold.credits, b)), amount(scale(hold.toolCalls, c))];
   const facts = { networkBytes: b % 9, diskBytes: 0, gpuMs: 0, memoryPeakBytes: c % 900 };
-  const which = { type: "settle", allocationId: hold.allocation.id, holdId: hold.id, final: c % 3 > 0 } as const;
+  const which = { type: "settle", allocationId: hold.allocationId, holdId: hold.id, final: c % 3 > 0 } as const;
   w.run({ ...which, credits, toolCalls, ...facts });
 };
 
 const release: Op = (w, a) => {
-  const hold = w.s.state.holds.get(w.holdId(a) ?? "");
-  if (hold) w.run({ type: "release", allocationId: hold.allocation.id, holdId: hold.id });
+  const hold = callOf(w, w.holdId(a));
+  if (hold) w.run({ type: "release", allocationId: hold.allocationId, holdId: hold.id });
 };
 
 const receiveLimit: Op = (w, a, b, c) => {
@@ -163,7 +195,8 @@ const receiveLimit: Op = (w, a, b, c) => {
     memoryBytes: memoryBytes + (c % 40),
   };
   const grantedTotal = some(c % 4 === 0 ? { credits: Math.floor(credits / 2) } : up);
-  w.run({ type: "receive_limit", allocationId: node.id, epoch: c % 19 === 0 ? 2 : 1, grantedTotal });
+  const deadlineLeftMs = part(a, 13, 4) === 0 ? part(b, 9, 60_000) : undefined;
+  w.run({ type: "receive_limit", allocationId: node.id, epoch: c % 19 === 0 ? 2 : 1, grantedTotal, deadlineLeftMs });
 };
 
 const returnSurplus: Op = (w, a, b) => {
@@ -184,8 +217,25 @@ const reclaim: Op = (w, a, b, c) => {
   w.preemptions.push({ preemptionId, allocationId });
   const amounts =
     c % 4 === 0 ? undefined : some({ credits: b % 200, toolCalls: c % 3, branches: b % 2, memoryBytes: c % 50 });
-  const mode = c % 23 === 0 ? "PAUSE" : "SHRINK";
-  w.run({ type: "reclaim", preemptionId, allocationId, epoch: undefined, amounts, mode, reason: "test" });
+  const mode = c % 23 === 0 ? "STOP" : c % 7 === 0 ? "PAUSE" : "SHRINK";
+  const graceMs = (b * 100) % 5_000;
+  w.run({ type: "reclaim", preemptionId, allocationId, epoch: undefined, amounts, mode, reason: "test", graceMs });
+};
+
+/** Of a node that is paused, if there is one. */
+const goOn: Op = (w, a) => {
+  const paused = [...w.s.state.allocations.values()].filter(({ reclaims }) =>
+    [...reclaims.values()].some(({ mode }) => mode === "PAUSE"),
+  );
+  const node = pick(paused, a);
+  if (!node) return;
+  const { id: allocationId, grantedTotal, reclaims } = node;
+  if (node.side !== "received") {
+    w.run({ type: "resume", caller: "person", requestId: w.s.id("resume"), allocationId });
+    return;
+  }
+  const pausesOver = [...reclaims.keys()].slice(0, 1 + (a % 2));
+  w.run({ type: "receive_limit", allocationId, epoch: 1, grantedTotal, pausesOver });
 };
 
 const cancelReclaim: Op = (w, a) => {
@@ -210,6 +260,7 @@ export const OPS: readonly (readonly [Op, number])[] = [
   [open, 14],
   [raise, 6],
   [setLimits, 2],
+  [updateLimits, 4],
   [close, 4],
   [note, 1],
   [cancelRequest, 2],
@@ -227,6 +278,7 @@ export const OPS: readonly (readonly [Op, number])[] = [
   [returnSurplus, 1],
   [renew, 1],
   [reclaim, 4],
+  [goOn, 2],
   [cancelReclaim, 1],
   [wait, 6],
   [restart, 1],

@@ -63,7 +63,8 @@ function zip(a: Amounts, b: Amounts, combine: (x: Amount, y: Amount) => Amount):
 }
 
 export function addAmounts(a: Amounts, b: Amounts): Amounts {
-  return zip(a, b, add);
+  // Most counters begin at nothing.
+  return a === NOTHING ? b : zip(a, b, add);
 }
 
 /** Resource by resource a − b, or zero where b is larger. */

@@ -7,19 +7,46 @@
  * - A closed allocation in whose subtree something is written off: until a true account has corrected that, and ten minutes more.
  */
 import { assert, LIMITS } from "#std";
-import { NO_LIST, type Texts, withLast, withoutIndex } from "./collections.ts";
+import { NO_LIST, withLast, withoutIndex } from "./collections.ts";
+import { answerOf } from "./effect.ts";
 import type { FinalAcknowledged, MemoryReleased } from "./event.ts";
+import { limitsWith } from "./limits-of.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
 /** The node has closed; its effects and, if nothing more can come for it, its record are given up in ten minutes. */
 export function keepEnded(state: BudgetState, node: Allocation): void {
   if (node.side === "received") state.unacknowledged.add(node);
-  release(state, node, node.effectKeys);
+  endEffects(state, node);
+  release(state, node);
   if (node.parent) keepClosed(state, node.parent, node);
 }
 
-function release(state: BudgetState, { id }: Allocation, effectKeys: Texts): void {
-  state.ended.push({ id, effectKeys, forgetAtMs: state.engineTimeMs + LIMITS.effectMemoryMs });
+/** The answers of its requests are final now: they are put by, and the allocation has them no longer. */
+function endEffects(state: BudgetState, node: Allocation): void {
+  const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;
+  const { effectKeys } = node;
+  if (typeof effectKeys === "string") endEffect(state, effectKeys, forgetAtMs);
+  else for (const key of effectKeys) endEffect(state, key, forgetAtMs);
+  node.effectKeys = NO_LIST;
+}
+
+/** Puts by the answer that is kept under the key. */
+export function endEffect(state: BudgetState, key: string, forgetAtMs: number): void {
+  const effect = state.effects.take(key);
+  assert(effect !== undefined, "an answer that is put by is kept");
+  const kept = { forgetAtMs, fingerprint: effect.fingerprint, key } as const;
+  if (effect.kind === "opening") {
+    state.ended.addOpening(kept, effect, limitsWith(effect.node, effect.grantedTotal));
+    return;
+  }
+  const answer = answerOf(effect);
+  assert(answer !== undefined, "what is put by has its answer");
+  state.ended.addAnswer(kept, answer);
+}
+
+/** In ten minutes it may be forgotten, if nothing keeps it then. */
+function release(state: BudgetState, { id }: Allocation): void {
+  state.ended.addAllocation(id, state.engineTimeMs + LIMITS.effectMemoryMs);
 }
 
 function keepClosed(state: BudgetState, parent: Allocation, node: Allocation): void {
@@ -33,7 +60,7 @@ function keepClosed(state: BudgetState, parent: Allocation, node: Allocation): v
   forget(state, oldest);
 }
 
-/** What closed below it cannot be reached any more either. Answers and calls that speak of it still know it. */
+/** What closed below it cannot be reached any more either. Its answers and calls are remembered all the same. */
 function forget(state: BudgetState, node: Allocation): void {
   state.allocations.delete(node.id);
   for (const child of node.closedChildren) forget(state, child);
@@ -51,20 +78,16 @@ function mayBeForgotten(state: BudgetState, node: Allocation): boolean {
 }
 
 export function evolveMemoryReleased(state: BudgetState, event: MemoryReleased): void {
-  for (const { id, effectKeys } of state.ended.takeUpTo(event.upToMs)) {
-    if (typeof effectKeys === "string") state.effects.delete(effectKeys);
-    else for (const key of effectKeys) state.effects.delete(key);
-    if (state.holds.delete(id)) continue;
-    const node = state.allocations.get(id);
-    if (!node || !mayBeForgotten(state, node)) continue;
+  state.ended.forgetUpTo(event.upToMs, state.allocations, (node) => {
+    if (!mayBeForgotten(state, node)) return;
     const { parent } = node;
     if (!parent) {
       forgetRoot(state, node);
-      continue;
+      return;
     }
     parent.closedChildren = withoutIndex(parent.closedChildren, parent.closedChildren.indexOf(node));
     forget(state, node);
-  }
+  });
 }
 
 /** The tier above has the account of a closed received grant. */
@@ -72,7 +95,7 @@ export function evolveFinalAcknowledged(state: BudgetState, event: FinalAcknowle
   const known = state.unacknowledged.delete(node);
   assert(known && node.uncorrected === 0, `nothing was to be acknowledged of ${event.allocationId}`);
   state.acknowledged.add(node);
-  release(state, node, NO_LIST);
+  release(state, node);
   if (state.acknowledged.size <= LIMITS.closedRootsMax) return;
   const [oldest = node] = state.acknowledged;
   forgetRoot(state, oldest);
@@ -84,6 +107,6 @@ export function changeUncorrected(state: BudgetState, node: Allocation, by: numb
   state.uncorrected += by;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     at.uncorrected += by;
-    if (at.uncorrected === 0 && at.state === "closed") release(state, at, NO_LIST);
+    if (at.uncorrected === 0 && at.state === "closed") release(state, at);
   }
 }

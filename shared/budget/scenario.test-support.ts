@@ -288,8 +288,8 @@ export class Scenario {
 
   /** Settles a hold at its allocation; final unless told otherwise. */
   settle(holdId: string, { credits = 0, toolCalls = 0, final = true }: Cost = {}): Outcome {
-    const hold = this.state.holds.get(holdId);
-    const allocationId = hold?.allocation.id ?? "unknown";
+    const { holds, ended } = this.state;
+    const allocationId = holds.get(holdId)?.allocation.id ?? ended.call(holdId)?.allocationId ?? "unknown";
     const cost = { credits: amount(credits), toolCalls: amount(toolCalls), final } as const;
     const facts = { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0 } as const;
     return this.ask({ type: "settle", allocationId, holdId, ...cost, ...facts });

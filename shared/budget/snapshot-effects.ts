@@ -1,16 +1,16 @@
-/** The kept answers of a state as parts: what the hold or the allocation of an answer says just so is not said again. */
+/** The kept answers of what goes on as parts: what the hold or the allocation of an answer says just so is not said again. */
 import { assert } from "#std";
-import { openedAnswer } from "./effect.ts";
+import type { Answer, KeptAnswer } from "./kept-answer.ts";
 import { limitsWith } from "./limits-of.ts";
 import type { EffectPart, KeyPlace } from "./snapshot-part.ts";
 import { type Places, placeOf } from "./snapshot-places.ts";
-import type { Allocation, Answer, BudgetState, KeptAnswer, KeptCall, KeptOpening, Waiter } from "./state.ts";
+import type { Allocation, BudgetState, Hold, KeptOpening, Waiter } from "./state.ts";
 
 export function* effectParts(state: BudgetState, places: Places): Generator<EffectPart, void> {
   const keys = new KeyFinder(places);
   for (const [key, effect] of state.effects) {
     if (effect.kind === "waiting") yield waitingPart(places, key, effect);
-    else if (effect.kind === "opening") yield openingPart(state, { places, keys, key }, effect);
+    else if (effect.kind === "opening") yield openingPart({ places, keys, key }, effect);
     else if (effect.kind === "call") yield callPart(places, key, effect);
     else yield answerPart(state, { places, keys, key }, effect);
   }
@@ -23,10 +23,8 @@ function waitingPart(places: Places, key: string, waiter: Waiter): EffectPart {
   return { type: "effect", kind: "waiting", waiter: place };
 }
 
-function openingPart(state: BudgetState, { places, keys, key }: Finding, opening: KeptOpening): EffectPart {
+function openingPart({ places, keys, key }: Finding, opening: KeptOpening): EffectPart {
   const { fingerprint, node, policy, grantedTotal, epoch, leaseTtlMs, partial } = opening;
-  // A forgotten allocation may still be known to calls, but not with its keys.
-  if (state.allocations.get(node.id) !== node) return inFull(key, fingerprint, openedAnswer(opening));
   const answer = { policy, limits: limitsWith(node, grantedTotal), grantedTotal, epoch, leaseTtlMs, partial };
   const allocation = placeOf(places, node);
   return { type: "effect", kind: "opening", key: keys.find(places, node, key), fingerprint, allocation, answer };
@@ -37,10 +35,11 @@ function inFull(key: string, fingerprint: number, { repeated, ...answer }: Answe
   return { type: "effect", kind: "answer", key, fingerprint, answer };
 }
 
-function callPart(places: Places, key: string, { fingerprint, hold, ...answer }: KeptCall): EffectPart {
+function callPart(places: Places, key: string, hold: Hold): EffectPart {
+  const { fingerprint, answeredUntilMs } = hold;
   const place = places.holds.get(hold);
   assert(place !== undefined && hold.effectKey === key, `the call that ${key} placed is not known`);
-  const expiresAtMs = answer.expiresAtMs === hold.expiresAtMs ? undefined : answer.expiresAtMs;
+  const expiresAtMs = answeredUntilMs === hold.expiresAtMs ? undefined : answeredUntilMs;
   return { type: "effect", kind: "call", fingerprint, hold: place, expiresAtMs };
 }
 

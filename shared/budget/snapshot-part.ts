@@ -6,8 +6,12 @@
  * What follows from other parts is left out: open children and unended holds of a node, the roots, the answer of a call as far as it is
  * the hold's, the facts of an allocation in the answer that opened it.
  */
+import type { Claim } from "./claims.ts";
 import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
+import type { Amounts } from "./resource.ts";
+import type { ShareWish } from "./share-wish.ts";
 import type { Allocation, BudgetState, Hold, Reclaim, Tally, Waiter } from "./state.ts";
+import type { History } from "./victims.ts";
 
 /** The kinds of parts, in the order in which they come. */
 export const PART_TYPES = [
@@ -15,6 +19,9 @@ export const PART_TYPES = [
   "allocation",
   "hold",
   "waiter",
+  "claim",
+  "earmark",
+  "history",
   "ended",
   "effect_keys",
   "closed_children",
@@ -22,6 +29,7 @@ export const PART_TYPES = [
   "note",
   "final_account",
   "effect",
+  "remembered",
   "due",
   "end",
 ] as const;
@@ -33,16 +41,28 @@ export type Place = number;
 /** Always first: what the state is as a whole. */
 export type HeaderPart = { readonly type: "header" } & Omit<
   BudgetState,
-  "allocations" | "roots" | "unacknowledged" | "acknowledged" | "holds" | "effects" | "ended" | "due"
+  | "allocations"
+  | "roots"
+  | "unacknowledged"
+  | "acknowledged"
+  | "holds"
+  | "effects"
+  | "ended"
+  | "due"
+  | "victims"
+  | "sharing"
 >;
 
 /** What other parts say of an allocation, or what follows from them. */
 type ToldElsewhere =
   | "parent"
   | "path"
+  | "pathTo"
   | "effectKeys"
   | "tally"
   | "children"
+  | "older"
+  | "younger"
   | "holders"
   | "closedChildren"
   | "holds"
@@ -56,8 +76,8 @@ type ToldElsewhere =
 export interface AllocationPart extends Readonly<Omit<Allocation, ToldElsewhere>> {
   readonly type: "allocation";
   /**
-   * Pushed out of the reports, and known only to calls that were its own: kept for them, without notes, effect keys, preemptions and
-   * closed children, which nobody can reach. These come after all others.
+   * Pushed out of the reports, and known only to calls that were its own: without notes, effect keys, preemptions and closed children. These
+   * come after all others. Read, and no longer written: what is remembered of a call says all of it.
    */
   readonly forgotten: boolean;
   readonly parent: Place | undefined;
@@ -68,10 +88,13 @@ export interface AllocationPart extends Readonly<Omit<Allocation, ToldElsewhere>
   readonly holders: readonly (readonly [string, number])[];
   /** The first EFFECT_KEYS_PER_PART; parts of type `effect_keys` go on. */
   readonly effectKeys: string[];
+  /** What it wishes of a parent that divides by weight; absent: nothing is said. */
+  readonly wish?: ShareWish;
 }
 
 /** Exactly one of `requestId` and `effectKey` is there. */
-export interface HoldPart extends Readonly<Omit<Hold, "allocation" | "effectKey">> {
+export interface HoldPart
+  extends Readonly<Omit<Hold, "allocation" | "effectKey" | "kind" | "fingerprint" | "answeredUntilMs">> {
   readonly type: "hold";
   readonly allocation: Place;
   /** The request under its own allocation, which is what reserves are remembered by. */
@@ -80,13 +103,36 @@ export interface HoldPart extends Readonly<Omit<Hold, "allocation" | "effectKey"
   readonly effectKey: string | undefined;
 }
 
-/** Those of one parent in the order in which they stand there. What one demands follows from its request. */
-export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "parentId"> {
+/** Those of one parent in the order in which they stand there. What one demands, and its priority, follow from its request. */
+export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "lane" | "base" | "parentId"> {
   readonly type: "waiter";
   readonly parent: Place;
 }
 
-/** What may be forgotten, and when, in that order. Exactly one of `hold`, `allocation` and `id` is there. */
+/** A waiter to which others give way; those of one node in the order in which they stand there. */
+export interface ClaimPart extends Readonly<Omit<Claim, "waiter">> {
+  readonly type: "claim";
+  readonly waiter: Place;
+}
+
+/** What is set aside at a node; in the order in which it stands there. */
+export interface EarmarkPart {
+  readonly type: "earmark";
+  readonly allocation: Place;
+  readonly key: string;
+  readonly amounts: Amounts;
+}
+
+/** What is kept of work that may have to give way; the allocation may be gone. The oldest first. */
+export interface HistoryPart extends History {
+  readonly type: "history";
+  readonly allocationId: string;
+}
+
+/**
+ * What may be forgotten, and when, in that order. Exactly one of `hold`, `allocation` and `id` is there. Read, and no longer written: what has
+ * ended is told by `remembered` parts.
+ */
 export interface EndedPart {
   readonly type: "ended";
   readonly forgetAtMs: number;
@@ -137,7 +183,7 @@ export type KeyPlace = string | number;
 
 type Opened = OpenedAnswer;
 type Raised = OutcomeOf<"raised">;
-type Rest = OutcomeOf<"held"> | OutcomeOf<"written_off">;
+type Rest = OutcomeOf<"held"> | OutcomeOf<"written_off"> | OutcomeOf<"updated">;
 /** A kept answer is that of the first request. */
 type Kept<Answer> = Answer extends { readonly repeated: boolean } ? Readonly<Omit<Answer, "repeated">> : never;
 
@@ -190,6 +236,12 @@ export interface AnswerEffect {
 /** The kept answer of one request, in the order in which they are kept. */
 export type EffectPart = CallEffect | OpeningEffect | RaisingEffect | WaitingEffect | AnswerEffect;
 
+/** What has ended and is remembered, as the memory of ended work holds it; whole records in order, which go on in the next part. */
+export interface RememberedPart {
+  readonly type: "remembered";
+  readonly bytes: Uint8Array;
+}
+
 export type DueName = keyof BudgetState["due"];
 
 /** What is due, in order; may go on in the next part. Places are those of holds, allocations or waiters; when follows from these. */
@@ -211,6 +263,9 @@ export type SnapshotPart =
   | AllocationPart
   | HoldPart
   | WaiterPart
+  | ClaimPart
+  | EarmarkPart
+  | HistoryPart
   | EndedPart
   | EffectKeysPart
   | ClosedChildrenPart
@@ -218,6 +273,7 @@ export type SnapshotPart =
   | NotePart
   | FinalAccountPart
   | EffectPart
+  | RememberedPart
   | DuePart
   | EndPart;
 

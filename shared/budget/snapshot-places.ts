@@ -5,8 +5,6 @@ import type { Allocation, BudgetState, Hold, Waiter } from "./state.ts";
 
 export interface Places {
   readonly allocations: ReadonlyMap<Allocation, Place>;
-  /** Allocations that only calls still know, after all others; parents first. */
-  readonly forgotten: readonly Allocation[];
   readonly holds: ReadonlyMap<Hold, Place>;
   /** In the order of their places. */
   readonly waiters: ReadonlyMap<Waiter, Place>;
@@ -19,19 +17,9 @@ export function placesOf(state: BudgetState): Places {
     allocations.set(node, allocations.size);
     for (const waiter of node.waiters) waiters.set(waiter, waiters.size);
   }
-  const forgotten: Allocation[] = [];
   const holds = new Map<Hold, Place>();
-  for (const hold of state.holds.values()) {
-    holds.set(hold, holds.size);
-    if (!allocations.has(hold.allocation)) addForgotten(hold.allocation, allocations, forgotten);
-  }
-  return { allocations, forgotten, holds, waiters };
-}
-
-function addForgotten(node: Allocation, allocations: Map<Allocation, Place>, forgotten: Allocation[]): void {
-  if (node.parent && !allocations.has(node.parent)) addForgotten(node.parent, allocations, forgotten);
-  allocations.set(node, allocations.size);
-  forgotten.push(node);
+  for (const hold of state.holds.values()) holds.set(hold, holds.size);
+  return { allocations, holds, waiters };
 }
 
 /** The place of an allocation, which must be known. */

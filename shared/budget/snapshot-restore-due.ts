@@ -15,6 +15,12 @@ export function restoreDue(restoring: Restoring, index: DueName, place: Place): 
   } else if (index === "waiters") {
     const waiter = waiterAt(restoring, place);
     due.waiters.add(waiter, waiter.untilMs);
+  } else if (index === "claims") {
+    const waiter = waiterAt(restoring, place);
+    const claim = restoring.state.allocations.get(waiter.parentId)?.waiters.claims.get(waiter.effectKey);
+    if (!claim)
+      throw new SnapshotError(`${JSON.stringify(waiter.effectKey)} is in the index of claims and claims nothing`);
+    due.claims.add(waiter, claim.lookAtMs);
   } else {
     const node = nodeAt(restoring, place);
     due[index].add(node, timeOf(node, index));
@@ -31,10 +37,16 @@ function timeOf(node: Allocation, index: "leases" | "deadlines"): number {
 }
 
 /** Throws when a live hold or a waiting request would never become due. */
-export function allDue({ holds, waiters, seenDue }: Restoring): void {
+export function allDue({ state, holds, waiters, seenDue }: Restoring): void {
   const live = holds.reduce((count, { state }) => (state === "live" ? count + 1 : count), 0);
   if (seenDue.holds.size !== live) {
     throw new SnapshotError(`${live} holds are live, and ${seenDue.holds.size} of them become due`);
+  }
+  const claims = waiters.filter(({ parentId, effectKey }) =>
+    state.allocations.get(parentId)?.waiters.claims.get(effectKey),
+  );
+  if (seenDue.claims.size !== claims.length) {
+    throw new SnapshotError(`${claims.length} requests claim, and ${seenDue.claims.size} of them become due`);
   }
   if (seenDue.waiters.size !== waiters.length) {
     throw new SnapshotError(`${waiters.length} requests wait, and ${seenDue.waiters.size} of them become due`);

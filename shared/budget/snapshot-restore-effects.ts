@@ -47,8 +47,9 @@ function keyAt({ id, effectKeys }: Allocation, key: KeyPlace): string {
 
 function restoreCall(restoring: Restoring, part: CallEffect): void {
   const hold = holdAt(restoring, part.hold);
-  const { fingerprint, expiresAtMs = hold.expiresAtMs } = part;
-  remember(restoring, hold.effectKey, { kind: "call", fingerprint, hold, expiresAtMs });
+  hold.fingerprint = part.fingerprint;
+  hold.answeredUntilMs = part.expiresAtMs ?? hold.expiresAtMs;
+  remember(restoring, hold.effectKey, hold);
 }
 
 function restoreOpening(restoring: Restoring, { allocation, key, answer, fingerprint }: OpeningEffect): void {

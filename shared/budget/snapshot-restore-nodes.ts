@@ -1,18 +1,27 @@
-/** Allocations, holds, waiters and what has ended, from the parts of a snapshot; and the way from places back to them. */
+/** Allocations, holds and waiters, from the parts of a snapshot; and the way from places back to them. */
 import { ZERO } from "./amount.ts";
-import { NO_ENTRIES, NO_LIST, type Texts, withItem, withLast } from "./collections.ts";
+import { NO_ENTRIES, NO_LIST, type Texts, withItem } from "./collections.ts";
 import { demandOf } from "./demand.ts";
 import { effectKey } from "./draft.ts";
+import { joinQueue } from "./evolve-queue.ts";
 import { ownBook, ownHeldBook } from "./ledger.ts";
 import { CONSUMABLES, HELD_RESOURCES, type Limits } from "./resource.ts";
+import { withSibling } from "./siblings.ts";
 import { SnapshotError } from "./snapshot-error.ts";
-import type { AllocationPart, DueName, EndedPart, HoldPart, Place, WaiterPart } from "./snapshot-part.ts";
+import type { AllocationPart, DueName, HoldPart, Place, WaiterPart } from "./snapshot-part.ts";
 import { Allocation, type BudgetState, createState, Hold, type Opening, ownTally, type Waiter } from "./state.ts";
+import { baseOf } from "./turn.ts";
+import { laneOf } from "./waiter.ts";
 
-interface RestoredSubject {
-  readonly id: string;
-  effectKeys: Texts;
+/** Something that has ended, told by itself: in a snapshot of the first format. */
+export interface RestoredSubject {
   readonly forgetAtMs: number;
+  readonly id: string;
+  readonly hold: Hold | undefined;
+  /** An allocation that is there: its effect keys may still be on their way. */
+  readonly node: Allocation | undefined;
+  /** Of what is itself gone. */
+  effectKeys: Texts;
 }
 
 /** A state that is being built, and what came for each place. */
@@ -21,17 +30,19 @@ export interface Restoring {
   readonly nodes: Allocation[];
   readonly holds: Hold[];
   readonly waiters: Waiter[];
+  /** Only of a snapshot that tells what has ended one by one. */
   readonly ended: RestoredSubject[];
   readonly seenDue: { readonly [D in DueName]: Set<Place> };
 }
 
-export function createRestoring(): Restoring {
+/** `hashSeed`: see createState. */
+export function createRestoring(hashSeed: number): Restoring {
   const seenDue = { holds: new Set<Place>(), leases: new Set<Place>(), deadlines: new Set<Place>() };
   const empty = { nodes: [], holds: [], waiters: [], ended: [] };
-  return { state: createState(), ...empty, seenDue: { ...seenDue, waiters: new Set() } };
+  return { state: createState(hashSeed), ...empty, seenDue: { ...seenDue, waiters: new Set(), claims: new Set() } };
 }
 
-function found<T>(items: readonly T[], place: Place, what: string): T {
+export function found<T>(items: readonly T[], place: Place, what: string): T {
   const item = items[place];
   if (item === undefined) throw new SnapshotError(`it refers to ${what} ${place} of ${items.length}`);
   return item;
@@ -49,10 +60,6 @@ export function waiterAt({ waiters }: Restoring, place: Place): Waiter {
   return found(waiters, place, "waiting request");
 }
 
-export function endedAt({ ended }: Restoring, place: Place): RestoredSubject {
-  return found(ended, place, "ended subject");
-}
-
 export function restoreAllocation(restoring: Restoring, part: AllocationPart): void {
   const { state, nodes } = restoring;
   const parent = part.parent === undefined ? undefined : nodeAt(restoring, part.parent);
@@ -65,8 +72,9 @@ export function restoreAllocation(restoring: Restoring, part: AllocationPart): v
   const known = state.allocations.size;
   state.allocations.set(node.id, node);
   if (state.allocations.size === known) throw new SnapshotError(`allocation ${node.id} stands twice`);
+  if (part.wish) state.sharing.wishes.set(node, part.wish);
   if (!parent) state.roots.add(node);
-  else if (node.state !== "closed") parent.children = withItem(parent.children, node);
+  else if (node.state !== "closed") parent.children = withSibling(parent.children, node);
 }
 
 function allocationOf(part: AllocationPart, parent: Allocation | undefined): Allocation {
@@ -131,7 +139,7 @@ function isBlank(book: object): boolean {
   return Object.values(book).every((value) => typeof value !== "number" || value === 0);
 }
 
-function textsOf(list: readonly string[]): Texts {
+export function textsOf(list: readonly string[]): Texts {
   const [first] = list;
   if (first === undefined) return NO_LIST;
   return list.length === 1 ? first : [...list];
@@ -145,15 +153,24 @@ export function restoreHold(restoring: Restoring, part: HoldPart): void {
   const { state, holds } = restoring;
   const { id, what, name, amounts, clamped, expiresAtMs, charged } = part;
   const allocation = nodeAt(restoring, part.allocation);
-  const placed = { holdId: id, what, name, amounts, clamped, expiresAtMs, effectKey: keyOf(part, allocation) };
+  const placed = {
+    holdId: id,
+    what,
+    name,
+    amounts,
+    clamped,
+    expiresAtMs,
+    effectKey: keyOf(part, allocation),
+    fingerprint: 0,
+  };
   const hold = new Hold(placed, allocation);
   hold.state = part.state;
   hold.charged = charged;
   holds.push(hold);
+  if (hold.state === "ended") return;
   const known = state.holds.size;
   state.holds.set(id, hold);
   if (state.holds.size === known) throw new SnapshotError(`hold ${id} stands twice`);
-  if (hold.state === "ended") return;
   if (allocation.state === "closed") throw new SnapshotError(`hold ${id} is ${hold.state} at a closed allocation`);
   allocation.holds = withItem(allocation.holds, hold);
   if (hold.state === "live") allocation.liveHolds += 1;
@@ -166,35 +183,13 @@ function keyOf({ id, requestId, effectKey: key }: HoldPart, allocation: Allocati
 }
 
 export function restoreWaiter(restoring: Restoring, part: WaiterPart): void {
-  const { effectKey: key, request, fingerprint, untilMs, sequence } = part;
+  const { effectKey: key, request, fingerprint, untilMs, arrivedAtMs, deadlineAtMs, sequence } = part;
   const parent = nodeAt(restoring, part.parent);
   const waiting = { kind: "waiting", effectKey: key, parentId: parent.id, request, fingerprint, untilMs } as const;
-  const waiter: Waiter = { ...waiting, demand: demandOf(request), sequence };
+  const base = baseOf(restoring.state, request);
+  if (base === undefined) throw new SnapshotError(`${JSON.stringify(key)} waits for more of what is not known`);
+  const demand = demandOf(request);
+  const waiter = { ...waiting, base, arrivedAtMs, deadlineAtMs, sequence, demand, lane: laneOf(demand) };
   restoring.waiters.push(waiter);
-  parent.waiters = withLast(parent.waiters, waiter);
-}
-
-export function restoreEnded(restoring: Restoring, part: EndedPart): void {
-  const ended = endedOf(restoring, part);
-  const before = restoring.ended.at(-1);
-  if (before && before.forgetAtMs > ended.forgetAtMs) {
-    throw new SnapshotError(`${ended.id} is to be forgotten out of turn`);
-  }
-  restoring.ended.push(ended);
-  restoring.state.ended.push(ended);
-}
-
-function endedOf(restoring: Restoring, { forgetAtMs, hold, allocation, id, effectKeys }: EndedPart): RestoredSubject {
-  if (hold !== undefined) {
-    const ended = holdAt(restoring, hold);
-    if (ended.state !== "ended") throw new SnapshotError(`hold ${ended.id} is to be forgotten and ${ended.state}`);
-    return { id: ended.id, effectKeys: ended.effectKey, forgetAtMs };
-  }
-  if (allocation !== undefined) {
-    // The very list of the allocation, as in a state that never was a snapshot; more of it may be on its way.
-    const node = nodeAt(restoring, allocation);
-    return { id: node.id, effectKeys: node.effectKeys, forgetAtMs };
-  }
-  if (id === undefined) throw new SnapshotError("something is to be forgotten and nobody says what");
-  return { id, effectKeys: textsOf(effectKeys), forgetAtMs };
+  joinQueue(parent, waiter);
 }

@@ -19,23 +19,26 @@ import {
   type ReclaimPart,
   type SnapshotPart,
 } from "./snapshot-part.ts";
+import { restoreClaim, restoreEarmark, restoreHistory } from "./snapshot-restore-claims.ts";
 import { allDue, restoreDue } from "./snapshot-restore-due.ts";
 import { restoreEffect } from "./snapshot-restore-effects.ts";
+import { endedAt, rememberEnded, restoreEnded, restoreRemembered } from "./snapshot-restore-ended.ts";
 import {
   createRestoring,
-  endedAt,
   nodeAt,
   type Restoring,
   restoreAllocation,
-  restoreEnded,
   restoreHold,
   restoreWaiter,
 } from "./snapshot-restore-nodes.ts";
 import type { BudgetState } from "./state.ts";
 
-/** The state that these parts tell. Throws SnapshotError, which names what does not fit. Takes all parts, to the last. */
-export function restoreState(parts: Iterable<SnapshotPart>): BudgetState {
-  const restoring = createRestoring();
+/**
+ * The state that these parts tell. Throws SnapshotError, which names what does not fit. Takes all parts, to the last. `hashSeed`: see
+ * createState.
+ */
+export function restoreState(parts: Iterable<SnapshotPart>, hashSeed = 0): BudgetState {
+  const restoring = createRestoring(hashSeed);
   let count = 0;
   let last: PartType | undefined;
   for (const part of parts) {
@@ -62,6 +65,7 @@ function checkOrder(last: PartType | undefined, type: PartType): void {
 
 function checkEnd(restoring: Restoring, said: number, count: number): void {
   if (said !== count) throw new SnapshotError(`its end says that ${said} parts came before it, not ${count}`);
+  rememberEnded(restoring);
   allDue(restoring);
 }
 
@@ -78,6 +82,15 @@ function takePart(restoring: Restoring, part: Exclude<SnapshotPart, { readonly t
       break;
     case "waiter":
       restoreWaiter(restoring, part);
+      break;
+    case "claim":
+      restoreClaim(restoring, part);
+      break;
+    case "earmark":
+      restoreEarmark(restoring, part);
+      break;
+    case "history":
+      restoreHistory(restoring, part);
       break;
     case "ended":
       restoreEnded(restoring, part);
@@ -99,6 +112,9 @@ function takePart(restoring: Restoring, part: Exclude<SnapshotPart, { readonly t
       break;
     case "effect":
       restoreEffect(restoring, part);
+      break;
+    case "remembered":
+      restoreRemembered(restoring, part);
       break;
     case "due":
       takeDue(restoring, part);

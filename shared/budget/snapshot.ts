@@ -1,18 +1,20 @@
 /** A state as parts, in the order of PART_TYPES; the counterpart of restoreState. What the parts are is said in snapshot-part.ts. */
-import { assert } from "#std";
+import { assert, LIMITS } from "#std";
 import { listOf, NO_LIST } from "./collections.ts";
 import { effectKey } from "./draft.ts";
-import type { EndedSubject } from "./ended-queue.ts";
+import type { ShareWish } from "./share-wish.ts";
 import { effectParts } from "./snapshot-effects.ts";
 import {
   type AllocationPart,
+  type ClaimPart,
   type ClosedChildrenPart,
   type DueName,
   type DuePart,
+  type EarmarkPart,
   EFFECT_KEYS_PER_PART,
   type EffectKeysPart,
-  type EndedPart,
   type FinalAccountPart,
+  type HistoryPart,
   type HoldPart,
   type NotePart,
   PLACES_PER_PART,
@@ -42,38 +44,31 @@ function* contents(state: BudgetState): Generator<SnapshotPart, void> {
   yield { type: "header", engineTimeMs, waiterSequence, lives, uncorrected };
   const places = placesOf(state);
   const known = [...state.allocations.values()];
-  for (const node of known) yield allocationPart(places, node, false);
-  for (const node of places.forgotten) yield allocationPart(places, node, true);
+  for (const node of known) yield allocationPart(places, node, state.sharing.wishes.get(node));
   for (const hold of state.holds.values()) yield holdPart(places, hold);
   for (const waiter of places.waiters.keys()) yield waiterPart(state, places, waiter);
-  const overlong: EffectKeysPart[] = [];
-  let endedPlace = 0;
-  for (const subject of state.ended.items()) {
-    const part = endedPart(state, places, subject);
-    yield part;
-    if (part.id !== undefined) overlong.push(...furtherKeys({ ended: endedPlace }, listOf(subject.effectKeys)));
-    endedPlace += 1;
-  }
+  yield* claimParts(state, places, known);
   for (const node of known) yield* furtherKeys({ allocation: placeOf(places, node) }, listOf(node.effectKeys));
-  yield* overlong;
   for (const node of known) yield* closedChildrenParts(places, node);
   for (const node of known) yield* reclaimParts(places, node);
   for (const node of known) yield* noteParts(places, node);
   yield* finalAccountParts(places, state.unacknowledged, false);
   yield* finalAccountParts(places, state.acknowledged, true);
   yield* effectParts(state, places);
+  for (const bytes of state.ended.slices(LIMITS.snapshotRecordsBytes)) yield { type: "remembered", bytes };
   yield* dueParts("holds", state.due.holds.items(), places.holds);
   yield* dueParts("leases", state.due.leases.items(), places.allocations);
   yield* dueParts("deadlines", state.due.deadlines.items(), places.allocations);
   yield* dueParts("waiters", state.due.waiters.items(), places.waiters);
+  yield* dueParts("claims", state.due.claims.items(), places.waiters);
 }
 
-function allocationPart(places: Places, node: Allocation, forgotten: boolean): AllocationPart {
+function allocationPart(places: Places, node: Allocation, wish: ShareWish | undefined): AllocationPart {
   const { parent, books, held } = node;
   const { networkBytes, diskBytes, gpuMs, memoryPeakBytes, callsPerTool } = node.tally;
   return {
     type: "allocation",
-    forgotten,
+    forgotten: false,
     id: node.id,
     parent: parent && placeOf(places, parent),
     name: node.name,
@@ -109,7 +104,8 @@ function allocationPart(places: Places, node: Allocation, forgotten: boolean): A
     tally: { networkBytes, diskBytes, gpuMs, memoryPeakBytes },
     callsPerTool: entriesOf(callsPerTool),
     holders: entriesOf(node.holders),
-    effectKeys: forgotten ? [] : firstKeys(listOf(node.effectKeys)),
+    effectKeys: firstKeys(listOf(node.effectKeys)),
+    ...(wish && { wish }),
   };
 }
 
@@ -148,27 +144,31 @@ function holdPart(places: Places, hold: Hold): HoldPart {
 }
 
 function waiterPart(state: BudgetState, places: Places, waiter: Waiter): WaiterPart {
-  const { effectKey: key, parentId, request, fingerprint, untilMs, sequence } = waiter;
+  const { effectKey: key, parentId, request, fingerprint, untilMs, arrivedAtMs, deadlineAtMs, sequence } = waiter;
   const parent = state.allocations.get(parentId);
   assert(parent !== undefined, `${key} waits at the unknown allocation ${parentId}`);
-  const rest = { effectKey: key, request, fingerprint, untilMs, sequence } as const;
+  const rest = { effectKey: key, request, fingerprint, untilMs, arrivedAtMs, deadlineAtMs, sequence } as const;
   return { type: "waiter", parent: placeOf(places, parent), ...rest };
 }
 
-function endedPart(state: BudgetState, places: Places, { id, effectKeys, forgetAtMs }: EndedSubject): EndedPart {
-  const hold = state.holds.get(id);
-  const ofHold = hold && effectKeys === hold.effectKey;
-  const node = ofHold ? undefined : state.allocations.get(id);
-  const ofNode = node !== undefined && node.effectKeys === effectKeys;
-  const known = ofHold || ofNode;
-  return {
-    type: "ended",
-    forgetAtMs,
-    hold: ofHold ? places.holds.get(hold) : undefined,
-    allocation: ofNode ? placeOf(places, node) : undefined,
-    id: known ? undefined : id,
-    effectKeys: known ? [] : firstKeys(listOf(effectKeys)),
-  };
+function* claimParts(
+  state: BudgetState,
+  places: Places,
+  known: readonly Allocation[],
+): Generator<ClaimPart | EarmarkPart | HistoryPart, void> {
+  for (const { waiters } of known) {
+    for (const { waiter, ...claim } of waiters.claims.values()) {
+      const place = places.waiters.get(waiter);
+      assert(place !== undefined, `${waiter.effectKey} claims and does not wait`);
+      yield { type: "claim", waiter: place, ...claim };
+    }
+  }
+  for (const node of known) {
+    for (const [key, amounts] of node.waiters.earmarks.entries()) {
+      yield { type: "earmark", allocation: placeOf(places, node), key, amounts };
+    }
+  }
+  for (const [allocationId, history] of state.victims.histories()) yield { type: "history", allocationId, ...history };
 }
 
 function* closedChildrenParts(places: Places, node: Allocation): Generator<ClosedChildrenPart, void> {

@@ -1,18 +1,33 @@
 /**
  * The state of one tier's part of the tree. Changed by `evolve` alone; everything here can be rebuilt from the events.
- * The due indexes and the effect queue are indexes over it, kept in step by the same code.
+ * The due indexes are indexes over it, kept in step by the same code.
  */
-import { LIMITS } from "#std";
+import { LIMITS, TextHash, TextMap } from "#std";
 import { type Amount, add, ZERO } from "./amount.ts";
 import { NO_ENTRIES, NO_ITEMS, NO_LIST, type Texts } from "./collections.ts";
-import type { GrantWish } from "./command.ts";
 import { DueIndex } from "./due-index.ts";
-import { EndedQueue } from "./ended-queue.ts";
+import { Effects } from "./effects.ts";
+import { EndedMemory } from "./ended-memory.ts";
 import type { AllocationOpened, HoldPlaced } from "./event.ts";
+import type { Charged, KeptAnswer } from "./kept-answer.ts";
 import { type Books, blankBooks, type HeldBooks, heldBookOf, openHeldBooks } from "./ledger.ts";
-import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
-import type { AllocationKind, AllocationState, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
-import { type Amounts, type Consumable, type Demand, type HeldResource, NOTHING } from "./resource.ts";
+import {
+  type AllocationKind,
+  type AllocationState,
+  isEmptyPolicy,
+  type Policy,
+  type PreemptionMode,
+  type Priority,
+  type Side,
+} from "./policy.ts";
+import { type Amounts, type Consumable, type HeldResource, NOTHING } from "./resource.ts";
+import type { ShareWish } from "./share-wish.ts";
+import { NO_SIBLINGS, type Siblings } from "./siblings.ts";
+import { Victims } from "./victims.ts";
+import { NO_QUEUE, type WaitQueue } from "./wait-queue.ts";
+import type { Waiter } from "./waiter.ts";
+
+export type { Waiter };
 
 /** Work measured but not limited, cumulative over the subtree. Bytes, milliseconds, counts. */
 export interface Tally {
@@ -45,21 +60,11 @@ export interface Reclaim {
   readonly mode: PreemptionMode;
   readonly reason: string;
   readonly wanted: Amounts;
+  /** Of a STOP: time to end in peace before force. */
+  readonly graceMs?: number;
   reclaimed: Amounts;
   /** What delegated descendants were asked for it and have not given yet; absent: nothing. */
   asked?: Amounts | undefined;
-}
-
-/** A request waiting at its parent for room. */
-export interface Waiter {
-  readonly kind: "waiting";
-  readonly effectKey: string;
-  readonly parentId: string;
-  readonly request: GrantWish;
-  readonly demand: Demand;
-  readonly fingerprint: number;
-  readonly untilMs: number;
-  readonly sequence: number;
 }
 
 /** What a person wrote off at a delegated allocation. */
@@ -93,7 +98,7 @@ export class Allocation {
   readonly weight: number;
   readonly openedAtMs: number;
   /** Engine time after which no new work is taken. */
-  readonly deadlineAtMs: number | undefined;
+  deadlineAtMs: number | undefined;
   /** The instance that holds it (delegated) or granted it (received). */
   readonly peer: string | undefined;
   readonly token: string | undefined;
@@ -128,7 +133,10 @@ export class Allocation {
   held: HeldBooks;
   tally: Readonly<Tally>;
   /** Open and closing children. */
-  children: ReadonlySet<Allocation>;
+  children: Siblings<Allocation>;
+  /** Its neighbours among the children of its parent; written by that list alone. */
+  older: Allocation | undefined;
+  younger: Allocation | undefined;
   /** Who holds delegated children here, and how many: they may ask for more. */
   holders: ReadonlyMap<string, number>;
   /** The latest closed children, for reports; at most LIMITS.closedChildrenMax. */
@@ -139,12 +147,12 @@ export class Allocation {
   reclaims: ReadonlyMap<string, Reclaim>;
   /** Preemptions that are over, for an equal request that comes again; the latest LIMITS.endedReclaimsMax. */
   endedReclaims: ReadonlyMap<string, Reclaim>;
-  waiters: readonly Waiter[];
+  waiters: WaitQueue;
   notes: ReadonlyMap<string, string>;
   /** Requests whose answers are kept until this allocation has ended and ten minutes more. */
   effectKeys: Texts;
-  /** Of a node without a parent here; the others' follow from their names. */
-  readonly #path: string | undefined;
+  /** Of a node without a parent here, and of one that has been asked for those of its children; the others' follow from their names. */
+  #path: string | undefined;
 
   constructor(opening: Opening, parent: Allocation | undefined) {
     const { limits, policy, pooled } = opening;
@@ -164,7 +172,7 @@ export class Allocation {
     this.pooled = pooled.length === 0 ? NO_LIST : pooled;
     this.priorityBonus = limits.priorityBonus ?? ZERO;
     this.emergencyReserve = limits.emergencyReserve ?? ZERO;
-    this.policy = isEmpty(policy) ? NO_POLICY : policy;
+    this.policy = isEmptyPolicy(policy) ? NO_POLICY : policy;
     this.state = "open";
     this.closingReason = undefined;
     this.closedAtMs = undefined;
@@ -181,32 +189,37 @@ export class Allocation {
     this.books = blankBooks(limits);
     this.held = openHeldBooks(limits);
     this.tally = NO_TALLY;
-    this.children = NO_ITEMS;
+    this.children = NO_SIBLINGS;
+    this.older = undefined;
+    this.younger = undefined;
     this.holders = NO_ENTRIES;
     this.closedChildren = NO_LIST;
     this.holds = NO_ITEMS;
     this.liveHolds = 0;
     this.reclaims = NO_ENTRIES;
     this.endedReclaims = NO_ENTRIES;
-    this.waiters = NO_LIST;
+    this.waiters = NO_QUEUE;
     this.notes = NO_ENTRIES;
     this.effectKeys = NO_LIST;
   }
 
   /** The names from the top of the tree, with slashes between them. */
   get path(): string {
-    return this.parent ? `${this.parent.path}/${this.name}` : (this.#path ?? this.name);
+    return this.#path ?? (this.parent ? this.parent.pathTo(this.name) : this.name);
   }
-}
 
-function isEmpty({ strategy, requestMayChoose, queueLengthMax, queueWaitMsMax }: Policy): boolean {
-  return (strategy ?? requestMayChoose ?? queueLengthMax ?? queueWaitMsMax) === undefined;
+  /** The path of a child of this name. Most nodes have no children: only those that are asked for it keep their own. */
+  pathTo(name: string): string {
+    this.#path ??= this.path;
+    return `${this.#path}/${name}`;
+  }
 }
 
 export type HoldState = "live" | "lapsed" | "ended";
 
-/** A call in flight, or one of which the end is remembered. For its fields see ledger.ts. */
+/** A call in flight, and the effect of the request that placed it: the answer is what it says. For its fields see ledger.ts. */
 export class Hold {
+  readonly kind = "call";
   readonly id: string;
   readonly allocation: Allocation;
   readonly what: "model" | "tool" | "code";
@@ -216,6 +229,10 @@ export class Hold {
   state: HoldState;
   expiresAtMs: number;
   readonly effectKey: string;
+  /** Of its request. A snapshot tells it after the hold, as the next. */
+  fingerprint: number;
+  /** When it was to lapse by the answer to its request. */
+  answeredUntilMs: number;
   /** Cumulative cost so far. */
   charged: Charged;
 
@@ -229,13 +246,10 @@ export class Hold {
     this.state = "live";
     this.expiresAtMs = placed.expiresAtMs;
     this.effectKey = placed.effectKey;
+    this.fingerprint = placed.fingerprint;
+    this.answeredUntilMs = placed.expiresAtMs;
     this.charged = NOTHING_CHARGED;
   }
-}
-
-export interface Charged {
-  readonly credits: Amount;
-  readonly toolCalls: Amount;
 }
 
 const NOTHING_CHARGED: Charged = Object.freeze({ credits: ZERO, toolCalls: ZERO });
@@ -243,9 +257,10 @@ const NOTHING_CHARGED: Charged = Object.freeze({ credits: ZERO, toolCalls: ZERO 
 /** What a hold is placed with. */
 export interface Placed extends Pick<HoldPlaced, "holdId" | "what" | "name" | "amounts" | "clamped" | "expiresAtMs"> {
   readonly effectKey: string;
+  readonly fingerprint: number;
 }
 
-/** The request opened an allocation, which may be forgotten by now. */
+/** The request opened an allocation, which is there. */
 export interface KeptOpening {
   readonly kind: "opening";
   readonly fingerprint: number;
@@ -258,34 +273,16 @@ export interface KeptOpening {
   readonly partial: boolean;
 }
 
-/** The request placed a hold. */
-export interface KeptCall {
-  readonly kind: "call";
-  readonly fingerprint: number;
-  readonly hold: Hold;
-  /** As it was answered. */
-  readonly expiresAtMs: number;
-}
-
-export type Answer = OpenedAnswer | OutcomeOf<"raised" | "held" | "written_off">;
-
-/** Any other answer, as a copy: what it speaks of may be gone. */
-export interface KeptAnswer {
-  readonly kind: "answer";
-  readonly fingerprint: number;
-  readonly answer: Answer;
-}
-
 /**
  * What is remembered of a request that had an effect, for an equal one that comes again, or where it waits. The answers that there are most
- * of are not kept as such: of an opening and of a call only what may have changed since is kept, the rest the allocation or the hold knows.
+ * of are not kept as such: of an opening only what may have changed since is kept, the rest the allocation knows; of a call the hold stands here.
  */
-export type Effect = KeptOpening | KeptCall | KeptAnswer | Waiter;
+export type Effect = KeptOpening | Hold | KeptAnswer | Waiter;
 
 export interface BudgetState {
   /** The latest time any event carried. */
   engineTimeMs: number;
-  readonly allocations: Map<string, Allocation>;
+  readonly allocations: TextMap<Allocation>;
   readonly roots: Set<Allocation>;
   /** How often the daemon has started on this journal. */
   lives: number;
@@ -295,38 +292,59 @@ export interface BudgetState {
   readonly unacknowledged: Set<Allocation>;
   /** Closed received grants that may be given up, in the order of their acknowledgement; at most LIMITS.closedRootsMax. */
   readonly acknowledged: Set<Allocation>;
-  readonly holds: Map<string, Hold>;
-  readonly effects: Map<string, Effect>;
-  /** Ended subjects in order of their end: what may be forgotten, and when. */
-  readonly ended: EndedQueue;
+  /** Calls in flight, live or lapsed. */
+  readonly holds: TextMap<Hold>;
+  readonly effects: Effects<Effect>;
+  /** What has ended: calls, kept answers and allocations, in order of their end; what may be forgotten, and when. */
+  readonly ended: EndedMemory;
   waiterSequence: number;
   readonly due: {
     readonly holds: DueIndex<Hold>;
     readonly leases: DueIndex<Allocation>;
     readonly deadlines: DueIndex<Allocation>;
     readonly waiters: DueIndex<Waiter>;
+    /** Claims, by when they are looked at again. */
+    readonly claims: DueIndex<Waiter>;
+  };
+  /** What is known of work that may have to give way. */
+  readonly victims: Victims<Allocation>;
+  /** What children wish of parents that divide by weight, and those parents; see sharing.ts. */
+  readonly sharing: {
+    readonly wishes: Map<Allocation, ShareWish>;
+    /** An index of SharedNodes, built when it is needed: all of it follows from the rest. */
+    readonly nodes: Map<Allocation, object>;
   };
 }
 
-export function createState(): BudgetState {
+/**
+ * The state before the first event. `hashSeed`: a whole number, 0 … 2^53-1, that no caller of the daemon can know, so that nobody can choose
+ * ids that fall together in its tables; nothing that is decided depends on it.
+ */
+export function createState(hashSeed = 0): BudgetState {
+  const hash = () => new TextHash(hashSeed);
+  const hashes = { allocations: hash(), keys: hash(), holds: hash() };
+  const ended = new EndedMemory(hashes);
   return {
     engineTimeMs: 0,
-    allocations: new Map(),
+    allocations: new TextMap(hashes.allocations),
     roots: new Set(),
     lives: 0,
     uncorrected: 0,
     unacknowledged: new Set(),
     acknowledged: new Set(),
-    holds: new Map(),
-    effects: new Map(),
-    ended: new EndedQueue(),
+    holds: new TextMap(hashes.holds),
+    effects: new Effects(hashes.keys, ended),
+    ended,
     waiterSequence: 0,
     due: {
       holds: new DueIndex(LIMITS.dueBucketMs),
       leases: new DueIndex(LIMITS.dueBucketMs),
       deadlines: new DueIndex(LIMITS.dueBucketMs),
       waiters: new DueIndex(LIMITS.dueBucketMs),
+      claims: new DueIndex(LIMITS.dueBucketMs),
     },
+    victims: new Victims<Allocation>(),
+    sharing: { wishes: new Map(), nodes: new Map() },
   };
 }
 

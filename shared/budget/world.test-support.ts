@@ -56,7 +56,10 @@ export class World {
   }
 
   #effect(command: Untimed, subject: string): void {
-    if (command.type === "grant" || command.type === "reserve" || command.type === "write_off")
+    const { type } = command;
+    // A change that changes nothing is no effect; which it was the events say.
+    const changed = type === "update_limits" && this.s.last.events.length > 0;
+    if (type === "grant" || type === "reserve" || type === "write_off" || changed)
       this.effects.push({ command, subject });
   }
 
@@ -81,8 +84,9 @@ export class World {
   }
 
   holdId(n: number): string | undefined {
-    const found = [...this.s.state.holds.values()].filter((hold) => hold.state !== "ended" || n % 5 === 0);
-    return pick(found, n)?.id;
+    const { holds, ended } = this.s.state;
+    const over = n % 5 > 0 ? [] : [...ended.items()].flatMap((item) => ("call" in item ? [item.call.holdId] : []));
+    return pick([...holds.keys(), ...over], n);
   }
 
   trulyUsed(allocationId: string): Truth {

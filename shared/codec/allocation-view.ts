@@ -1,6 +1,6 @@
 /** A node of the tree as its owner shows it: limits, books, usage, and what stands below it. */
-import { type Allocation, type Amounts, type Limits, usageOf } from "#budget";
-import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import { type Allocation, type Amounts, type Limits, lowPercentOf, pausedBy, usageOf } from "#budget";
+import { AllocationState, type AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { LIMITS } from "#std";
 import { allocationKinds, allocationStates, priorities } from "./enum-names.ts";
 import { limitsToProto } from "./messages/amounts.ts";
@@ -41,6 +41,7 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
   const { options, room } = showing;
   room.left -= 1;
   const { books, held, state, deadlineAtMs } = node;
+  const pause = state === "open" ? pausedBy(node) : undefined;
   const view: AllocationView = {
     $typeName: "bursar.v1.AllocationView",
     allocationId: node.id,
@@ -48,8 +49,8 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
     name: node.name,
     path: node.path,
     kind: allocationKinds.numberOf[node.kind],
-    state: allocationStates.numberOf[state],
-    reason: state === "open" ? "" : (node.closingReason ?? ""),
+    state: pause ? AllocationState.PAUSED : allocationStates.numberOf[state],
+    reason: state === "open" ? (pause?.reclaim.reason ?? "") : (node.closingReason ?? ""),
     priority: priorities.numberOf[node.priority],
     limits: limitsToProto(grantedLimits(node)),
     credits: booksToProto(books.credits),
@@ -63,10 +64,11 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
     outcome: options.outcome?.(node) ?? "",
     children: levels > 0 ? childrenOf(node, levels - 1, showing) : [],
     openChildren: node.children.size,
-    waiting: node.waiters.length,
+    waiting: node.waiters.size,
     reclaimPendingCredits: pendingCredits(node),
     writtenOffCredits: BigInt(node.writtenOff.credits),
     writtenOffToolCalls: BigInt(node.writtenOff.toolCalls),
+    lowBudgetPercent: Math.max(lowPercentOf(node, "credits"), lowPercentOf(node, "toolCalls")),
   };
   const { leaseEndsAtMs } = node;
   if (leaseEndsAtMs !== undefined && state !== "closed") {

@@ -44,6 +44,7 @@ export {
   policyToProto,
 } from "./messages/allocation.ts";
 export { amountsFromProto, amountsToProto, limitsFromProto, limitsToProto } from "./messages/amounts.ts";
+export { type DecidedWhere, decisionToProto, subjectOfDecision } from "./messages/decision.ts";
 export {
   type DownMessage,
   type DownWork,
@@ -53,6 +54,8 @@ export {
   usageResponseOf,
   type WelcomePart,
 } from "./messages/down-items.ts";
+export { lowBudgetToProto } from "./messages/reports.ts";
+export { leastOf, type ShareTerms, shareTermsToProto } from "./messages/share-terms.ts";
 export type { StatusCodec } from "./messages/status-codec.ts";
 export { traceFromProto, traceToProto } from "./messages/trace.ts";
 export {
@@ -88,18 +91,25 @@ export {
   parseGetSwarm,
   parseListSwarms,
   parsePreemptRun,
+  parseResume,
   parseRunRoutine,
   parseStopRun,
   parseStopSwarm,
+  parseUpdateLimits,
+  parseWatchDecisions,
   parseWatchRun,
   parseWatchUsage,
+  parseWhy,
   parseWriteOff,
   type RunRoutineSpec,
   type StopSwarmSpec,
+  type UpdateLimitsSpec,
+  type WatchDecisionsSpec,
   type WatchUsageSpec,
   type WriteOffSpec,
 } from "./requests.ts";
 export { routineFromProto, routineToProto, stepFromProto, stepToProto } from "./routine.ts";
+export { HotMessageCodec } from "./wire/hot-message.ts";
 export {
   type Notes,
   type RunAssignment,
@@ -121,7 +131,11 @@ export {
   type PreemptItemSpec,
   type PreemptSpec,
   parseAmounts,
-  parseExecuteRoutine,
-  parseExecuteStep,
+  parseExecuteRoutines,
+  parseExecuteSteps,
   parsePreempt,
+  type RoutineOrderSpec,
+  type StepOrderSpec,
+  type WorkHelloSpec,
+  type WorkMessage,
 } from "./work-requests.ts";

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { RefusalError } from "#errors";
 import {
@@ -7,15 +7,17 @@ import {
   GetSwarmRequestSchema,
   ListSwarmsRequestSchema,
   PreemptRunRequestSchema,
+  ResumeRequestSchema,
   RunRoutineRequestSchema,
   StopRunRequestSchema,
   StopSwarmRequestSchema,
+  UpdateLimitsRequestSchema,
   WatchRunRequestSchema,
   WriteOffRequestSchema,
 } from "#gen/bursar/v1/coordination_service_pb.js";
-import { ExecuteStepRequestSchema } from "#gen/bursar/v1/execution_service_pb.js";
+import { ExecuteStepsRequestSchema, type StepOrderSchema } from "#gen/bursar/v1/execution_service_pb.js";
 import { PreemptRequestSchema } from "#gen/bursar/v1/preemption_service_pb.js";
-import { ExecuteRoutineRequestSchema } from "#gen/bursar/v1/process_service_pb.js";
+import { ExecuteRoutinesRequestSchema, type RoutineOrderSchema } from "#gen/bursar/v1/process_service_pb.js";
 import { ResourceAmountsSchema } from "#gen/bursar/v1/resources_pb.js";
 import { WatchUsageRequestSchema } from "#gen/bursar/v1/watch_service_pb.js";
 import { LIMITS } from "#std";
@@ -26,14 +28,22 @@ import {
   parseGetSwarm,
   parseListSwarms,
   parsePreemptRun,
+  parseResume,
   parseRunRoutine,
   parseStopRun,
   parseStopSwarm,
+  parseUpdateLimits,
   parseWatchRun,
   parseWatchUsage,
   parseWriteOff,
 } from "./requests.ts";
-import { parseAmounts, parseExecuteRoutine, parseExecuteStep, parsePreempt } from "./work-requests.ts";
+import {
+  parseAmounts,
+  parseExecuteRoutines,
+  parseExecuteSteps,
+  parsePreempt,
+  type WorkMessage,
+} from "./work-requests.ts";
 
 const fieldsOf = (parsed: Parsed<unknown>): string[] =>
   parsed.ok ? [] : parsed.violations.map(({ field }) => field).sort();
@@ -122,13 +132,17 @@ describe("requests of clients", () => {
     const request = { preemptionId: "p-1", runId: "run", reason: "needed elsewhere" };
     expect(parsePreemptRun(create(PreemptRunRequestSchema, request))).toEqual({
       ok: true,
-      value: { ...request, amounts: undefined, mode: "SHRINK", waitMs: 5_000 },
+      value: { ...request, amounts: undefined, mode: "SHRINK", graceMs: 1_000, waitMs: 5_000 },
     });
-    const some = create(PreemptRunRequestSchema, { ...request, amounts: { credits: 5n }, mode: 3, waitMs: 1 });
+    const some = create(PreemptRunRequestSchema, { ...request, amounts: { credits: 5n }, mode: 1, waitMs: 1 });
     expect(parsePreemptRun(some)).toMatchObject({
       ok: true,
-      value: { amounts: { credits: 5, toolCalls: 0 }, mode: "STOP", waitMs: 1 },
+      value: { amounts: { credits: 5, toolCalls: 0 }, mode: "SHRINK", waitMs: 1 },
     });
+    const stop = create(PreemptRunRequestSchema, { ...request, mode: 3, graceMs: 0 });
+    expect(parsePreemptRun(stop)).toMatchObject({ ok: true, value: { mode: "STOP", graceMs: 0 } });
+    const unfit = { ...request, amounts: { credits: 5n }, mode: 2, graceMs: 5 };
+    expect(fieldsOf(parsePreemptRun(create(PreemptRunRequestSchema, unfit)))).toEqual(["amounts", "grace_ms"]);
     const wrong = {
       reason: "x".repeat(1_025),
       amounts: { credits: -5n },
@@ -143,6 +157,12 @@ describe("requests of clients", () => {
       "run_id",
       "wait_ms",
     ]);
+  });
+
+  test("Resume", () => {
+    const request = { requestId: "r-1", run: "a/b" };
+    expect(parseResume(create(ResumeRequestSchema, request))).toEqual({ ok: true, value: request });
+    expect(fieldsOf(parseResume(create(ResumeRequestSchema, {})))).toEqual(["request_id", "run"]);
   });
 
   test("StopSwarm", () => {
@@ -215,57 +235,105 @@ const grant = {
 };
 const traceparent = "00-11111111111111111111111111111111-2222222222222222-01";
 
+function routineOrder(order: MessageInitShape<typeof RoutineOrderSchema>) {
+  const parsed = parseExecuteRoutines(create(ExecuteRoutinesRequestSchema, { orders: [order] }));
+  return only(parsed);
+}
+
+function stepOrder(order: MessageInitShape<typeof StepOrderSchema>) {
+  return only(parseExecuteSteps(create(ExecuteStepsRequestSchema, { orders: [order] })));
+}
+
+function only<Order>(parsed: Parsed<WorkMessage<Order>>): Parsed<Order> {
+  if (!parsed.ok) return parsed;
+  const [item] = parsed.value.orders;
+  if (item === undefined) throw new Error("the message has no order");
+  return item.order;
+}
+
 describe("requests between daemons", () => {
-  test("ExecuteRoutine", () => {
-    const request = { instance: "process-1", incarnation: "life", grant, routine, trace: { traceparent } };
-    expect(parseExecuteRoutine(create(ExecuteRoutineRequestSchema, request))).toMatchObject({
+  test("ExecuteRoutines", () => {
+    const hello = { instance: "process-1", incarnation: "life", grantorIncarnation: "above" };
+    const order = { number: 7, grant, routine, trace: { traceparent } };
+    expect(
+      parseExecuteRoutines(create(ExecuteRoutinesRequestSchema, { hello, orders: [order], left: [3] })),
+    ).toMatchObject({
       ok: true,
       value: {
-        instance: "process-1",
-        incarnation: "life",
-        grant: {
-          allocationId: "run-1",
-          kind: "run",
-          epoch: 4,
-          leaseTtlMs: 15_000,
-          pooled: ["credits"],
-          limits: { credits: 50 },
-        },
-        routine: { name: "main" },
-        trace: { traceparent },
+        hello,
+        orders: [
+          {
+            number: 7,
+            order: {
+              ok: true,
+              value: {
+                type: "begin",
+                grant: {
+                  allocationId: "run-1",
+                  kind: "run",
+                  epoch: 4,
+                  leaseTtlMs: 15_000,
+                  pooled: ["credits"],
+                  limits: { credits: 50 },
+                },
+                routine: { name: "main" },
+                trace: { traceparent },
+              },
+            },
+          },
+        ],
+        left: [3],
       },
     });
-    const empty = create(ExecuteRoutineRequestSchema, { routine: {}, grantorIncarnation: "é" });
-    expect(fieldsOf(parseExecuteRoutine(empty))).toEqual([
-      "grant",
-      "grantor_incarnation",
-      "instance",
-      "routine.name",
-      "routine.steps",
+    const strange = create(ExecuteRoutinesRequestSchema, { hello: { grantorIncarnation: "é" } });
+    expect(fieldsOf(parseExecuteRoutines(strange))).toEqual(["hello.grantor_incarnation", "hello.instance"]);
+  });
+
+  test("an order of a stream of work is wrong alone", () => {
+    const orders = [
+      { number: 1, routine: {} },
+      { number: 2, grant, routine },
+    ];
+    const parsed = parseExecuteRoutines(create(ExecuteRoutinesRequestSchema, { orders }));
+    const [first, second] = parsed.ok ? parsed.value.orders : [];
+    expect(first && fieldsOf(first.order)).toEqual([
+      "orders[0].grant",
+      "orders[0].routine.name",
+      "orders[0].routine.steps",
     ]);
+    expect(second).toMatchObject({ number: 2, order: { ok: true } });
   });
 
-  test("ExecuteRoutine and ExecuteStep without work only join, and need no more of the grant than its id", () => {
-    const request = { instance: "process-1", grant: { allocationId: "run-1" } };
-    const join = { type: "join", instance: "process-1", incarnation: "", allocationId: "run-1" };
-    expect(parseExecuteRoutine(create(ExecuteRoutineRequestSchema, request))).toEqual({ ok: true, value: join });
-    expect(parseExecuteStep(create(ExecuteStepRequestSchema, request))).toEqual({ ok: true, value: join });
-    expect(fieldsOf(parseExecuteStep(create(ExecuteStepRequestSchema)))).toEqual(["grant", "instance"]);
-    const nameless = create(ExecuteStepRequestSchema, { ...request, grant: {} });
-    expect(fieldsOf(parseExecuteStep(nameless))).toEqual(["grant.allocation_id"]);
+  test("a message of a stream of work holds so many items and no more", () => {
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+    const join = (number: number) => ({ number, grant: { allocationId: "run-1" } });
+    const message = (orders: number, left: number) =>
+      create(ExecuteStepsRequestSchema, { orders: numbers(orders).map(join), left: numbers(left) });
+    expect(parseExecuteSteps(message(LIMITS.streamItemsMax - 2, 2))).toMatchObject({ ok: true });
+    expect(fieldsOf(parseExecuteSteps(message(LIMITS.streamItemsMax - 1, 2)))).toEqual(["orders"]);
+    expect(fieldsOf(parseExecuteSteps(message(0, LIMITS.streamItemsMax + 1)))).toEqual(["left"]);
   });
 
-  test("ExecuteStep: the run's id becomes a folder and must be a plain name", () => {
-    const request = { instance: "execution-1", grant, step: { name: "a", work: worker() }, runId: "run-1" };
-    expect(parseExecuteStep(create(ExecuteStepRequestSchema, request))).toMatchObject({
+  test("orders without work only join, and need no more of the grant than its id", () => {
+    const join = { ok: true, value: { type: "join", allocationId: "run-1" } };
+    const order = { number: 1, grant: { allocationId: "run-1" } };
+    expect(routineOrder(order)).toEqual(join);
+    expect(stepOrder(order)).toEqual(join);
+    expect(fieldsOf(stepOrder({}))).toEqual(["orders[0].grant"]);
+    expect(fieldsOf(stepOrder({ grant: {} }))).toEqual(["orders[0].grant.allocation_id"]);
+  });
+
+  test("ExecuteSteps: the run's id becomes a folder and must be a plain name", () => {
+    const order = { grant, step: { name: "a", work: worker() }, runId: "run-1" };
+    expect(stepOrder(order)).toMatchObject({
       ok: true,
-      value: { incarnation: "", runId: "run-1", step: { kind: "worker", name: "a" }, trace: undefined },
+      value: { runId: "run-1", step: { kind: "worker", name: "a" }, trace: undefined },
     });
     for (const runId of ["", "../up", "a/b", ".hidden", "..", "a\\b", "x".repeat(129)]) {
-      expect(fieldsOf(parseExecuteStep(create(ExecuteStepRequestSchema, { ...request, runId })))).toEqual(["run_id"]);
+      expect(fieldsOf(stepOrder({ ...order, runId }))).toEqual(["orders[0].run_id"]);
     }
-    const wrong = create(ExecuteStepRequestSchema, { ...request, step: { name: "a" }, grant: { ...grant, name: "" } });
-    expect(fieldsOf(parseExecuteStep(wrong))).toEqual(["grant.name", "step.work"]);
+    const wrong = { ...order, step: { name: "a" }, grant: { ...grant, name: "" } };
+    expect(fieldsOf(stepOrder(wrong))).toEqual(["orders[0].grant.name", "orders[0].step.work"]);
   });
 
   test("Preempt", () => {
@@ -301,5 +369,28 @@ describe("requests between daemons", () => {
     expect(parseAmounts(message, "returned_total")).toMatchObject({ ok: true, value: { credits: 5 } });
     const wrong = create(ResourceAmountsSchema, { toolCalls: -5n });
     expect(fieldsOf(parseAmounts(wrong, "returned_total"))).toEqual(["returned_total.tool_calls"]);
+  });
+});
+
+describe("UpdateLimits", () => {
+  const request = (overrides?: object) =>
+    create(UpdateLimitsRequestSchema, { requestId: "r", allocationId: "global/a", ...(overrides && { overrides }) });
+
+  test("says which limits change; zero is a limit, and what is absent stays", () => {
+    expect(parseUpdateLimits(request())).toEqual({
+      ok: true,
+      value: { requestId: "r", allocation: "global/a", limits: {} },
+    });
+    const overrides = { maxCredits: 0n, maxConcurrentBranches: 4n, maxDurationMs: 60_000n, priorityBonus: 0n };
+    expect(parseUpdateLimits(request(overrides))).toMatchObject({
+      ok: true,
+      value: { limits: { credits: 0, branches: 4, durationMs: 60_000, priorityBonus: 0 } },
+    });
+  });
+
+  test("refuses each field that is out of range by its name", () => {
+    const wrong = { maxToolCalls: -1n, maxMemoryBytes: 1n << 60n, emergencyReserve: -5n };
+    const fields = ["overrides.emergency_reserve", "overrides.max_memory_bytes", "overrides.max_tool_calls"];
+    expect(fieldsOf(parseUpdateLimits(request(wrong)))).toEqual(fields);
   });
 });

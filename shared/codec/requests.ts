@@ -6,19 +6,22 @@ import type {
   GetSwarmRequest,
   ListSwarmsRequest,
   PreemptRunRequest,
+  ResumeRequest,
   RunRoutineRequest,
   StopRunRequest,
   StopSwarmRequest,
+  UpdateLimitsRequest,
   WatchRunRequest,
   WriteOffRequest,
 } from "#gen/bursar/v1/coordination_service_pb.js";
 import type { WriteOffStepRequest } from "#gen/bursar/v1/process_service_pb.js";
-import type { WatchUsageRequest } from "#gen/bursar/v1/watch_service_pb.js";
+import type { WatchDecisionsRequest, WatchUsageRequest, WhyRequest } from "#gen/bursar/v1/watch_service_pb.js";
 import { LIMITS } from "#std";
 import type { RoutineSpec } from "./document/swarm-document.ts";
 import { preemptionModes, priorities } from "./enum-names.ts";
 import { policyFromProto } from "./messages/allocation.ts";
-import { amountsFromProto, wantedLimitsFromProto } from "./messages/amounts.ts";
+import { amountsFromProto, overridesFromProto, wantedLimitsFromProto } from "./messages/amounts.ts";
+import { type ShareTerms, shareTermsFromProto } from "./messages/share-terms.ts";
 import { FieldCheck } from "./parse/field-check.ts";
 import type { Parsed } from "./parse/parsed.ts";
 import { routineFromProto } from "./routine.ts";
@@ -31,17 +34,24 @@ export interface CreateSwarmSpec {
   readonly limits: Limits;
   readonly priority: Priority;
   readonly policy: Policy;
+  /** How it takes part where its account divides by weight. */
+  readonly share?: ShareTerms;
 }
 
 export function parseCreateSwarm(message: CreateSwarmRequest): Parsed<CreateSwarmSpec> {
   const check = new FieldCheck();
-  const spec: CreateSwarmSpec = {
+  const named = {
     requestId: check.id("request_id", message.requestId),
     account: check.idOrPath("account", message.account),
     name: check.name("name", message.name),
-    limits: wantedLimitsFromProto(check.inside("limits"), message.limits),
+  };
+  const limits = wantedLimitsFromProto(check.inside("limits"), message.limits);
+  const spec: CreateSwarmSpec = {
+    ...named,
+    limits,
     priority: check.choice("priority", message.priority, priorities, "NORMAL"),
     policy: policyFromProto(check.inside("policy"), message.policy),
+    ...shareTermsFromProto(check.inside("share"), message.share, limits),
   };
   return check.finish(spec);
 }
@@ -54,12 +64,14 @@ export interface RunRoutineSpec {
   readonly limits: Limits;
   readonly priority: Priority;
   readonly waitMs: number;
+  /** How it takes part where its swarm divides by weight: as the request says, or the routine. */
+  readonly share?: ShareTerms;
 }
 
 export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSpec> {
   const check = new FieldCheck();
   const routine = check.present("routine", message.routine, routineFromProto);
-  const limits = wantedLimitsFromProto(check.inside("limits"), message.limits);
+  const limits = { ...routine?.limits, ...wantedLimitsFromProto(check.inside("limits"), message.limits) };
   return check.finishWith<RunRoutineSpec, "routine">({
     requestId: check.id("request_id", message.requestId),
     swarmId: check.id("swarm_id", message.swarmId),
@@ -67,6 +79,8 @@ export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSp
     limits: { ...routine?.limits, ...limits },
     priority: check.choice("priority", message.priority, priorities, "NORMAL"),
     waitMs: message.waitMs,
+    ...(routine?.share && { share: routine.share }),
+    ...shareTermsFromProto(check.inside("share"), message.share, limits),
   });
 }
 
@@ -118,22 +132,39 @@ export interface PreemptRunSpec {
   readonly amounts: Amounts | undefined;
   readonly mode: PreemptionMode;
   readonly reason: string;
+  /** For STOP: time to end in peace before force. */
+  readonly graceMs: number;
   /** How long to stream progress at most. */
   readonly waitMs: number;
 }
 
 export function parsePreemptRun(message: PreemptRunRequest): Parsed<PreemptRunSpec> {
   const check = new FieldCheck();
-  const { amounts, waitMs } = message;
+  const { amounts, waitMs, graceMs = LIMITS.codeGraceMs } = message;
+  const mode = check.choice("mode", message.mode, preemptionModes, "SHRINK");
+  if (amounts && mode !== "SHRINK") check.refuse("amounts", `is for SHRINK; ${mode} takes all that can be had`);
+  if (message.graceMs !== undefined && mode !== "STOP") check.refuse("grace_ms", "is for STOP");
   const spec: PreemptRunSpec = {
     preemptionId: check.id("preemption_id", message.preemptionId),
     runId: check.id("run_id", message.runId),
     amounts: amounts && amountsFromProto(check.inside("amounts"), amounts),
-    mode: check.choice("mode", message.mode, preemptionModes, "SHRINK"),
+    mode,
     reason: check.text("reason", message.reason, LIMITS.reasonCharsMax),
+    graceMs: check.whole("grace_ms", graceMs, { max: LIMITS.graceMsMax }),
     waitMs: waitMs === 0 ? LIMITS.preemptWaitMs : check.whole("wait_ms", waitMs, { max: LIMITS.preemptWaitMsMax }),
   };
   return check.finish(spec);
+}
+
+export interface ResumeSpec {
+  readonly requestId: string;
+  /** Id or path. */
+  readonly run: string;
+}
+
+export function parseResume({ requestId, run }: ResumeRequest): Parsed<ResumeSpec> {
+  const check = new FieldCheck();
+  return check.finish({ requestId: check.id("request_id", requestId), run: check.idOrPath("run", run) });
 }
 
 export interface StopSwarmSpec {
@@ -194,6 +225,24 @@ export function parseWriteOff(message: WriteOffRequest | WriteOffStepRequest): P
   return check.finish(spec);
 }
 
+export interface UpdateLimitsSpec {
+  readonly requestId: string;
+  /** Id or path. */
+  readonly allocation: string;
+  /** Those to be changed; none: they are only asked for. */
+  readonly limits: Limits;
+}
+
+export function parseUpdateLimits(message: UpdateLimitsRequest): Parsed<UpdateLimitsSpec> {
+  const check = new FieldCheck();
+  const spec: UpdateLimitsSpec = {
+    requestId: check.id("request_id", message.requestId),
+    allocation: check.idOrPath("allocation_id", message.allocationId),
+    limits: overridesFromProto(check.inside("overrides"), message.overrides),
+  };
+  return check.finish(spec);
+}
+
 export interface WatchUsageSpec {
   /** Empty: everything that the daemon owns. */
   readonly allocationId: string;
@@ -211,6 +260,22 @@ export function parseWatchUsage({ allocationId, intervalMs, depth }: WatchUsageR
     depth: depthOf(check, depth),
   };
   return check.finish(spec);
+}
+
+export interface WatchDecisionsSpec {
+  /** Empty: everything that the daemon decides. */
+  readonly allocationId: string;
+  readonly below: boolean;
+}
+
+export function parseWatchDecisions({ allocationId, below }: WatchDecisionsRequest): Parsed<WatchDecisionsSpec> {
+  const check = new FieldCheck();
+  return check.finish({ allocationId: check.optionalId("allocation_id", allocationId) ?? "", below });
+}
+
+export function parseWhy({ subject }: WhyRequest): Parsed<{ readonly subject: string }> {
+  const check = new FieldCheck();
+  return check.finish({ subject: check.idOrPath("subject", subject) });
 }
 
 function depthOf(check: FieldCheck, depth: number): number {

@@ -17,6 +17,7 @@ import type {
 } from "./document/swarm-document.ts";
 import { enumNames } from "./enum-names.ts";
 import { limitsToProto, wantedLimitsFromProto } from "./messages/amounts.ts";
+import { shareTermsFromProto, shareTermsToProto } from "./messages/share-terms.ts";
 import type { FieldCheck } from "./parse/field-check.ts";
 
 const failurePolicies = enumNames<OnFailure>(FailurePolicy, ["fail", "continue"]);
@@ -24,8 +25,9 @@ const interruptionPolicies = enumNames<OnInterruption>(InterruptionPolicy, ["con
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OUR_VARIABLES = "BURSAR_";
 
-export function routineToProto({ name, limits, steps }: RoutineSpec): Routine {
-  return { $typeName: "bursar.v1.Routine", name, limits: limitsToProto(limits), steps: steps.map(stepToProto) };
+export function routineToProto({ name, limits, steps, share }: RoutineSpec): Routine {
+  const plain = { name, limits: limitsToProto(limits), steps: steps.map(stepToProto) };
+  return { $typeName: "bursar.v1.Routine", ...plain, ...shareTermsToProto(share) };
 }
 
 export function stepToProto(step: StepSpec): Step {
@@ -37,6 +39,7 @@ export function stepToProto(step: StepSpec): Step {
     onInterruption:
       step.kind === "parallel" ? InterruptionPolicy.UNSPECIFIED : interruptionPolicies.numberOf[step.onInterruption],
     work: workToProto(step),
+    ...shareTermsToProto(step.share),
   };
 }
 
@@ -58,13 +61,14 @@ function workToProto(step: StepSpec): Step["work"] {
   }
 }
 
-function branchToProto({ name, limits, onFailure, steps }: BranchSpec): Branch {
+function branchToProto({ name, limits, onFailure, steps, share }: BranchSpec): Branch {
   return {
     $typeName: "bursar.v1.Branch",
     name,
     limits: limitsToProto(limits),
     steps: steps.map(stepToProto),
     onFailure: failurePolicies.numberOf[onFailure],
+    ...shareTermsToProto(share),
   };
 }
 
@@ -77,7 +81,8 @@ export function routineFromProto(check: FieldCheck, message: Routine): RoutineSp
   if (counted.steps > LIMITS.routineStepsMax) {
     check.refuse("steps", `has ${counted.steps} steps in all; split the routine: at most ${LIMITS.routineStepsMax}`);
   }
-  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps };
+  const share = shareTermsFromProto(check.inside("share"), message.share, limits);
+  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps, ...share };
 }
 
 /** A step by itself, as it is handed to whoever does it. */
@@ -132,6 +137,7 @@ function stepOf(lies: Lies, message: Step): StepSpec | undefined {
     name: check.name("name", message.name),
     limits,
     onFailure: check.choice("on_failure", message.onFailure, failurePolicies, "fail"),
+    ...shareTermsFromProto(check.inside("share"), message.share, limits),
   };
   const interruption = (unset: OnInterruption) =>
     check.choice("on_interruption", message.onInterruption, interruptionPolicies, unset);
@@ -176,6 +182,7 @@ function branchesFromProto(lies: Lies, messages: readonly Branch[]): BranchSpec[
       limits: { branches: slotsOfSteps(steps), ...limits },
       onFailure: inside.choice("on_failure", message.onFailure, failurePolicies, "fail"),
       steps,
+      ...shareTermsFromProto(inside.inside("share"), message.share, limits),
     };
   });
 }

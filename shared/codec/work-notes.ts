@@ -2,9 +2,9 @@
  * What a daemon writes down beside a grant so that a later life of it can go on: the work itself, in as many notes as it needs, and how
  * work ended, as JSON that people can read in the journal.
  */
-import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ExecuteStepRequestSchema } from "#gen/bursar/v1/execution_service_pb.js";
-import { ExecuteRoutineRequestSchema } from "#gen/bursar/v1/process_service_pb.js";
+import { create, fromBinary, fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { StepOrderSchema } from "#gen/bursar/v1/execution_service_pb.js";
+import { RoutineOrderSchema } from "#gen/bursar/v1/process_service_pb.js";
 import { type RunFinished, RunFinishedSchema, type StepFinished, StepFinishedSchema } from "#gen/bursar/v1/run_pb.js";
 import type { TraceContext } from "#ports";
 import { LIMITS } from "#std";
@@ -12,6 +12,7 @@ import type { RoutineSpec, StepSpec } from "./document/swarm-document.ts";
 import { traceFromProto, traceToProto } from "./messages/trace.ts";
 import { FieldCheck } from "./parse/field-check.ts";
 import { routineFromProto, routineToProto, stepFromProto, stepToProto } from "./routine.ts";
+import { encodeHot } from "./wire/hot-message.ts";
 
 export type Notes = ReadonlyMap<string, string>;
 type NewNotes = readonly (readonly [string, string])[];
@@ -50,14 +51,14 @@ function wholeOf(notes: Notes): Uint8Array | undefined {
 export function stepWorkNotes({ step, runId, trace }: StepAssignment): NewNotes {
   const carried = traceToProto(trace);
   const message = { step: stepToProto(step), runId, ...(carried ? { trace: carried } : {}) };
-  return inParts(toBinary(ExecuteStepRequestSchema, create(ExecuteStepRequestSchema, message)));
+  return inParts(encodeHot(create(StepOrderSchema, message)));
 }
 
 /** Undefined when the notes do not say it, or say what cannot be understood. */
 export function stepWorkOf(notes: Notes): StepAssignment | undefined {
   const bytes = wholeOf(notes);
   if (!bytes) return undefined;
-  const message = readable(() => fromBinary(ExecuteStepRequestSchema, bytes));
+  const message = readable(() => fromBinary(StepOrderSchema, bytes));
   if (!message?.step) return undefined;
   const check = new FieldCheck();
   const step = stepFromProto(check, message.step);
@@ -69,14 +70,14 @@ export function stepWorkOf(notes: Notes): StepAssignment | undefined {
 export function runWorkNotes({ routine, trace }: RunAssignment): NewNotes {
   const carried = traceToProto(trace);
   const message = { routine: routineToProto(routine), ...(carried ? { trace: carried } : {}) };
-  return inParts(toBinary(ExecuteRoutineRequestSchema, create(ExecuteRoutineRequestSchema, message)));
+  return inParts(encodeHot(create(RoutineOrderSchema, message)));
 }
 
 /** Undefined when the notes do not say it, or say what cannot be understood. */
 export function runWorkOf(notes: Notes): RunAssignment | undefined {
   const bytes = wholeOf(notes);
   if (!bytes) return undefined;
-  const message = readable(() => fromBinary(ExecuteRoutineRequestSchema, bytes));
+  const message = readable(() => fromBinary(RoutineOrderSchema, bytes));
   if (!message?.routine) return undefined;
   const check = new FieldCheck();
   const routine = routineFromProto(check, message.routine);

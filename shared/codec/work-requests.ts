@@ -1,9 +1,10 @@
 /** Requests between daemons, downwards: runs, steps and preemptions, as plain values, or every field of them that is wrong. */
 import type { Amounts, PreemptionMode, Priority } from "#budget";
-import type { ExecuteStepRequest } from "#gen/bursar/v1/execution_service_pb.js";
+import type { ExecuteStepsRequest, StepOrder } from "#gen/bursar/v1/execution_service_pb.js";
 import type { PreemptItem, PreemptRequest } from "#gen/bursar/v1/preemption_service_pb.js";
-import type { ExecuteRoutineRequest } from "#gen/bursar/v1/process_service_pb.js";
+import type { ExecuteRoutinesRequest, RoutineOrder } from "#gen/bursar/v1/process_service_pb.js";
 import type { ResourceAmounts } from "#gen/bursar/v1/resources_pb.js";
+import type { WorkHello } from "#gen/bursar/v1/work_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
 import { LIMITS } from "#std";
 import type { RoutineSpec, StepSpec } from "./document/swarm-document.ts";
@@ -21,17 +22,21 @@ export interface Addressee {
   readonly incarnation: string;
 }
 
+/** Who opens a stream of work, and at whom. */
+export interface WorkHelloSpec extends Addressee {
+  /** The life of the daemon that grants; empty: any. */
+  readonly grantorIncarnation: string;
+}
+
 /** Follows work that is known where it is asked for, and begins none. */
-export interface JoinSpec extends Addressee {
+export interface JoinSpec {
   readonly type: "join";
   readonly allocationId: string;
 }
 
-interface BeginSpec extends Addressee {
+interface BeginSpec {
   readonly type: "begin";
   readonly grant: GrantHandover;
-  /** The life of the daemon that grants; empty: any. */
-  readonly grantorIncarnation: string;
   readonly trace: TraceContext | undefined;
 }
 
@@ -44,43 +49,77 @@ export interface BeginStepSpec extends BeginSpec {
   readonly runId: string;
 }
 
-export function parseExecuteRoutine(message: ExecuteRoutineRequest): Parsed<BeginRoutineSpec | JoinSpec> {
-  const check = new FieldCheck();
-  if (!message.routine) return joinOf(check, message);
-  return check.finishWith<BeginRoutineSpec, "grant">({
-    ...beginOf(check, message),
-    routine: routineFromProto(check.inside("routine"), message.routine),
+export type RoutineOrderSpec = BeginRoutineSpec | JoinSpec;
+export type StepOrderSpec = BeginStepSpec | JoinSpec;
+
+/** One message of a stream of work. An order that is wrong is so alone. */
+export interface WorkMessage<Order> {
+  readonly hello: WorkHelloSpec | undefined;
+  readonly orders: readonly { readonly number: number; readonly order: Parsed<Order> }[];
+  readonly left: readonly number[];
+}
+
+export function parseExecuteRoutines(message: ExecuteRoutinesRequest): Parsed<WorkMessage<RoutineOrderSpec>> {
+  return workMessageOf(message, (check, order): Parsed<RoutineOrderSpec> => {
+    if (!order.routine) return joinOf(check, order);
+    return check.finishWith<BeginRoutineSpec, "grant">({
+      ...beginOf(check, order),
+      routine: routineFromProto(check.inside("routine"), order.routine),
+    });
   });
 }
 
-export function parseExecuteStep(message: ExecuteStepRequest): Parsed<BeginStepSpec | JoinSpec> {
-  const check = new FieldCheck();
-  if (!message.step) return joinOf(check, message);
-  return check.finishWith<BeginStepSpec, "grant" | "step">({
-    ...beginOf(check, message),
-    step: stepFromProto(check.inside("step"), message.step),
-    runId: check.fileName("run_id", message.runId),
+export function parseExecuteSteps(message: ExecuteStepsRequest): Parsed<WorkMessage<StepOrderSpec>> {
+  return workMessageOf(message, (check, order): Parsed<StepOrderSpec> => {
+    if (!order.step) return joinOf(check, order);
+    return check.finishWith<BeginStepSpec, "grant" | "step">({
+      ...beginOf(check, order),
+      step: stepFromProto(check.inside("step"), order.step),
+      runId: check.fileName("run_id", order.runId),
+    });
   });
 }
 
-type Handover = ExecuteRoutineRequest | ExecuteStepRequest;
+interface WorkRequest<Message> {
+  readonly hello?: WorkHello | undefined;
+  readonly orders: readonly Message[];
+  readonly left: readonly number[];
+}
 
-function beginOf(check: FieldCheck, message: Handover) {
+function workMessageOf<Message extends { readonly number: number }, Order>(
+  { hello, orders, left }: WorkRequest<Message>,
+  parse: (check: FieldCheck, message: Message) => Parsed<Order>,
+): Parsed<WorkMessage<Order>> {
+  const check = new FieldCheck();
+  const items = check.list("orders", orders, LIMITS.streamItemsMax - Math.min(left.length, LIMITS.streamItemsMax));
+  return check.finish({
+    hello: hello && helloOf(check.inside("hello"), hello),
+    orders: items.map((item, index) => ({
+      number: item.number,
+      order: parse(new FieldCheck(`orders[${index}]`), item),
+    })),
+    left: check.list("left", left, LIMITS.streamItemsMax),
+  });
+}
+
+function helloOf(check: FieldCheck, message: WorkHello): WorkHelloSpec {
+  const grantorIncarnation = check.optionalId("grantor_incarnation", message.grantorIncarnation) ?? "";
+  return { ...addresseeOf(check, message), grantorIncarnation };
+}
+
+function beginOf(check: FieldCheck, message: RoutineOrder | StepOrder) {
   return {
-    ...addresseeOf(check, message),
     type: "begin",
     grant: check.present("grant", message.grant, grantFromProto),
-    grantorIncarnation: check.optionalId("grantor_incarnation", message.grantorIncarnation) ?? "",
     trace: traceFromProto(message.trace),
   } as const;
 }
 
-function joinOf(check: FieldCheck, message: Handover): Parsed<JoinSpec> {
-  const addressee = addresseeOf(check, message);
+function joinOf(check: FieldCheck, message: RoutineOrder | StepOrder): Parsed<JoinSpec> {
   const allocationId = check.present("grant", message.grant, (inside, grant) =>
     inside.id("allocation_id", grant.allocationId),
   );
-  return check.finishWith<JoinSpec, "allocationId">({ ...addressee, type: "join", allocationId });
+  return check.finishWith<JoinSpec, "allocationId">({ type: "join", allocationId });
 }
 
 export interface PreemptItemSpec {
@@ -122,7 +161,7 @@ function preemptItemFromProto(check: FieldCheck, message: PreemptItem): PreemptI
     epoch: check.count("epoch", message.epoch),
     amounts: amounts && amountsFromProto(check.inside("amounts"), amounts),
     mode: check.choice("mode", message.mode, preemptionModes, "SHRINK"),
-    graceMs: message.graceMs,
+    graceMs: check.whole("grace_ms", message.graceMs, { max: LIMITS.graceMsMax }),
     reason: check.text("reason", message.reason, LIMITS.reasonCharsMax),
     claimantPriority: check.choice("claimant_priority", message.claimantPriority, priorities, "NORMAL"),
     trace: traceFromProto(message.trace),

@@ -8,7 +8,7 @@ import type { Clock, IdSource, Telemetry } from "#ports";
 import { type Connection, connect } from "#rpc";
 import { InvariantError } from "#std";
 import { createTelemetry } from "#telemetry";
-import { systemClock, systemIds, type TierOptions, TierResourceManager } from "#tier";
+import { newHashSeed, systemClock, systemIds, type TierOptions, TierResourceManager } from "#tier";
 import { type DaemonSettings, journalPagesMax } from "./settings.ts";
 
 /** The part of a logger that daemons use; pino's shape. */
@@ -47,11 +47,13 @@ export async function openBase({ settings, log, environment, onFatal }: BaseOpti
   const { tier } = settings;
   mkdirSync(dirname(settings.journal), { recursive: true });
   const pagesMax = journalPagesMax(settings);
+  const hashSeed = newHashSeed();
   const opened = openSqliteJournal({
     path: settings.journal,
     codec: { encode: encodeCommit, decode: decodeCommit },
     tier,
     journalId: ids.newId(),
+    hashSeed,
     ...(pagesMax === undefined ? {} : { pagesMax }),
     clock,
     onCompaction: (report) => {
@@ -60,7 +62,7 @@ export async function openBase({ settings, log, environment, onFatal }: BaseOpti
     },
   });
   const { checkInvariants } = settings;
-  const loop = rebuild({ opened, clock, onFatal, checkInvariants }, settings.journal);
+  const loop = rebuild({ opened, clock, onFatal, checkInvariants, hashSeed }, settings.journal);
   const telemetry = await createTelemetry({
     serviceName: `bursar-${tier}`,
     environment,

@@ -5,9 +5,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Amount, amountsOf, NO_USAGE } from "#budget";
 import { decodeCommit, encodeCommit } from "#codec";
-import { RefusalError, type RefusalReason } from "#errors";
+import { executionError, FaultError, RefusalError, type RefusalReason } from "#errors";
 import { openSqliteJournal } from "#journal";
 import type { Clock } from "#ports";
+import { Feed } from "#rpc";
 import { LIMITS } from "#std";
 import { type ChildDaemon, TierResourceManager } from "#tier";
 import { Closings } from "./closings.ts";
@@ -21,6 +22,7 @@ class HandClock implements Clock {
   soon = (action: () => void): void => {
     setImmediate(action);
   };
+  atOnce = this.soon;
   after = (delayMs: number, action: () => void) => {
     const timer = { delayMs, action };
     this.#timers.add(timer);
@@ -39,7 +41,7 @@ class HandClock implements Clock {
   }
 }
 
-type Answer = RefusalReason | "lost" | readonly (number | "last")[];
+type Answer = RefusalReason | "lost" | readonly (number | "last" | RefusalError | FaultError)[];
 
 const HOLDER = "execution-1";
 const child = (incarnation: string): ChildDaemon => ({
@@ -98,11 +100,17 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function* streamOf(answer: Answer): AsyncGenerator<number | "last"> {
-  await nextTurn();
-  if (answer === "lost") throw new Error("the stream was lost");
-  if (typeof answer === "string") throw new RefusalError({ reason: answer, message: "no" });
-  yield* answer;
+function streamOf(answer: Answer): Feed<number | "last"> {
+  const feed = new Feed<number | "last">();
+  setImmediate(() => {
+    if (answer === "lost") feed.end(new Error("the stream was lost"));
+    else if (typeof answer === "string") feed.end(new RefusalError({ reason: answer, message: "no" }));
+    else {
+      for (const event of answer) event instanceof Error ? feed.end(event) : feed.push(event);
+      feed.end();
+    }
+  });
+  return feed;
 }
 
 function delegate(changes: Partial<DelegateOptions<number | "last">> = {}) {
@@ -222,6 +230,33 @@ it("takes no refusal as proof once a handover may have been taken, and none of a
   answers = ["DRAINING", "NOT_FOUND"];
   expect(await settled(delegate({ handsOver: false }))).toBe("unknown");
   expect(asked.slice(4)).toEqual(["join first", "join first"]);
+});
+
+it("gives nothing back for a refusal of what was heard of, and joins it", async () => {
+  answers = [
+    [1, new RefusalError({ reason: "READER_TOO_SLOW", message: "slow" })],
+    [1, 2, "last"],
+  ];
+  const work = delegate();
+  await clock.until(() => asked.length === 2, LIMITS.redialDelayMaxMs);
+  expect(await loop.read((state) => state.allocations.get("step")?.state)).toBe("open");
+  await close();
+  expect(await settled(work)).toBe("told");
+  expect(asked).toEqual(["hand_over first", "join first"]);
+  expect(await loop.read((state) => state.allocations.get("root")?.books.credits)).toMatchObject({ spent: 40 });
+});
+
+it("fails with the fault of its holder once the books are final, when the holder says nothing else", async () => {
+  const message = "a fault of the daemon";
+  const fault = new FaultError(
+    executionError({ id: "f", type: "FATAL_ERROR", reach: "one", message, tier: "execution", allocationPath: "acme" }),
+  );
+  answers = [[1, fault]];
+  const work = delegate();
+  await clock.until(() => asked.length > 1, LIMITS.redialDelayMaxMs);
+  await close();
+  await expect(settled(work, LIMITS.lastEventWaitMs)).rejects.toThrow(message);
+  expect(await loop.read((state) => state.allocations.get("root")?.books.credits)).toMatchObject({ spent: 40 });
 });
 
 it("ends silent when the allocation is closed and its holder stays away for as long as it may", async () => {

@@ -7,6 +7,7 @@
 import { NO_USAGE } from "#budget";
 import { FaultError, RefusalError, type RefusalReason } from "#errors";
 import type { GrantHandover } from "#ports";
+import type { Feed } from "#rpc";
 import { backoffMs, LIMITS } from "#std";
 import type { ChildDaemon, Downlink } from "#tier";
 import type { DaemonBase } from "./base.ts";
@@ -25,7 +26,7 @@ export interface DelegateOptions<E> {
   /** After the close: how long the last event may take to come. Default LIMITS.lastEventWaitMs. */
   readonly lastEventWaitMs?: number;
   /** Opens the stream at the holder as it is now: to hand over, or only to join. */
-  readonly open: (child: ChildDaemon, how: "hand_over" | "join", signal: AbortSignal) => AsyncIterable<E>;
+  readonly open: (child: ChildDaemon, how: "hand_over" | "join", signal: AbortSignal) => Feed<E>;
   readonly sequenceOf: (event: E) => number;
   readonly onEvent: (event: E) => void;
   readonly isLast: (event: E) => boolean;
@@ -38,7 +39,8 @@ export type DelegateEnd = "told" | "unknown" | "silent";
 const NOT_NOW: ReadonlySet<RefusalReason> = new Set(["NOT_WELCOMED", "QUEUE_FULL", "STATE_FORBIDS"]);
 
 /**
- * Resolves when the allocation is closed. Rejects with the refusal when the work was never taken; then the whole budget is back.
+ * Resolves when the allocation is closed. Rejects with the refusal when the work was never taken; then the whole budget is back. Rejects
+ * with a failure of the work's telling when the allocation is closed and its holder has said nothing else.
  */
 export async function delegateWork<E>(options: DelegateOptions<E>): Promise<DelegateEnd> {
   const { base, closings, grant, lastEventWaitMs = LIMITS.lastEventWaitMs } = options;
@@ -85,6 +87,8 @@ class Following<E> {
   #attempt = 0;
   /** A handover may have been taken though nothing was heard of it. */
   #unsure = false;
+  /** Why nothing more was told of what had begun. */
+  #failure: Error | undefined;
 
   constructor(options: DelegateOptions<E>, signal: AbortSignal) {
     this.#options = options;
@@ -106,6 +110,8 @@ class Following<E> {
       }
       if (!this.#signal.aborted) await this.#pause();
     }
+    // It is closed by now: this gives nothing back.
+    if (this.#failure) throw this.#failure;
     return "silent";
   }
 
@@ -117,26 +123,36 @@ class Following<E> {
 
   /** Follows one stream to its end; answers how the work ended when that is settled by it. Throws a refusal for good. */
   async #listen(child: ChildDaemon, how: "hand_over" | "join"): Promise<DelegateEnd | undefined> {
-    const { open, sequenceOf, onEvent, isLast } = this.#options;
     try {
-      for await (const event of open(child, how, this.#signal)) {
-        const sequence = sequenceOf(event);
-        if (sequence <= this.#seen) continue;
-        this.#seen = sequence;
-        this.#attempt = 0;
-        onEvent(event);
-        if (isLast(event)) return "told";
+      const events = this.#options.open(child, how, this.#signal);
+      for await (const first of events) {
+        // What came together is passed on together.
+        for (const event of [first, ...events.takeAll()]) if (this.#hear(event)) return "told";
       }
       this.#unsure = true;
     } catch (error) {
       const reason = error instanceof RefusalError ? error.refusal.reason : undefined;
       if (how === "join") return reason === "NOT_FOUND" ? "unknown" : undefined;
       if (reason !== undefined && NOT_NOW.has(reason)) return undefined;
-      // Only a refusal before anything else proves that the work was never taken: a later one may come from a daemon that is ending.
-      if (!this.#unsure && (reason !== undefined || error instanceof FaultError)) throw error;
+      const speaksOfWork = reason !== undefined || error instanceof FaultError;
+      // Only a refusal before anything else proves that the work was never taken: a later one may come from a daemon that is ending, and
+      // what was heard of goes on though it cannot be told any longer.
+      if (!this.#unsure && this.#seen === 0 && speaksOfWork) throw error;
+      if (this.#seen > 0 && error instanceof Error && speaksOfWork) this.#failure ??= error;
       this.#unsure = true;
     }
     return undefined;
+  }
+
+  /** Passes on what was not heard before; answers whether it was the last. */
+  #hear(event: E): boolean {
+    const { sequenceOf, onEvent, isLast } = this.#options;
+    const sequence = sequenceOf(event);
+    if (sequence <= this.#seen) return false;
+    this.#seen = sequence;
+    this.#attempt = 0;
+    onEvent(event);
+    return isLast(event);
   }
 
   #pause(): Promise<void> {

@@ -41,7 +41,7 @@ export class EventFeed<T> {
   }
 
   /** The events so far and those to come. */
-  follow(): AsyncIterable<T> {
+  follow(): Feed<T> {
     const feed: Feed<T> = new Feed<T>({ onLeft: () => this.#followers.delete(feed) });
     for (const event of this.#events) feed.push(event);
     if (this.#ended) feed.end(this.#failure);

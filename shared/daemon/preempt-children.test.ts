@@ -59,7 +59,7 @@ beforeEach(async () => {
   const { address } = server;
   const child = (instance: string) =>
     ({ instance, incarnation: "life", address, tier: "execution", capacity: 0 }) as const;
-  children = new PreemptChildren({ base: { loop, log }, downlink: { child }, peers });
+  children = new PreemptChildren({ base: { loop, log, clock: systemClock }, downlink: { child }, peers });
 });
 
 afterEach(async () => {

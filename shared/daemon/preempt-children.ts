@@ -5,6 +5,7 @@
  */
 import { type BudgetState, isNothing, type Message, monusAmounts } from "#budget";
 import { amountsToProto, parseAmounts } from "#codec";
+import { ExecutionPriority } from "#gen/bursar/v1/allocation_pb.js";
 import { PreemptionMode, PreemptionService, type PreemptResponse } from "#gen/bursar/v1/preemption_service_pb.js";
 import { LIMITS } from "#std";
 import type { Downlink } from "#tier";
@@ -16,10 +17,15 @@ type ReclaimChild = Extract<Message, { type: "reclaim_child" }>;
 const MODE = { SHRINK: PreemptionMode.SHRINK, PAUSE: PreemptionMode.PAUSE, STOP: PreemptionMode.STOP } as const;
 
 export interface PreemptChildrenParts {
-  readonly base: Pick<DaemonBase, "loop" | "log">;
+  readonly base: Pick<DaemonBase, "loop" | "log" | "clock">;
   readonly downlink: Pick<Downlink, "child">;
   readonly peers: Peers;
+  /** Told how a preemption stands below, as the child says it. Default: nobody is told. */
+  readonly onStanding?: (standing: PreemptResponse) => void;
 }
+
+/** gRPC status. */
+const NOT_FOUND = 5;
 
 /** Bytes of one item on the wire, but for its reason: two ids and the rest. */
 const ITEM_BYTES = 1_024;
@@ -30,9 +36,11 @@ export class PreemptChildren {
   readonly #parts: PreemptChildrenParts;
   /** What the batch that is being told asks, by holder. */
   #asking = new Map<string, ReclaimChild[]>();
+  readonly #onStanding: PreemptChildrenParts["onStanding"];
 
   constructor(parts: PreemptChildrenParts) {
     this.#parts = parts;
+    this.#onStanding = parts.onStanding;
     parts.base.loop.subscribe((message) => {
       if (message.type === "reclaim_child") this.#gather(message);
     });
@@ -67,14 +75,7 @@ export class PreemptChildren {
     const { downlink, peers, base } = this.#parts;
     const child = downlink.child(holder);
     if (!child) return;
-    const items = wanted.map(({ preemptionId, allocationId, epoch, amounts, mode, reason }) => ({
-      preemptionId,
-      allocationId,
-      epoch: BigInt(epoch),
-      amounts: amountsToProto(amounts),
-      mode: MODE[mode],
-      reason,
-    }));
+    const items = wanted.map(itemOf);
     const { instance, incarnation, address } = child;
     const byName = new Map(wanted.map((item) => [nameOf(item), item]));
     try {
@@ -92,13 +93,31 @@ export class PreemptChildren {
     }
   }
 
+  /** It may have overtaken the handover of its grant. */
+  #askLater(asked: ReclaimChild): void {
+    const { loop, clock, log } = this.#parts.base;
+    clock.after(LIMITS.childLookMs, () => {
+      loop
+        .read(({ allocations }) => {
+          const node = allocations.get(asked.allocationId);
+          return node?.state !== "closed" && node?.reclaims.has(asked.preemptionId) === true;
+        })
+        .then((isWanted) => (isWanted ? this.#ask(asked.holder, [asked]) : undefined))
+        .catch((error: unknown) =>
+          log.warn({ err: error, holder: asked.holder }, "a child is asked at its next hello"),
+        );
+    });
+  }
+
   #onAnswer(caller: string, asked: ReclaimChild | undefined, answer: PreemptResponse): void {
     const { loop, log } = this.#parts.base;
     const { allocationId, error, returnedTotal } = answer;
     if (error || !asked) {
       log.warn({ holder: caller, allocationId, message: error?.message }, "a child refused to give budget back");
+      if (asked && error?.code === NOT_FOUND) this.#askLater(asked);
       return;
     }
+    this.#onStanding?.(answer);
     const parsed = parseAmounts(returnedTotal, "returned_total");
     if (!parsed.ok || isNothing(parsed.value)) return;
     loop.submit(
@@ -106,6 +125,20 @@ export class PreemptChildren {
       () => undefined,
     );
   }
+}
+
+function itemOf({ preemptionId, allocationId, epoch, amounts, mode, reason, ...more }: ReclaimChild) {
+  const { graceMs = 0, claimantPriority } = more;
+  return {
+    preemptionId,
+    allocationId,
+    epoch: BigInt(epoch),
+    amounts: amountsToProto(amounts),
+    mode: MODE[mode],
+    graceMs,
+    reason,
+    ...(claimantPriority === undefined ? {} : { claimantPriority: ExecutionPriority[claimantPriority] }),
+  };
 }
 
 /** As many items to a call as surely fit. */
@@ -126,8 +159,9 @@ function stillWanted(state: BudgetState, instance: string): ReclaimChild[] {
   const found: ReclaimChild[] = [];
   for (const node of state.allocations.values()) {
     if (node.side !== "delegated" || node.peer !== instance || node.state === "closed") continue;
-    for (const { preemptionId, mode, reason, wanted, reclaimed } of node.reclaims.values()) {
+    for (const { preemptionId, mode, reason, wanted, reclaimed, graceMs } of node.reclaims.values()) {
       const { id: allocationId, epoch } = node;
+      const grace = graceMs === undefined ? {} : { graceMs };
       found.push({
         type: "reclaim_child",
         holder: instance,
@@ -137,6 +171,7 @@ function stillWanted(state: BudgetState, instance: string): ReclaimChild[] {
         amounts: monusAmounts(wanted, reclaimed),
         mode,
         reason,
+        ...grace,
       });
     }
   }

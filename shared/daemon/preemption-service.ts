@@ -7,7 +7,7 @@ import { amountsToProto, type PreemptItemSpec, parseOrThrow, parsePreempt } from
 import { RefusalError } from "#errors";
 import { PreemptionService, type PreemptResponseSchema } from "#gen/bursar/v1/preemption_service_pb.js";
 import { bind, Feed, type ServiceBinding, toStatusMessage } from "#rpc";
-import { errorOfRefusal } from "#tier";
+import { errorOfRefusal, traceDecision, traceRefusal } from "#tier";
 import type { DaemonBase } from "./base.ts";
 
 type Answer = MessageInitShape<typeof PreemptResponseSchema>;
@@ -58,17 +58,18 @@ interface Beginning {
 }
 
 function begin({ base, feed, item, finish, waitMs }: Beginning): void {
-  const { preemptionId, allocationId, epoch, amounts, mode, reason, trace } = item;
+  const { preemptionId, allocationId, trace, ...asked } = item;
   const span = base.telemetry.startSpan({
     name: "bursar.preempt",
     parent: trace,
     attributes: { "bursar.allocation_id": allocationId },
   });
-  base.loop.submit({ type: "reclaim", preemptionId, allocationId, epoch, amounts, mode, reason }, (outcome) => {
+  base.loop.submit({ type: "reclaim", preemptionId, allocationId, ...asked }, (outcome) => {
     if (outcome.type === "reclaimed") {
       const done = outcome.met || waitMs === 0;
       feed.push({ ...standingOf(allocationId, outcome), done });
       if (done) finish(keyOf(item));
+      if (base.telemetry.enabled) traceDecision(span, base.loop.decisions, preemptionId);
       span.end();
       return;
     }
@@ -77,6 +78,7 @@ function begin({ base, feed, item, finish, waitMs }: Beginning): void {
         ? errorOfRefusal(outcome.refusal, { tier: base.settings.tier, errorId: base.ids.newId(), onOwn: true })
         : undefined;
     feed.push({ preemptionId, allocationId, done: true, ...(error ? { error: toStatusMessage(error) } : {}) });
+    if (error) traceRefusal(span, preemptionId, error);
     span.end({ error: error?.message ?? outcome.type });
     finish(keyOf(item));
   });
@@ -94,10 +96,12 @@ function keyOf({
 
 function standingOf(
   allocationId: string,
-  { preemptionId, reclaimed, pending, returnedTotal, waitingOn, met }: OutcomeOf<"reclaimed">,
+  { preemptionId, reclaimed, pending, returnedTotal, waitingOn, victims, met }: OutcomeOf<"reclaimed">,
 ): Answer {
   const amounts = amountsAs({ reclaimed, pending, returnedTotal });
-  return { preemptionId, allocationId, ...amounts, waitingOn: [...waitingOn], victims: [...waitingOn], met };
+  // Of a SHRINK only who owes something is known.
+  const from = victims.length > 0 ? victims : waitingOn;
+  return { preemptionId, allocationId, ...amounts, waitingOn: [...waitingOn], victims: [...from], met };
 }
 
 function progressOf({
@@ -112,7 +116,7 @@ function progressOf({
     preemptionId,
     allocationId,
     ...amountsAs({ reclaimed, pending, returnedTotal }),
-    met: isNothing(pending),
+    met: ended && isNothing(pending),
     done: ended,
   };
 }

@@ -4,11 +4,11 @@
  */
 import { writeSync } from "node:fs";
 import type { Tier } from "#errors";
-import { refusal } from "#errors";
 import { JournalError } from "#journal";
 import { type CallContext, type GrpcServer, ListenError, type ServiceBinding, startGrpcServer } from "#rpc";
 import { LIMITS } from "#std";
 import { type DaemonBase, type Log, openBase } from "./base.ts";
+import { drainingRefusal } from "./draining.ts";
 import { keepYoung } from "./keep-young.ts";
 import { plainLog } from "./plain-log.ts";
 import { parseDaemonSettings, usageText } from "./settings.ts";
@@ -23,7 +23,7 @@ export class SettingsError extends Error {
 /** A tier's own part of a daemon. */
 export interface DaemonParts {
   readonly services: readonly ServiceBinding[];
-  /** Full method names that begin work; refused once the daemon drains. */
+  /** Full method names that begin work; refused once the daemon drains. Who takes orders from streams refuses them itself. */
   readonly beginsWork: readonly string[];
   /** Called once when the daemon serves; dials the tier above. */
   start(address: string): void;
@@ -120,11 +120,6 @@ async function serve({ tier, exit, build }: RunOptions, base: DaemonBase): Promi
 
 function announce(facts: { readonly tier: Tier; readonly address: string; readonly instance: string }): void {
   writeSync(1, `${JSON.stringify({ event: "serving", ...facts, pid: process.pid })}\n`);
-}
-
-function drainingRefusal() {
-  const message = "this daemon is shutting down; ask again after a while, or another daemon";
-  return refusal({ reason: "DRAINING", message, retryAfterMs: LIMITS.redialDelayMaxMs });
 }
 
 async function drain({

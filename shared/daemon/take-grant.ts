@@ -2,9 +2,11 @@
 import type { Outcome } from "#budget";
 import { RefusalError } from "#errors";
 import type { GrantHandover } from "#ports";
+import type { WorkGate } from "#rpc";
 import { LIMITS } from "#std";
 import { leaseOfGrant } from "#tier";
 import type { DaemonBase } from "./base.ts";
+import { checkAddressee } from "./preemption-service.ts";
 
 /**
  * Throws NOT_WELCOMED unless the grantor in this life of it has welcomed this daemon: another one has not been told of the grant by hello
@@ -14,6 +16,14 @@ export function checkGrantor(welcomedBy: { readonly incarnation: string } | unde
   if (grantor === "" || grantor === welcomedBy?.incarnation) return;
   const message = `this daemon has not been welcomed by the one above it in its life ${grantor}; hand the grant over again`;
   throw new RefusalError({ reason: "NOT_WELCOMED", message, retryAfterMs: LIMITS.redialDelayFirstMs });
+}
+
+/** Who may open a stream of work here, and where its faults are told. */
+export function workGate(base: DaemonBase): WorkGate {
+  return {
+    greet: (hello) => checkAddressee(base, hello),
+    onFault: (error) => base.log.error({ err: error }, "work failed by a fault of this daemon"),
+  };
 }
 
 /** Writes the grant down together with the notes. */

@@ -1,5 +1,6 @@
 /** A daemon's connection to the tier above: dialled once it serves, kept up until it ends. */
-import type { TraceContext } from "#ports";
+import type { StopTold } from "#budget";
+import type { LowBudget, TraceContext } from "#ports";
 import { dialBudgetService } from "#rpc";
 import { Uplink } from "#tier";
 import type { DaemonBase } from "./base.ts";
@@ -17,9 +18,11 @@ export interface TierAbove {
 export interface TierAboveOptions {
   /** Trace of the work in an allocation, for the spans of its reports. */
   readonly traceOf: (allocationId: string) => TraceContext | undefined;
+  /** What an allocation that is held here draws on above is nearly used up. Default: nobody is told. */
+  readonly onLowBudget?: (allocationId: string, low: LowBudget) => void;
 }
 
-export function connectTierAbove(base: DaemonBase, { traceOf }: TierAboveOptions): TierAbove {
+export function connectTierAbove(base: DaemonBase, { traceOf, onLowBudget }: TierAboveOptions): TierAbove {
   const { settings, loop, clock, ids, log, instance, incarnation, telemetry } = base;
   const { parent = "", tier, capacity } = settings;
   let address = "";
@@ -31,7 +34,9 @@ export function connectTierAbove(base: DaemonBase, { traceOf }: TierAboveOptions
     identity: () => ({ instance, incarnation, journalId: loop.journalId, address, tier, capacity }),
     tracing: { telemetry, traceOf },
     dial: () => dialBudgetService(connection),
-    onStop: (allocationId, reason) => void loop.ask({ type: "close", allocationId, reason }),
+    onStop: (allocationId, reason, stop) =>
+      void loop.ask(stop ? stopCommand(allocationId, reason, stop) : { type: "close", allocationId, reason }),
+    ...(onLowBudget && { onLowBudget }),
     onState: ({ connected, error }) =>
       log.info({ parent, err: error }, connected ? "connected to the tier above" : "not connected to the tier above"),
   });
@@ -47,4 +52,17 @@ export function connectTierAbove(base: DaemonBase, { traceOf }: TierAboveOptions
       connection.close();
     },
   };
+}
+
+/** The same as the call that asks for it: whichever comes first has the effect. */
+function stopCommand(allocationId: string, reason: string, stop: StopTold) {
+  return {
+    ...stop,
+    type: "reclaim",
+    allocationId,
+    epoch: undefined,
+    amounts: undefined,
+    mode: "STOP",
+    reason,
+  } as const;
 }

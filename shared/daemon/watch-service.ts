@@ -1,16 +1,25 @@
-/** WatchService, the same at every tier: a snapshot of a tree, then what changed, at the chosen interval. */
+/** WatchService, the same at every tier: a tree and what changes in it, decisions as they are made, and why something is as it is. */
 import { toBinary } from "@bufbuild/protobuf";
 import type { Allocation, BudgetState } from "#budget";
-import { parseOrThrow, parseWatchUsage } from "#codec";
+import { parseOrThrow, parseWatchDecisions, parseWatchUsage, parseWhy } from "#codec";
 import { RefusalError } from "#errors";
 import { type AllocationView, AllocationViewSchema } from "#gen/bursar/v1/allocation_pb.js";
 import { WatchService } from "#gen/bursar/v1/watch_service_pb.js";
 import { bind, type ServiceBinding } from "#rpc";
 import { pause } from "./pause.ts";
 import { type TreeViewParts, viewTree } from "./tree-view.ts";
+import { watchDecisions } from "./watch-decisions.ts";
+import { why } from "./why.ts";
 
 export function watchService(parts: TreeViewParts): ServiceBinding {
+  const startedWallMs = parts.base.clock.wallMs();
   return bind(WatchService, {
+    watchDecisions: (request, context) =>
+      watchDecisions(parts, parseOrThrow(parseWatchDecisions, request), context.signal),
+    why: async (request) => {
+      const { subject } = parseOrThrow(parseWhy, request);
+      return { daemons: await why({ ...parts, startedWallMs }, subject) };
+    },
     async *watchUsage(request, context) {
       const { allocationId, intervalMs, depth } = parseOrThrow(parseWatchUsage, request);
       const tops = (state: BudgetState) => topsOf(state, allocationId);

@@ -11,6 +11,7 @@ export {
   recoverabilityOf,
 } from "./error-table.ts";
 export {
+  boundedText,
   type ExecutionError,
   type ExecutionErrorFacts,
   executionError,

@@ -65,6 +65,11 @@ const ROWS = {
     "The tier above has not renewed the lease of this allocation, so that nothing new is spent; what is in flight may be settled.",
     "Retry after the stated time with the same request_id: it goes on once the tier above answers.",
   ),
+  PAUSED: row(
+    "UNAVAILABLE",
+    "The allocation, or one above it, is paused: nothing new is begun or reserved; what is in flight may be settled.",
+    "Wait for the notice that it goes on, or retry after the stated time with the same request_id.",
+  ),
   JOURNAL_BEHIND: row(
     "FAILED_PRECONDITION",
     "The daemon's journal is older than what it has told the tier above: a copy was put back.",

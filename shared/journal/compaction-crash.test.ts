@@ -69,7 +69,7 @@ async function manyDeaths(path: string, prng: Prng): Promise<number> {
   let compactions = 0;
   let before = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const life = await liveAndDie(path, 1 + prng.below(round % 4 === 0 ? 40 : 16));
+    const life = await liveAndDie(path, 1 + prng.below(round % 4 === 0 ? 24 : 10));
     const where = `round ${round}: ${JSON.stringify(life)}`;
     expect(life.read, where).toBeGreaterThanOrEqual(before);
     compactions += life.compactions;
@@ -92,3 +92,22 @@ test("the state after each of many deaths is that after the last commits, and at
   });
   expect(Math.max(...compactions)).toBeGreaterThan(0);
 }, 240_000);
+
+test("nobody else gets the journal while it is compacted, nor after it was", async () => {
+  const path = join(folder, "held.journal");
+  const open = () => openSqliteJournal({ path, codec: realCodec, tier: "coordination", journalId: "unused" });
+  const child = spawn(process.execPath, [PROGRAM, "compact", path], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let compactions = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line === "compacted") compactions += 1;
+      if (compactions === 2) child.kill("SIGKILL");
+      else if (line === "slice" || line === "compacted") {
+        expect(open, line).toThrow(expect.objectContaining({ reason: "in-use" }));
+      }
+    }
+    expect(compactions).toBeGreaterThanOrEqual(2);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}, 60_000);

@@ -1,19 +1,30 @@
 /**
- * What the main thread and the compaction worker say to each other, strictly in turn: each message is answered by one of the other side, so
- * that neither runs ahead and the main thread sets the pace. What is sent as bytes is handed over, not copied.
+ * What the main thread and the compaction worker say to each other, strictly in turn: the worker reads for itself and begins by itself; then
+ * each message is answered by one of the other side, so that the main thread sets the pace of what it has to write. What is sent as bytes
+ * is handed over, not copied.
  */
+import type { ChainMark } from "./row-chain.ts";
+import type { SnapshotMark } from "./sqlite-tables.ts";
 
-/** To the worker: first all chunks of the snapshot there is, then all commits, then `fold`; then `next` for each part of the new one. */
+/** What it is started with: which snapshot and which rows it is to fold, all of them in the journal's file and not only in its log. */
+export interface WorkerOptions {
+  readonly path: string;
+  readonly journalId: string;
+  /** See SqliteJournalOptions. */
+  readonly hashSeed: number;
+  readonly base: ChainMark;
+  /** Undefined: none yet. */
+  readonly snapshot: SnapshotMark | undefined;
+  readonly to: ChainMark;
+}
+
 export type ToWorker =
-  | { readonly type: "chunk"; readonly body: Uint8Array<ArrayBuffer> }
-  /** Bodies of commits in order, one after the other. */
-  | { readonly type: "commits"; readonly bodies: Uint8Array<ArrayBuffer>; readonly lengths: Uint32Array<ArrayBuffer> }
-  | { readonly type: "fold" }
-  | { readonly type: "next" };
+  /** The file is sound and has what was not found: read on from there. */
+  { readonly type: "again" } | { readonly type: "next" };
 
 export type FromWorker =
-  /** Ready for more input. */
-  | { readonly type: "more" }
+  /** It did not find in the file what should be there, which the main thread has to look into. */
+  | { readonly type: "unread"; readonly what: string }
   /** The next part of the new snapshot. */
   | { readonly type: "part"; readonly body: Uint8Array<ArrayBuffer> }
   | { readonly type: "end" };

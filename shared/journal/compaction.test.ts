@@ -199,11 +199,59 @@ describe("a compaction that does not come to its end", () => {
     const database = new DatabaseSync(path);
     database.exec("UPDATE commits SET checksum = 1 WHERE seq = 33");
     const marks = readMarks(database, readIdentity(database, path), path);
-    const where = { path, database, journalId: "journal-1", clock: eagerClock, ...marks, to: marks.head };
+    const where = { path, database, journalId: "journal-1", hashSeed: 7, clock: eagerClock, ...marks, to: marks.head };
     const result = await new Promise((done) => new SnapshotFold({ ...where, done }));
     expect(result).toMatchObject({ reason: "corrupt", row: 33 });
     database.close();
     expect(tableCounts()).toEqual({ commits: 60, parts: 0, generations: 0 });
+  });
+
+  /** A journal of 60 commits, of which row 33 is in the log only and stays there as long as `release` is not called. */
+  function withRowInLogOnly() {
+    const { journal } = open();
+    append(journal, new Ledger(), 60);
+    journal.close();
+    const database = new DatabaseSync(path);
+    const row = database.prepare("SELECT * FROM commits WHERE seq = 33").get();
+    database.exec("DELETE FROM commits WHERE seq = 33; PRAGMA wal_checkpoint(TRUNCATE)");
+    const reader = new DatabaseSync(path);
+    reader.exec("BEGIN; SELECT count(*) FROM commits");
+    database.prepare("INSERT INTO commits VALUES (:seq, :engine_time, :checksum, :body)").run({ ...row });
+    const marks = readMarks(database, readIdentity(database, path), path);
+    const where = { path, database, journalId: "journal-1", hashSeed: 7, ...marks, to: marks.head };
+    return { where, release: () => reader.close() };
+  }
+
+  test("what the worker does not find is looked into by the owner, and read again", async () => {
+    const { where, release } = withRowInLogOnly();
+    let slices = 0;
+    const clock: typeof eagerClock = {
+      after: (delayMs, action) => {
+        slices += 1;
+        if (slices === 3) release(); // the worker was started, has not found it, and what there is was proven
+        return eagerClock.after(delayMs, action);
+      },
+    };
+    const result = await new Promise((done) => new SnapshotFold({ ...where, clock, done }));
+    expect(result).toEqual({
+      snapshot: expect.objectContaining({ generation: 1, parts: 1 }),
+      bytes: expect.any(Number),
+    });
+    expect(slices).toBe(5);
+    where.database.close();
+    expect(open().state).toEqual(ledgerState(60));
+  });
+
+  test("it is given up when the worker never finds what is there", async () => {
+    const { where, release } = withRowInLogOnly();
+    const result = await new Promise((done) => new SnapshotFold({ ...where, clock: eagerClock, done }));
+    expect(result).toMatchObject({
+      message: expect.stringMatching(/does not find in the file what is there: .*row 33/),
+    });
+    release();
+    where.database.close();
+    expect(tableCounts()).toEqual({ commits: 60, parts: 0, generations: 0 });
+    expect(open().state).toEqual(ledgerState(60));
   });
 
   test("a commit that the worker cannot read fails it, not the journal", async () => {

@@ -28,6 +28,8 @@ export interface CompactorOptions {
   readonly path: string;
   readonly database: DatabaseSync;
   readonly journalId: string;
+  /** See SqliteJournalOptions. */
+  readonly hashSeed: number;
   readonly clock: Pick<Clock, "after">;
   readonly base: ChainMark;
   readonly snapshot: SnapshotMark | undefined;

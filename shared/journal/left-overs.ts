@@ -6,7 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "#ports";
 import { LIMITS } from "#std";
-import { foldLog } from "./snapshot-fold.ts";
+import type { StoredRow } from "./sqlite-recovery.ts";
 
 export interface LeftOversOf {
   readonly database: DatabaseSync;
@@ -17,39 +17,35 @@ export interface LeftOversOf {
 }
 
 const FOLDED = "SELECT seq, length(body) AS bytes FROM commits WHERE seq <= ? ORDER BY seq LIMIT ?";
-const OTHER_PART = "SELECT generation, part FROM snapshot_parts WHERE generation <> ? LIMIT 1";
+const OTHER_PARTS =
+  "SELECT generation, part, length(body) AS bytes FROM snapshot_parts WHERE generation <> ? ORDER BY generation, part LIMIT ?";
 
 /** True when there is something to drop. */
 export function hasLeftOvers({ database, baseSeq, generation }: LeftOversOf): boolean {
   if (database.prepare(FOLDED).get(baseSeq, 1) !== undefined) return true;
-  return database.prepare(OTHER_PART).get(generation) !== undefined;
+  return database.prepare(OTHER_PARTS).get(generation, 1) !== undefined;
 }
 
 /** Drops it slice by slice; `done` is called once, after the last or with what failed. The returned function stops it for good. */
 export function dropLeftOvers(
   options: LeftOversOf & { readonly clock: Pick<Clock, "after">; readonly done: (error?: Error) => void },
 ): () => void {
-  const { database, clock, done } = options;
+  const { clock, done } = options;
   let cancel = () => {};
-  const turn = (slice: () => boolean) => {
+  const turn = () => {
     cancel = clock.after(LIMITS.compactPauseMs, () => {
       let more: boolean;
       try {
-        more = slice();
+        more = dropSlice(options);
       } catch (error) {
         done(error instanceof Error ? error : new Error(String(error)));
         return;
       }
       if (!more) done();
-      else turn(slice === drop ? fold : drop);
+      else turn();
     });
   };
-  const drop = () => dropSlice(options);
-  const fold = () => {
-    foldLog(database);
-    return true;
-  };
-  turn(drop);
+  turn();
   return () => cancel();
 }
 
@@ -61,21 +57,28 @@ export function dropAllLeftOvers(options: LeftOversOf): void {
 }
 
 function dropSlice({ database, baseSeq, generation }: LeftOversOf): boolean {
-  let upTo: number | undefined;
+  const folded = sliceOf(database.prepare(FOLDED).iterate(baseSeq, LIMITS.compactSliceRows));
+  if (folded !== undefined) {
+    database.prepare("DELETE FROM commits WHERE seq <= ?").run(Number(folded.seq));
+    return true;
+  }
+  const other = sliceOf(database.prepare(OTHER_PARTS).iterate(generation, LIMITS.compactSliceRows));
+  if (other === undefined) return false;
+  database
+    .prepare("DELETE FROM snapshot_parts WHERE generation = ? AND part <= ?")
+    .run(Number(other.generation), Number(other.part));
+  return true;
+}
+
+/** The last of the rows that make up one slice, all of the same generation; undefined when there are none. */
+function sliceOf(rows: Iterable<StoredRow>): StoredRow | undefined {
+  let last: StoredRow | undefined;
   let bytes = 0;
-  for (const row of database.prepare(FOLDED).iterate(baseSeq, LIMITS.compactSliceRows)) {
-    upTo = Number(row.seq);
+  for (const row of rows) {
+    if (last !== undefined && row.generation !== last.generation) break;
+    last = row;
     bytes += Number(row.bytes);
     if (bytes >= LIMITS.compactSliceBytes) break;
   }
-  if (upTo !== undefined) {
-    database.prepare("DELETE FROM commits WHERE seq <= ?").run(upTo);
-    return true;
-  }
-  const part = database.prepare(OTHER_PART).get(generation);
-  if (part === undefined) return false;
-  database
-    .prepare("DELETE FROM snapshot_parts WHERE generation = ? AND part = ?")
-    .run(Number(part.generation), Number(part.part));
-  return true;
+  return last;
 }

@@ -1,23 +1,25 @@
 /**
- * One folding of commits into a snapshot: hands the worker what there is, in slices, and writes down what it gives back. Every part is a
- * transaction of its own; a last one moves the base and names the new generation, so that a crash at any moment leaves either the old
- * snapshot with all its commits or the new one. What was written before that is a left-over without a meaning.
+ * One folding of commits into a snapshot: a worker reads them from the file, and what it gives back is written down here, in slices. Every
+ * part is a transaction of its own; a last one moves the base and names the new generation, so that a crash at any moment leaves either
+ * the old snapshot with all its commits or the new one. What was written before that is a left-over without a meaning.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "#ports";
 import { assert, LIMITS } from "#std";
-import type { FromWorker, ToWorker } from "./compaction-messages.ts";
+import type { FromWorker, ToWorker, WorkerOptions } from "./compaction-messages.ts";
 import { JournalError } from "./journal-error.ts";
 import { type ChainMark, partChecksum, snapshotChainStart } from "./row-chain.ts";
+import { readSlice } from "./row-slice.ts";
 import { readSnapshotChunks } from "./snapshot-rows.ts";
-import { proveEnd, proveRow, type Refuse } from "./sqlite-recovery.ts";
 import type { SnapshotMark } from "./sqlite-tables.ts";
 
 export interface FoldOptions {
   readonly path: string;
   readonly database: DatabaseSync;
   readonly journalId: string;
+  /** See SqliteJournalOptions. */
+  readonly hashSeed: number;
   readonly clock: Pick<Clock, "after">;
   /** What there is: a snapshot up to `base` (undefined: none yet) and the commits after it. */
   readonly base: ChainMark;
@@ -33,17 +35,20 @@ export interface FoldResult {
   readonly bytes: number;
 }
 
-const SLICE = "SELECT seq, engine_time, checksum, body FROM commits WHERE seq > ? AND seq <= ? ORDER BY seq";
+/** How often the worker may find something else in the file than the owner does. Once is rare. */
+const UNREAD_MAX = 5;
 
 export class SnapshotFold {
   readonly #options: FoldOptions;
   readonly #generation: number;
-  readonly #worker: Worker;
-  readonly #inputs: Iterator<ToWorker>;
+  #worker: Worker | undefined;
   readonly #insertPart: StatementSync;
   #parts = 0;
   #bytes = 0;
+  /** Of parts that were written since the log was folded last. */
+  #loggedBytes = 0;
   #checksum: number;
+  #unread = 0;
   #cancel: (() => void) | undefined;
   #ended = false;
 
@@ -52,15 +57,24 @@ export class SnapshotFold {
     this.#options = options;
     this.#generation = (snapshot?.generation ?? 0) + 1;
     this.#checksum = snapshotChainStart({ journalId, generation: this.#generation, base: to });
-    this.#inputs = this.#read();
     this.#insertPart = database.prepare(
       "INSERT INTO snapshot_parts (generation, part, checksum, body) VALUES (?, ?, ?, ?)",
     );
-    this.#worker = new Worker(new URL("./compaction-worker.ts", import.meta.url), { name: "compaction" });
-    this.#worker.on("message", (message: FromWorker) => this.#later(() => this.#take(message)));
-    this.#worker.on("error", (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
-    this.#worker.on("exit", (code) => this.#end(new Error(`the compaction worker ended with ${code}`)));
-    this.#later(() => this.#feed());
+    this.#later(() => {
+      foldLog(database); // the worker reads the file alone
+      this.#worker = this.#start();
+      return undefined;
+    });
+  }
+
+  #start(): Worker {
+    const { path, journalId, hashSeed, base, snapshot, to } = this.#options;
+    const workerData: WorkerOptions = { path, journalId, hashSeed, base, snapshot, to };
+    const worker = new Worker(new URL("./compaction-worker.ts", import.meta.url), { name: "compaction", workerData });
+    worker.on("message", (message: FromWorker) => this.#later(() => this.#take(message)));
+    worker.on("error", (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) => this.#end(new Error(`the compaction worker ended with ${code}`)));
+    return worker;
   }
 
   /** Ends it; what was written of the snapshot is left over. */
@@ -68,7 +82,7 @@ export class SnapshotFold {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancel?.();
-    void this.#worker.terminate();
+    void this.#worker?.terminate();
   }
 
   #end(result: FoldResult | Error): void {
@@ -78,7 +92,7 @@ export class SnapshotFold {
   }
 
   /** Runs one slice after a pause, in which the loop gets its turns. What it returns or throws ends the folding. */
-  #later(slice: () => FoldResult | undefined): void {
+  #later(slice: () => FoldResult | undefined): undefined {
     if (this.#ended) return;
     this.#cancel = this.#options.clock.after(LIMITS.compactPauseMs, () => {
       this.#cancel = undefined;
@@ -93,51 +107,35 @@ export class SnapshotFold {
   }
 
   #take(message: FromWorker): FoldResult | undefined {
-    if (message.type === "more") return this.#feed();
-    return message.type === "part" ? this.#store(message.body) : this.#finish();
+    if (message.type === "part") return this.#store(message.body);
+    return message.type === "end" ? this.#finish() : this.#lookInto(message.what);
   }
 
-  #feed(): undefined {
-    const next = this.#inputs.next();
-    if (next.done) this.#say({ type: "fold" });
-    else if (next.value.type === "chunk") this.#say(next.value, [next.value.body.buffer]);
-    else if (next.value.type === "commits") {
-      this.#say(next.value, [next.value.bodies.buffer, next.value.lengths.buffer]);
-    }
+  #say(message: ToWorker): undefined {
+    this.#worker?.postMessage(message);
   }
 
-  #say(message: ToWorker, transfer: ArrayBuffer[] = []): undefined {
-    this.#worker.postMessage(message, transfer);
+  /** What the worker did not find is either damaged, which is said with the row at fault, or was caught while it was written. */
+  #lookInto(what: string): undefined {
+    this.#unread += 1;
+    if (this.#unread === UNREAD_MAX) throw new Error(`the worker does not find in the file what is there: ${what}`);
+    const proofs = this.#prove();
+    const goOn = (): undefined => {
+      if (!proofs.next().done) return this.#later(goOn);
+      foldLog(this.#options.database);
+      return this.#say({ type: "again" });
+    };
+    return goOn();
   }
 
-  /** What the worker needs, in slices; every row is proven, so that no damage is folded into what replaces it. */
-  *#read(): Generator<ToWorker, void> {
-    const { path, database, base, snapshot, to } = this.#options;
-    if (snapshot) {
-      for (const chunk of readSnapshotChunks({ ...this.#options, snapshot })) {
-        yield { type: "chunk", body: chunk.slice() };
-      }
-    }
-    const corrupt: Refuse = (row, what, cause) => new JournalError("corrupt", { path, row, what, cause });
-    const select = database.prepare(SLICE);
-    let last = base;
-    while (last.seq < to.seq) {
-      const bodies: Uint8Array[] = [];
-      let bytes = 0;
-      for (const stored of select.iterate(last.seq, to.seq)) {
-        const row = proveRow(stored, last, corrupt);
-        bodies.push(row.body);
-        bytes += row.body.byteLength;
-        last = row;
-        if (bytes >= LIMITS.compactSliceBytes || bodies.length === LIMITS.compactSliceRows) break;
-      }
-      if (bodies.length === 0) break;
-      yield commitsMessage(bodies, bytes);
-    }
-    proveEnd(last, to, corrupt);
+  /** Reads everything that is to be folded, as the owner sees it, in slices. Throws JournalError with the row or part at fault. */
+  *#prove(): Generator<undefined, void> {
+    const { base, snapshot, to } = this.#options;
+    if (snapshot) for (const _ of readSnapshotChunks({ ...this.#options, snapshot })) yield;
+    for (let last = base; last.seq < to.seq; yield) last = readSlice({ ...this.#options, last }).at(-1) ?? last;
   }
 
-  /** Writes one part; then, in a slice of its own, folds the log while it is small, so that no commit has to wait for a large one. */
+  /** Writes one part; from time to time, in a slice of its own, folds the log, so that no commit has to wait for a large one. */
   #store(body: Uint8Array): undefined {
     const { path, database } = this.#options;
     const part = this.#parts + 1;
@@ -150,7 +148,10 @@ export class SnapshotFold {
     this.#parts = part;
     this.#bytes += body.byteLength;
     this.#checksum = checksum;
-    this.#later(() => {
+    this.#loggedBytes += body.byteLength;
+    if (this.#loggedBytes < LIMITS.compactSliceBytes) return this.#say({ type: "next" });
+    this.#loggedBytes = 0;
+    return this.#later(() => {
       foldLog(database);
       return this.#say({ type: "next" });
     });
@@ -174,16 +175,6 @@ export class SnapshotFold {
     }
     return { snapshot, bytes: this.#bytes };
   }
-}
-
-function commitsMessage(bodies: readonly Uint8Array[], bytes: number): ToWorker {
-  const packed = new Uint8Array(bytes);
-  let at = 0;
-  for (const body of bodies) {
-    packed.set(body, at);
-    at += body.byteLength;
-  }
-  return { type: "commits", bodies: packed, lengths: Uint32Array.from(bodies, (body) => body.byteLength) };
 }
 
 /** Folds the log into the file as far as it goes. */

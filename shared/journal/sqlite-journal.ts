@@ -36,6 +36,8 @@ export interface SqliteJournalOptions {
   readonly onCompaction?: (report: CompactionReport) => void;
   /** Bytes of commits after which it compacts by itself. Default: LIMITS.compactAfterBytes, or less when `pagesMax` is small. */
   readonly compactAfterBytes?: number;
+  /** Of the tables in memory of a compaction, 0 … 2^53-1: chance that nobody else knows. Default 0, which is for tests. */
+  readonly hashSeed?: number;
 }
 
 export interface OpenedSqliteJournal extends OpenedJournal {
@@ -161,12 +163,13 @@ export class SqliteJournal implements Journal {
     const { identity, marks, path } = this.#file;
     if (identity.format < JOURNAL_FORMAT) this.#upgrade();
     this.#state = "ready";
-    const { clock, onCompaction = () => {}, pagesMax } = this.#options;
+    const { clock, onCompaction = () => {}, pagesMax, hashSeed = 0 } = this.#options;
     if (clock === undefined) return;
     this.#compactor = new Compactor({
       path,
       database: this.#database,
       journalId: this.journalId,
+      hashSeed,
       clock,
       ...marks,
       head: () => this.#head,

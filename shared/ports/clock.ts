@@ -8,4 +8,6 @@ export interface Clock {
   after(delayMs: number, action: () => void): () => void;
   /** Runs `action` after the input that is ready now has been read (a macrotask, no delay). */
   soon(action: () => void): void;
+  /** Runs `action` once what runs now is done, with all that its promises lead to, and before any more input is read. */
+  atOnce(action: () => void): void;
 }

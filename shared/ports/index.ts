@@ -16,6 +16,7 @@ export type {
   ItemError,
   LeaseTerms,
   Link,
+  LowBudget,
   ParentLink,
   UpItem,
   UsageAck,

@@ -5,6 +5,7 @@
 import type {
   AllocationKind,
   AllocationState,
+  Amount,
   Amounts,
   Conflict,
   Consumable,
@@ -12,6 +13,7 @@ import type {
   Policy,
   Priority,
   ReportedUsage,
+  StopTold,
   StrategyName,
 } from "#budget";
 import type { FaultError, RefusalError } from "#errors";
@@ -150,6 +152,10 @@ export interface AllocationStanding {
   readonly grantedTotal: Amounts;
   /** The lease in force, counted by the child from when it sent hello. Undefined: nothing may be spent under one. */
   readonly lease: LeaseTerms | undefined;
+  /** Milliseconds to its deadline as the parent has it now; absent: not said. */
+  readonly deadlineLeftMs?: number | undefined;
+  /** Pauses of it that are over, by their ids; absent: none. */
+  readonly pausesOver?: readonly string[] | undefined;
 }
 
 export interface Welcome {
@@ -162,6 +168,18 @@ export interface Welcome {
 
 export type Directive = "THROTTLE" | "PAUSE" | "STOP" | "LOW_BUDGET";
 
+/** The use of a limit has come to a threshold. */
+export interface LowBudget {
+  /** The node whose limit it is, and its path for people. */
+  readonly allocationId: string;
+  readonly path: string;
+  readonly resource: Consumable;
+  readonly percent: number;
+  /** Free there. */
+  readonly available: Amount;
+  readonly limit: Amount;
+}
+
 export interface UsageAck {
   readonly allocationId: string;
   readonly sequence: number;
@@ -171,6 +189,10 @@ export interface UsageAck {
   readonly reason: string;
   readonly final: boolean;
   readonly error: ItemError | undefined;
+  /** For LOW_BUDGET: what the allocation draws on. */
+  readonly lowBudget?: LowBudget | undefined;
+  /** For STOP by a preemption: which one, and how long it may take. */
+  readonly stop?: StopTold | undefined;
 }
 
 /** From the parent to its child. The first item of a link is welcome. */
@@ -182,6 +204,10 @@ export type DownItem =
       readonly allocationId: string;
       readonly epoch: number;
       readonly grantedTotal: Amounts;
+      /** Milliseconds to its deadline as the parent has it now; absent: not said. */
+      readonly deadlineLeftMs?: number | undefined;
+      /** Pauses of it that are over, by their ids; absent: not said. */
+      readonly pausesOver?: readonly string[] | undefined;
     }
   | { readonly type: "ack"; readonly ack: UsageAck };
 

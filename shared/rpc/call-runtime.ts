@@ -18,7 +18,7 @@ export interface CallFailure {
 
 /** What every call of a server shares. */
 export interface CallRuntime {
-  readonly clock: Pick<Clock, "wallMs">;
+  readonly clock: Pick<Clock, "wallMs" | "soon">;
   readonly calls: OpenCalls;
   readonly onError: (failure: CallFailure) => void;
   /** Asked before the handler of each call; a refusal ends the call. */

@@ -36,6 +36,11 @@ export class Feed<T> implements AsyncIterableIterator<T, undefined> {
     return this.#queue.size;
   }
 
+  /** The reader has everything and there was no failure: only the end is left to be told. */
+  get isAtEnd(): boolean {
+    return this.#over && this.#queue.size === 0 && this.#failure === undefined;
+  }
+
   /** Hands one item over. False when the feed is over: ended, left by its reader, or overrun just now. */
   push(item: T): boolean {
     if (this.#over) return false;
@@ -61,6 +66,20 @@ export class Feed<T> implements AsyncIterableIterator<T, undefined> {
     this.#reader = undefined;
     if (failure === undefined) reader?.resolve({ value: undefined, done: true });
     else if (reader !== undefined) reader.reject(this.#takeFailure(failure));
+  }
+
+  /** One item that waits, at once; undefined when none does. For a reader that is not waiting for one. */
+  take(): T | undefined {
+    const item = this.#queue.shift();
+    if (item !== undefined) this.#onTaken?.(this.#queue.size);
+    return item;
+  }
+
+  /** Everything that waits, at once. For a reader that is not waiting for an item. */
+  takeAll(): T[] {
+    const items = this.#queue.drain();
+    if (items.length > 0) this.#onTaken?.(0);
+    return items;
   }
 
   [Symbol.asyncIterator](): this {

@@ -3,6 +3,7 @@ import { credentials, Client as GrpcJsClient } from "@grpc/grpc-js";
 import type { Clock } from "#ports";
 import { LIMITS } from "#std";
 import type { DuplexStream } from "./duplex-stream.ts";
+import { CLIENT_WINDOW } from "./flow-window.ts";
 import {
   type ClientMethod,
   type ClientRuntime,
@@ -59,6 +60,7 @@ const CHANNEL_OPTIONS = Object.freeze({
   "grpc.service_config_disable_resolution": 1,
   // The mesh never goes through a proxy that the environment names for the web.
   "grpc.enable_http_proxy": 0,
+  ...CLIENT_WINDOW,
 });
 
 /** A connection that dials when it is first used and, after a loss, again by itself. */

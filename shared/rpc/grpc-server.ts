@@ -4,6 +4,7 @@ import { type Refusal, RefusalError } from "#errors";
 import type { Clock } from "#ports";
 import { LIMITS } from "#std";
 import type { CallFailure, CallRuntime } from "./call-runtime.ts";
+import { widenServerWindows } from "./flow-window.ts";
 import { toGrpcService } from "./grpc-service.ts";
 import { bindFault, type ListenOptions, listenAddress } from "./listen-address.ts";
 import { OpenCalls } from "./open-calls.ts";
@@ -11,7 +12,7 @@ import type { CallContext, ServiceBinding } from "./service-handlers.ts";
 
 export interface GrpcServerOptions extends ListenOptions {
   readonly services: readonly ServiceBinding[];
-  readonly clock: Pick<Clock, "wallMs" | "after">;
+  readonly clock: Pick<Clock, "wallMs" | "after" | "soon">;
   /** Told of each fault that callers see only as INTERNAL. */
   readonly onError: (failure: CallFailure) => void;
   /** Asked before the handler of each call; a refusal ends the call. Default: everyone is admitted. */
@@ -47,6 +48,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const address = listenAddress(options);
   // Loaded here and not above: they bring a second protobuf runtime, which a mere client never needs.
   const { addHealth, addReflection } = await import("./standard-services.ts");
+  widenServerWindows();
   const server = new Server(SERVER_OPTIONS);
   const calls = new OpenCalls();
   let draining = false;

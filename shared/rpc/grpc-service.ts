@@ -2,13 +2,14 @@
  * Binds the neutral handlers of a service to grpc-js: one adapter per kind of method. grpc-js moves bytes only; messages are
  * decoded and encoded here, so that bad bytes and large messages get the contract's refusals.
  */
-import type {
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  ServiceDefinition,
-  sendUnaryData,
-  UntypedServiceImplementation,
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { RefusalError } from "#errors";
 import { unreachable } from "#std";
@@ -151,10 +152,19 @@ function adaptServerStreaming(method: Method, handler: ServerStreamingHandler<Me
     try {
       const responses = handler(readRequest(method, context, call.request), context);
       void pump(responses, stream, context.signal);
+      acceptAside(method.runtime, stream);
     } catch (error) {
       stream.close(error);
     }
   };
+}
+
+/**
+ * Answers the call while its first message is still being made, so that this is not on the message's way. Two turns later: what the
+ * handler has sent to others goes first.
+ */
+function acceptAside({ clock }: CallRuntime, stream: GrpcStream<never, unknown>): void {
+  clock.soon(() => clock.soon(() => stream.accept()));
 }
 
 function adaptBidi(method: Method, handler: BidiHandler<MethodDescriptor>) {
@@ -176,6 +186,7 @@ function openStream(method: Method, call: StreamingCall) {
   const context = new GrpcCallContext(call, clock);
   const side: StreamSide = {
     role: "server",
+    accept: () => call.sendMetadata(new Metadata()),
     finish: () => {
       calls.delete(stream);
       call.end();

@@ -12,6 +12,8 @@ import { SendQueue } from "./send-queue.ts";
 export interface StreamSide {
   /** A server's end is the end of the call, after its last words; a client's end leaves it listening, and its failure cancels at once. */
   readonly role: "server" | "client";
+  /** Answers the call before there is anything to send; nothing when something was sent. */
+  accept?(): void;
   /** Everything has been sent and nothing more comes. */
   finish(): void;
   /** The call fails; on a server with this failure's status, on a client by cancelling. */
@@ -105,6 +107,11 @@ export class GrpcStream<In, Out> implements DuplexStream<In, Out> {
       this.#queue?.clear();
       this.#fail(failure);
     }
+  }
+
+  /** Tells the peer that it is heard, unless it knows or the call is over. */
+  accept(): void {
+    if (!this.#closed && !this.#over) this.#side.accept?.();
   }
 
   pause(): void {

@@ -16,6 +16,7 @@ export { fromExecutionErrorMessage, toExecutionErrorMessage } from "./execution-
 export { Feed, type FeedOptions } from "./feed.ts";
 export { type Client, type ClientCall, type Connection, type ConnectOptions, connect } from "./grpc-client.ts";
 export { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "./grpc-server.ts";
+export { together } from "./item-sender.ts";
 export { ListenError, type ListenFault, type ListenOptions, listenAddress } from "./listen-address.ts";
 export { bindBudgetService } from "./parent-link.ts";
 export {
@@ -33,3 +34,5 @@ export {
 } from "./service-handlers.ts";
 export { readTraceContext } from "./trace-context.ts";
 export { TransportError } from "./transport-error.ts";
+export { type WorkDuplex, WorkLine, type WorkLineOptions } from "./work-line.ts";
+export { serveWork, type WorkGate, type WorkStreamOptions } from "./work-stream.ts";

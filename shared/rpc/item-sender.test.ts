@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#std";
-import { ItemSender, inMessages } from "./item-sender.ts";
+import { Feed } from "./feed.ts";
+import { ItemSender, inMessages, together } from "./item-sender.ts";
 
 /** A stream's sending half that keeps what it was given; `room` messages go through before it says that enough is waiting. */
 function sink(room = Number.POSITIVE_INFINITY) {
@@ -136,5 +137,28 @@ describe("parts of one item in several messages", () => {
     const groups = inMessages(numbers(2 * LIMITS.streamItemsMax + 1), () => 1);
     expect(groups.map(({ length }) => length)).toEqual([LIMITS.streamItemsMax, LIMITS.streamItemsMax, 1]);
     expect(groups.flat()).toEqual(numbers(2 * LIMITS.streamItemsMax + 1));
+  });
+});
+
+describe("what comes out of a feed", () => {
+  test("comes together when it waits together, and ends as the feed does", async () => {
+    const feed = new Feed<{ readonly text: string }>();
+    const groups = together(feed)[Symbol.asyncIterator]();
+    const texts = async () => (await groups.next()).value?.map(({ text }: { readonly text: string }) => text);
+    const first = texts();
+    for (const text of ["a", "b", "c"]) feed.push({ text });
+    expect(await first).toEqual(["a", "b", "c"]);
+    feed.push({ text: "d" });
+    feed.end(new Error("over"));
+    expect(await texts()).toEqual(["d"]);
+    await expect(texts()).rejects.toThrow("over");
+  });
+
+  test("is split where it does not fit into one message", async () => {
+    const feed = new Feed<{ readonly bytes: Uint8Array }>();
+    const bytes = new Uint8Array(LIMITS.messageBytesMax / 3);
+    for (let count = 0; count < 3; count += 1) feed.push({ bytes });
+    feed.end();
+    expect((await Array.fromAsync(together(feed))).map(({ length }) => length)).toEqual([1, 1, 1]);
   });
 });

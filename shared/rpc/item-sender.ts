@@ -4,6 +4,8 @@
  */
 import { LIMITS } from "#std";
 import type { DuplexStream } from "./duplex-stream.ts";
+import type { Feed } from "./feed.ts";
+import { bytesAtMost } from "./message-bytes.ts";
 
 /** Sizes are estimated from above; half the largest message leaves room for an estimate that is wrong. */
 const BYTES_MAX = LIMITS.messageBytesMax / 2;
@@ -97,4 +99,9 @@ export function inMessages<T>(parts: readonly T[], bytesOf: (part: T) => number)
     group.push(part);
   }
   return groups;
+}
+
+/** What comes out of a feed, in groups that each fit into one message: what waits at the same time comes together. */
+export async function* together<T extends object>(feed: Feed<T>): AsyncIterable<T[]> {
+  for await (const first of feed) yield* inMessages([first, ...feed.takeAll()], bytesAtMost);
 }

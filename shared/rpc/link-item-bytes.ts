@@ -83,8 +83,9 @@ export function downItemBytes(item: Exclude<DownItem, { type: "welcome" }>): num
     case "revision":
       return FIELDS_BYTES + textBytes(item.allocationId);
     case "ack": {
-      const { allocationId, reason, error } = item.ack;
-      return FIELDS_BYTES + textBytes(allocationId, reason) + (error === undefined ? 0 : errorBytes(error));
+      const { allocationId, reason, error, lowBudget } = item.ack;
+      const texts = textBytes(allocationId, reason, lowBudget?.allocationId, lowBudget?.path);
+      return FIELDS_BYTES + texts + (error === undefined ? 0 : errorBytes(error));
     }
   }
 }
@@ -99,7 +100,7 @@ function answerBytes(answer: GrantAnswer): number {
       return textBytes(answer.allocationId);
     case "queued": {
       const { ancestorId, ancestorPath, holders } = answer.conflict;
-      let bytes = textBytes(ancestorId, ancestorPath);
+      let bytes = textBytes(ancestorId, ancestorPath, answer.conflict.strategy?.path);
       for (const { id, path } of holders) bytes += TOOL_BYTES + textBytes(id, path);
       return bytes;
     }

@@ -1,11 +1,14 @@
-import { describe, expect, test, vi } from "vitest";
+import { once } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { credentials, Client as GrpcJsClient } from "@grpc/grpc-js";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { RefusalError } from "#errors";
 import { LIMITS } from "#std";
 import { type DuplexStream, iterate } from "./duplex-stream.ts";
 import { Feed } from "./feed.ts";
 import { bidiFromIterables } from "./service-handlers.ts";
 import { echoMesh, pending, rejection } from "./testing/echo-mesh.ts";
-import type { Echo } from "./testing/echo-service.ts";
+import { type Echo, EchoService } from "./testing/echo-service.ts";
 
 type EchoStream = DuplexStream<Echo, object>;
 
@@ -26,6 +29,41 @@ describe("server streaming", () => {
       },
     });
     expect(await collect(client.count({ number: 1_000 }))).toEqual(Array.from({ length: 1_000 }, (_, index) => index));
+  });
+
+  test("answers the call before there is anything to tell", async () => {
+    const { server, client } = await echoMesh({
+      async *count() {
+        await told.promise;
+        yield { number: 1 };
+      },
+    });
+    const told = pending<void>();
+    const bare = new GrpcJsClient(server.address, credentials.createInsecure());
+    onTestFinished(() => bare.close());
+    const same = (bytes: Buffer): Buffer => bytes;
+    const { typeName, method } = EchoService;
+    const path = `/${typeName}/${method.count.name}`;
+    const call = bare.makeServerStreamRequest(path, same, same, Buffer.alloc(0));
+    await once(call, "metadata");
+    told.resolve();
+    expect(await once(call, "data")).toHaveLength(1);
+    expect(await collect(client.count({ number: 1 }))).toEqual([1]);
+  });
+
+  test("a refusal is one, before the call is answered or after", async () => {
+    const { client } = await echoMesh({
+      async *count({ number }) {
+        for (let turn = 0; turn < number; turn += 1) await nextTurn();
+        yield* [];
+        throw new RefusalError({ reason: "NOT_FOUND", message: "gone" });
+      },
+    });
+    for (const turns of [0, 1, 2, 3, 10]) {
+      expect(await rejection(collect(client.count({ number: turns })))).toMatchObject({
+        refusal: { reason: "NOT_FOUND" },
+      });
+    }
   });
 
   test("gives what came before a failure, then the failure", async () => {

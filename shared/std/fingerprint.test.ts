@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fingerprint, murmur128 } from "./fingerprint.ts";
+import { FingerprintPieces, fingerprint, murmur128 } from "./fingerprint.ts";
 
 // Made with the C implementation behind Python's mmh3: hash128(text.encode("utf-16-le"), 0, x64arch=False).
 const PUBLISHED: readonly [text: string, low53Bits: number, words: readonly number[]][] = [
@@ -25,4 +26,17 @@ test("gives 200,000 texts that differ in one place 200,000 numbers", () => {
   const numbers = new Set<number>();
   for (let index = 0; index < 200_000; index += 1) numbers.add(fingerprint(`request ${index} of 1000 credits`));
   expect(numbers.size).toBe(200_000);
+});
+
+test("is the same of pieces as of the text that they make, numbers as JavaScript writes them", () => {
+  const pieces = new FingerprintPieces();
+  const numbers = fc.oneof(fc.nat(), fc.maxSafeInteger(), fc.double(), fc.constantFrom(0, 9, 10, 2 ** 31 - 1, 2 ** 31));
+  const piece = fc.oneof(fc.string({ maxLength: 300, unit: "binary" }), numbers, fc.constant(undefined));
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), (list) => {
+      pieces.clear();
+      for (const one of list) typeof one === "string" ? pieces.text(one) : pieces.number(one);
+      expect(pieces.sum()).toBe(fingerprint(list.map((one) => one ?? "").join("")));
+    }),
+  );
 });

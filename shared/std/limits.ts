@@ -8,13 +8,17 @@ export const LIMITS = Object.freeze({
   amountMax: Number.MAX_SAFE_INTEGER,
   /** Commands waiting for the loop; beyond it callers get RESOURCE_EXHAUSTED with a retry time. */
   commandQueueMax: 65_536,
-  /** Events in one journal commit: the batch closes here even if more is waiting. */
-  commitEventsMax: 8_192,
+  /** A turn of the loop with more commands than this says that there is enough to collect for the next. */
+  calmCommandsMax: 8,
+  /** Events in one journal commit: the batch closes here even if more is waiting, for whoever comes next waits for its end: some 20 ms. */
+  commitEventsMax: 2_048,
   /** Bytes of one journal row; a larger batch is split before it is written. */
   commitRowBytesMax: 16 * 1024 * 1024,
   /** Bytes of one chunk of a snapshot: what is aimed at, and what it may have where one thing is large (a note). */
   snapshotChunkBytes: 256 * 1024,
   snapshotChunkBytesMax: 4 * 1024 * 1024,
+  /** Bytes of the memory of ended work in one part of a snapshot. */
+  snapshotRecordsBytes: 64 * 1024,
   /** Engine time for which an ended request's answer is kept: ten minutes. */
   effectMemoryMs: 600_000,
   /** Requests whose answers are kept at a time; beyond it new ones are refused until old ones are forgotten. */
@@ -25,8 +29,8 @@ export const LIMITS = Object.freeze({
   writtenOffMax: 10_000,
   /** Closed received grants that are remembered: acknowledged ones, of which the oldest goes first; and others, beyond which no grant is taken. */
   closedRootsMax: 100_000,
-  /** Slack of the queue of ended requests before it is compacted. */
-  endedQueueSlackMax: 4_096,
+  /** Bytes of one chunk of the memory of what has ended: it is taken and given back in such pieces. */
+  recordChunkBytes: 64 * 1024,
   /** Granularity of everything that becomes due; an expiry is noticed at most this late. */
   dueBucketMs: 50,
   /** Names counted one by one per allocation; further ones count under "other". */
@@ -38,15 +42,75 @@ export const LIMITS = Object.freeze({
   /** Requests waiting at one node, and how long they may wait, where the policy says nothing. */
   queueLengthMax: 10_000,
   queueWaitMsMax: 600_000,
-  /** Waiting requests looked at for one that can go ahead of the rest, each time budget comes free. */
+  /** Waiting requests of one lane looked at for one that can go ahead of the rest, each time budget comes free. */
   backfillScanMax: 256,
+  /** Running children looked at to know when budget comes free: of more it is not known. */
+  knownEndsScanMax: 1_000,
+  /** Waiting time that raises a request's priority in a queue by one level: where nothing is said, and the bounds of what may be said. */
+  agingStepMs: 60_000,
+  agingStepMsMin: 100,
+  agingStepMsMax: 30 * 24 * 60 * 60 * 1_000,
   /** Ended preemptions remembered per allocation, and pending ones at a time. */
   endedReclaimsMax: 256,
+  /** Of the pauses of an allocation that are over, so many are told again with each change. */
+  pausesToldMax: 16,
+  /** Preemptions of which coordination knows what was said of them below. */
+  preemptionsKnownMax: 256,
+  /** Allocations named in the answer to a preemption. */
+  victimsToldMax: 256,
+  /** Time to end in peace before force, at most; of whoever does not say, it is codeGraceMs. */
+  graceMsMax: 600_000,
+  /** After the grace of a stop: how long what was ended by force may take to be gone and settled. */
+  stopSettleMs: 2_000,
   pendingReclaimsMax: 256,
+  /** Preemption: running work that may give way, looked at per level of priority, and how much of it gives way at a time. */
+  victimScanMax: 256,
+  victimsPerRoundMax: 64,
+  /** Work is not preempted for this long after it was granted, and not again for this long after it was preempted. */
+  victimProtectMs: 5_000,
+  victimCoolDownMs: 60_000,
+  /** Nothing running is preempted for less than this percentage of what would be taken from it. */
+  victimWorthPercentMin: 10,
+  /** Work of which nobody knows how long it takes counts as half done after this time. */
+  victimHalfDoneMs: 60_000,
+  /** Such times may be set as long as this; and how long stopped work has to end in peace: where nothing is said, and at most. */
+  victimTimesMsMax: 30 * 24 * 60 * 60 * 1_000,
+  victimGraceMs: 5_000,
+  victimGraceMsMax: 600_000,
+  /** Nodes of a subtree looked at for what is free in it. */
+  unspentScanMax: 1_024,
+  /** A claim that nobody can give way to now is looked at again after this time; one whose victims are slow, after their grace and this. */
+  claimLookMs: 5_000,
+  /** Claims planned for at one node in one decision, and rounds of plans in it. */
+  claimsPerDecisionMax: 16,
+  /** Preempted work that is remembered until it is tried again: since when it has waited, and when it was preempted. */
+  preemptedKeptMax: 10_000,
+  /** Candidates named in an answer that says why nothing can be preempted. */
+  sparedNamedMax: 5,
   /** Time to live of a lease: where nothing is said, and the bounds of what may be said. */
   leaseTtlMs: 15_000,
   leaseTtlMsMin: 1_000,
   leaseTtlMsMax: 600_000,
+  /**
+   * Decisions that a daemon remembers to explain them: grants and the like, in order; and refusals by subject, so that one who asks again and
+   * again makes nobody forget the others.
+   */
+  decisionsKept: 4_096,
+  refusedSubjectsKept: 1_024,
+  refusalsPerSubjectKept: 8,
+  /** Decisions, and things of one kind, in one explanation; requests looked at to find one that only the state remembers. */
+  whyDecisionsMax: 32,
+  whyListedMax: 8,
+  whyScanMax: 200_000,
+  /** Daemons below that are asked for one explanation. */
+  whyDaemonsMax: 64,
+  /** Percentages of a limit that are used when its holder is told; where no policy says others. And how many a policy may say. */
+  lowBudgetPercents: Object.freeze([80, 95]),
+  lowBudgetPercentsMax: 8,
+  /** Revisions of grants that a parent keeps of one child, to tell them once more when the child first reports of the allocation. */
+  revisionsKeptMax: 65_536,
+  /** A deadline that a parent tells again differs by what the journey took: what differs by no more than this has not moved. */
+  deadlineDriftMs: 250,
   /** Shortest time between two usage reports of one allocation. */
   usageReportIntervalMs: 50,
   /** Grant requests that may wait for an answer on one uplink. */
@@ -136,16 +200,19 @@ export const LIMITS = Object.freeze({
   addressCharsMax: 261,
   /** Weight of a share, at most. */
   weightMax: 1_000_000,
+  /** Who is above or below its share by no more than this percentage of it is left alone; holders looked at for one who is not. */
+  shareDeadZonePercent: 10,
+  shareScanMax: 256,
   /** Pages (4,096 bytes) of the journal's write-ahead log before it is folded into the file, a stall of a few milliseconds. */
   journalLogPagesMax: 1_000,
   /**
    * The journal folds its commits into a snapshot once they are this many bytes and as many as the snapshot that it has; a journal with a
    * bound of its own earlier, at a quarter of it, but not below the second figure.
    */
-  compactAfterBytes: 32 * 1024 * 1024,
+  compactAfterBytes: 128 * 1024 * 1024,
   compactAfterBytesMin: 1024 * 1024,
-  /** What the main thread reads or drops for it at a time, and the pause between two such slices. */
-  compactSliceBytes: 256 * 1024,
+  /** What is read or dropped for it at a time and written before the log is folded, and the main thread's pause between two slices. */
+  compactSliceBytes: 1024 * 1024,
   compactSliceRows: 256,
   compactPauseMs: 2,
   /** Bytes of one gRPC message, in either direction. */
@@ -154,8 +221,15 @@ export const LIMITS = Object.freeze({
   streamItemsMax: 4_096,
   /** Items a stream may hold back for a reader that does not read; beyond it the stream ends with RESOURCE_EXHAUSTED. */
   streamBacklogItemsMax: 65_536,
+  /** How long the start of a run or step may wait to be told together with what happens next. */
+  startTellingDelayMs: 2,
+  /** Orders of one stream of work that are not over, and how old such a stream becomes before it is opened anew. */
+  worksPerStreamMax: 65_536,
+  workStreamAgeMs: 3_600_000,
   /** Bytes a stream may hold back for a reader that does not read; the second bound beside the items. */
   streamBacklogBytesMax: 16 * 1024 * 1024,
+  /** Bytes that a peer may send ahead, to a stream and to a connection, while this process has no turn to read them. */
+  streamWindowBytes: 1024 * 1024,
   /** Bytes a stream hands to the transport before it waits for them to be written. */
   streamInFlightBytesMax: 256 * 1024,
   /** Open calls on one connection. */

@@ -2,8 +2,10 @@
  * One connection of a child, from its hello on. Nothing goes down before the welcome, which is the first item of a link; and nothing that
  * comes up is taken before the child has answered that welcome, for a connection that was held up on its way is never answered on.
  */
+import type { Message } from "#budget";
 import type { DownItem, ParentLink, UpItem } from "#ports";
 import { LIMITS } from "#std";
+import { type LowBudgetItem, tellsTheSame } from "./directives.ts";
 
 /** A daemon of the tier below that has said hello and is connected. */
 export interface ChildDaemon {
@@ -16,6 +18,9 @@ export interface ChildDaemon {
 }
 
 export type UpWork = Exclude<UpItem, { readonly type: "hello" }>;
+
+/** A grant as its parent has it now: its counter and its deadline. */
+export type Revision = Extract<Message, { readonly type: "granted" }>;
 
 /** A reading of the child's clock, and the engine time at which it came. */
 interface Mark {
@@ -32,6 +37,7 @@ export class ChildConnection {
   readonly #early: DownItem[] = [];
   #held: UpWork[] = [];
   #mark: Mark | undefined;
+  readonly #revised = new Map<string, Revision>();
   readonly #answer = Promise.withResolvers<void>();
 
   constructor(child: ChildDaemon, link: ParentLink) {
@@ -54,6 +60,26 @@ export class ChildConnection {
     else this.link.send([item]);
   }
 
+  /**
+   * Tells a revision, and keeps it for `reported`: it may overtake the handover of the grant that it speaks of, and then it is lost on a
+   * child that does not know the allocation yet.
+   */
+  revise(revision: Revision, nowMs: number): void {
+    const { allocationId } = revision;
+    this.#revised.delete(allocationId);
+    this.#revised.set(allocationId, revision);
+    if (this.#revised.size > LIMITS.revisionsKeptMax) this.#revised.delete(this.#revised.keys().next().value ?? "");
+    this.tell(revisionItem(revision, nowMs));
+  }
+
+  /** The child reports of the allocation, so that it has the grant: what was revised before that is told again, once. */
+  reported(allocationId: string, nowMs: number): void {
+    const revision = this.#revised.get(allocationId);
+    if (!revision) return;
+    this.#revised.delete(allocationId);
+    this.tell(revisionItem(revision, nowMs));
+  }
+
   /** Allocations whose grant waits to be told. */
   grantsWaiting(): ReadonlySet<string> {
     const waiting = new Set<string>();
@@ -63,10 +89,13 @@ export class ChildConnection {
     return waiting;
   }
 
-  welcome(item: Extract<DownItem, { type: "welcome" }>): void {
+  /** Sends the welcome, then what runs low by now, unless that was told since hello, and what was told since. */
+  welcome(item: Extract<DownItem, { type: "welcome" }>, low: readonly LowBudgetItem[]): void {
     this.#stage = "welcomed";
     this.#welcomeId = item.welcome.welcomeId;
-    this.link.send([item, ...this.#early.splice(0)]);
+    const early = this.#early.splice(0);
+    const told = early.filter(({ type }) => type === "ack");
+    this.link.send([item, ...low.filter((one) => !told.some((other) => tellsTheSame(one, other))), ...early]);
   }
 
   /**
@@ -108,4 +137,10 @@ export class ChildConnection {
     const childMs = this.#mark.childMs + (atMs - this.#mark.atMs);
     return childMs < 0 ? undefined : Math.min(childMs, LIMITS.amountMax);
   }
+}
+
+function revisionItem(revision: Revision, nowMs: number): DownItem {
+  const { allocationId, epoch, grantedTotal, deadlineAtMs, pausesOver } = revision;
+  const item = { type: "revision", allocationId, epoch, grantedTotal, ...(pausesOver && { pausesOver }) } as const;
+  return deadlineAtMs === undefined ? item : { ...item, deadlineLeftMs: Math.max(0, deadlineAtMs - nowMs) };
 }

@@ -2,7 +2,7 @@
  * The parent's side of the connections to the tier below: takes hellos, answers wishes and reports, passes counters and directives
  * down, and knows which children are there to be given work.
  */
-import type { Message, Outcome, OutcomeOf } from "#budget";
+import { type Message, type Outcome, type OutcomeOf, stopFor } from "#budget";
 import { invalidArgument, RefusalError, type Tier } from "#errors";
 import type {
   DownItem,
@@ -13,17 +13,20 @@ import type {
   IdSource,
   ItemError,
   ParentLink,
+  Span,
   Telemetry,
   UsageItem,
 } from "#ports";
 import { LIMITS } from "#std";
 import { ChildConnection, type ChildDaemon, type UpWork } from "./child-connection.ts";
 import type { CommandInput } from "./command-input.ts";
-import { accountsOf, forgottenBy, holdersOf, neverTaken, standingOf, untakenOf } from "./greeting.ts";
+import { lowBudgetItem, stopOf } from "./directives.ts";
+import { accountsOf, forgottenBy, holdersOf, lowBudgetsOf, neverTaken, standingOf, untakenOf } from "./greeting.ts";
 import { handoverOf } from "./handover.ts";
 import { HelloOrder } from "./hello-order.ts";
 import { errorOfOutcome } from "./refusal-error.ts";
 import type { TierResourceManager } from "./tier-resource-manager.ts";
+import { traceDecision, traceRefusal } from "./trace-decision.ts";
 import { openWish, raiseWish } from "./wishes.ts";
 
 export interface DownlinkOptions {
@@ -128,19 +131,20 @@ export class Downlink {
     try {
       await this.#refuseOldJournal(hello);
       await this.#book(accountsOf(hello));
-      const { allocations, untaken } = await loop.read((state, nowMs) => {
+      const { allocations, untaken, low } = await loop.read((state, nowMs) => {
         const full = this.#order.size > LIMITS.childDaemonsMax;
         if (full) this.#forget(holdersOf(state));
         const untaken = untakenOf(state, hello, !this.#order.hasReturned(hello));
         return {
           allocations: hello.allocations.map((held) => standingOf(state, held, { instance, nowMs })),
           untaken: untaken.map((node) => ({ id: node.id, command: neverTaken(instance, node) })),
+          low: lowBudgetsOf(state, hello),
         };
       });
       // What is told on this very link is taken there, or given back there.
       const told = connection.grantsWaiting();
       const missing = untaken.filter(({ id }) => !told.has(id)).map(({ command }) => command);
-      connection.welcome({ type: "welcome", welcome: { ...identity, welcomeId: ids.newId(), allocations } });
+      connection.welcome({ type: "welcome", welcome: { ...identity, welcomeId: ids.newId(), allocations } }, low);
       await connection.answered;
       await this.#book(missing);
     } catch (error) {
@@ -204,8 +208,10 @@ export class Downlink {
   #onItem(batch: Batch, connection: ChildConnection, item: UpWork): void {
     const caller = connection.child.instance;
     if (item.type === "ask") this.#onAsk(batch, connection, item.ask);
-    else if (item.type === "usage") this.#onUsage(batch, caller, item.report);
-    else if (item.type === "mark") connection.noteMark(item, this.#options.loop.nowMs());
+    else if (item.type === "usage") {
+      connection.reported(item.report.allocationId, this.#options.loop.nowMs());
+      this.#onUsage(batch, caller, item.report);
+    } else if (item.type === "mark") connection.noteMark(item, this.#options.loop.nowMs());
     else if (item.type === "cancel") batch.add({ type: "cancel_request", caller, requestId: item.requestId });
     else {
       const { allocationId, epoch, returnedTotal } = item;
@@ -236,7 +242,7 @@ export class Downlink {
     const { trace: parent, requestId } = ask;
     const span = parent && this.#options.telemetry?.startSpan({ name: "bursar.grant", kind: "server", parent });
     batch.add({ type: "grant", wish }, (outcome) => {
-      span?.end(outcome.type === "refused" ? { error: outcome.refusal.code } : {});
+      this.#trace(span, requestId, outcome);
       if (outcome.type !== "opened" || !outcome.repeated) {
         return { type: "decision", requestId, answer: this.#answerOf(caller, outcome) };
       }
@@ -256,16 +262,16 @@ export class Downlink {
   ): Promise<void> {
     const { allocationId, path } = opened;
     try {
-      const [state, reason = ""] = await this.#options.loop.read(({ allocations }) => {
+      const [state, reason = "", stop] = await this.#options.loop.read(({ allocations }) => {
         const node = allocations.get(allocationId);
-        return [node?.state ?? "closed", node?.closingReason] as const;
+        return [node?.state ?? "closed", node?.closingReason, node && stopFor(node)] as const;
       });
       const outcome =
         state === "closed"
           ? ({ type: "refused", refusal: { code: "closing", allocationId, path, reason } } as const)
           : opened;
       const decision = { type: "decision", requestId, answer: this.#answerOf(child.instance, outcome) } as const;
-      link.send(state === "closing" ? [decision, stopOf(allocationId, reason)] : [decision]);
+      link.send(state === "closing" ? [decision, stopOf(allocationId, reason, stop)] : [decision]);
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
       link.send([{ type: "decision", requestId, answer: { type: "denied", error } }]);
@@ -285,6 +291,14 @@ export class Downlink {
       default:
         return { type: "denied", error: this.errorOf(outcome) };
     }
+  }
+
+  #trace(span: Span | undefined, requestId: string, outcome: Outcome): void {
+    const { loop, telemetry } = this.#options;
+    if (!span || !telemetry?.enabled) return;
+    if (outcome.type !== "refused") traceDecision(span, loop.decisions, requestId);
+    else traceRefusal(span, requestId, this.errorOf(outcome));
+    span.end(outcome.type === "refused" ? { error: outcome.refusal.code } : {});
   }
 
   /** The error of an outcome that is not what was asked for. */
@@ -319,7 +333,8 @@ export class Downlink {
     // A closing allocation keeps its lease until its last account, so that what it settles meanwhile is no doubt.
     const lease = state !== "closed" && ttlMs > 0 ? { epoch, ttlMs } : undefined;
     if (state === "open") return { ...plain, lease };
-    return { ...plain, lease, directive: final ? undefined : "STOP", reason };
+    const { stop } = outcome;
+    return { ...plain, lease, directive: final ? undefined : "STOP", reason, ...(stop && { stop }) };
   }
 
   #tell(instance: string, item: DownItem): void {
@@ -332,11 +347,14 @@ export class Downlink {
       this.#tell(caller, { type: "decision", requestId, answer: this.#answerOf(caller, outcome) });
     }
     if (message.type === "closing" && message.side === "delegated" && message.holder !== undefined) {
-      this.#tell(message.holder, stopOf(message.allocationId, message.reason));
+      this.#tell(message.holder, stopOf(message.allocationId, message.reason, message.stop));
+    }
+    if (message.type === "low_budget" && message.holder !== undefined) {
+      const { type, holder, heldId, ...lowBudget } = message;
+      this.#tell(holder, lowBudgetItem(heldId, lowBudget));
     }
     if (message.type === "granted") {
-      const { holder, allocationId, epoch, grantedTotal } = message;
-      this.#tell(holder, { type: "revision", allocationId, epoch, grantedTotal });
+      this.#connected.get(message.holder)?.revise(message, this.#options.loop.nowMs());
     }
   }
 }
@@ -345,12 +363,6 @@ function secondHello(): RefusalError {
   return new RefusalError(
     invalidArgument([{ field: "hello", description: "comes once on a link, as its first item" }]),
   );
-}
-
-/** A directive that answers no report. */
-function stopOf(allocationId: string, reason: string): DownItem {
-  const plain = { sequence: 0, lease: undefined, final: false, error: undefined } as const;
-  return { type: "ack", ack: { ...plain, allocationId, directive: "STOP", reason } };
 }
 
 type Answer = (outcome: Outcome) => DownItem | undefined;

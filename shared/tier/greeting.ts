@@ -1,7 +1,18 @@
 /** What a hello says, against the parent's own books: the reports to book, what it does not name, and how each allocation stands. */
-import { type Allocation, type BudgetState, CONSUMABLES, leaseLeft, NO_USAGE, RESOURCES } from "#budget";
+import {
+  type Allocation,
+  type BudgetState,
+  CONSUMABLES,
+  leaseLeft,
+  lowBudgetsOver,
+  NO_USAGE,
+  pausesOver,
+  RESOURCES,
+} from "#budget";
 import type { AllocationStanding, HeldAllocation, Hello } from "#ports";
+import { LIMITS } from "#std";
 import type { CommandInput } from "./command-input.ts";
+import { type LowBudgetItem, lowBudgetItem } from "./directives.ts";
 
 /** What a hello says of its allocations is booked like returns and reports. */
 export function accountsOf({ instance: caller, allocations }: Hello): CommandInput[] {
@@ -88,5 +99,21 @@ export function standingOf(
   const { epoch, state: at } = node;
   const ttlMs = at === "closed" ? 0 : leaseLeft(node, nowMs);
   const lease = ttlMs > 0 ? { epoch, ttlMs } : undefined;
-  return { allocationId, epoch, state: at, grantedTotal: node.grantedTotal, lease };
+  const { grantedTotal: granted, deadlineAtMs } = node;
+  const left = deadlineAtMs === undefined || at !== "open" ? {} : { deadlineLeftMs: Math.max(0, deadlineAtMs - nowMs) };
+  const over = pausesOver(node);
+  const pauses = over.length === 0 ? {} : { pausesOver: over };
+  return { allocationId, epoch, state: at, grantedTotal: granted, lease, ...left, ...pauses };
+}
+
+/** What runs low of that which the allocations of a hello draw on: it may have been told on a link that was lost. At most one message full. */
+export function lowBudgetsOf(state: BudgetState, { instance, allocations }: Hello): LowBudgetItem[] {
+  const items: LowBudgetItem[] = [];
+  for (const { allocationId } of allocations) {
+    const node = state.allocations.get(allocationId);
+    if (node?.peer !== instance) continue;
+    for (const low of lowBudgetsOver(node)) items.push(lowBudgetItem(allocationId, low));
+    if (items.length >= LIMITS.streamItemsMax) return items.slice(0, LIMITS.streamItemsMax);
+  }
+  return items;
 }

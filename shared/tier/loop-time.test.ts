@@ -93,6 +93,7 @@ function bound(clock: VirtualClock): Clock {
     wallMs: () => clock.wallMs(),
     after: (delayMs, action) => clock.after(delayMs, action),
     soon: (action) => clock.soon(action),
+    atOnce: (action) => clock.atOnce(action),
   };
 }
 

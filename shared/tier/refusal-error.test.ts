@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Conflict, Refusal } from "#budget";
-import { errorOfRefusal, wordsOf } from "./refusal-error.ts";
+import { type Conflict, conflictWords, type Refusal } from "#budget";
+import { errorOfRefusal } from "./refusal-error.ts";
 
 const CONTEXT = { tier: "process", errorId: "error-1", onOwn: false } as const;
 
@@ -22,42 +22,10 @@ const conflict: Conflict = {
   expectedWaitMs: 700,
 };
 
-describe("the words of a conflict", () => {
-  it.each<[string, Partial<Conflict>, string]>([
-    [
-      "say what is free, who holds the rest, and when to try again",
-      {},
-      "INSUFFICIENT_CREDITS: acme/team has 120 credits free of the 500 wanted; held by acme/team/run-1 (300), acme/team/run-2 (80); try again in 700 ms",
-    ],
-    [
-      "say that it can never fit, and what to do instead",
-      { never: true, holders: [] },
-      "INSUFFICIENT_CREDITS: acme/team has 120 credits free of the 500 wanted; it can never fit, ask for less or have the limit raised",
-    ],
-    [
-      "name the debt that comes first",
-      { available: 0, debt: 40, holders: [] },
-      "INSUFFICIENT_CREDITS: acme/team has 0 credits free of the 500 wanted and owes 40, which must be paid first; try again in 700 ms",
-    ],
-    [
-      "name the resource as the wire does",
-      { conflict: "CONCURRENCY_LIMIT_REACHED", resource: "branches", wanted: 3, available: 1, holders: [] },
-      "CONCURRENCY_LIMIT_REACHED: acme/team has 1 concurrent_branches free of the 3 wanted; try again in 700 ms",
-    ],
-    [
-      "name a deadline that has passed",
-      { conflict: "INSUFFICIENT_TIME", resource: "duration", never: true },
-      "INSUFFICIENT_TIME: the deadline of acme/team has passed",
-    ],
-  ])("%s", (_, change, words) => {
-    expect(wordsOf({ ...conflict, ...change })).toBe(words);
-  });
-});
-
 describe("errorOfRefusal", () => {
   it("makes a conflict an execution error with ancestor, resource, holders and time", () => {
     expect(errorOfRefusal({ code: "conflict", conflict }, CONTEXT)).toMatchObject({
-      message: wordsOf(conflict),
+      message: conflictWords(conflict),
       error: {
         id: "error-1",
         type: "RESOURCE_ALLOCATION_FAILED",
@@ -110,6 +78,11 @@ describe("errorOfRefusal", () => {
       { code: "closing", allocationId: "a-1", path: "acme/a", reason: "the swarm was stopped" },
       { reason: "STATE_FORBIDS" },
       /acme\/a takes no new work: the swarm was stopped/,
+    ],
+    [
+      { code: "paused", allocationId: "a-1", path: "acme/a", reason: "by hand" },
+      { reason: "PAUSED", retryAfterMs: 1_000 },
+      /acme\/a is paused \(by hand\); nothing new is begun until it goes on/,
     ],
     [
       { code: "lease_ended", allocationId: "a-1", path: "acme/a" },

@@ -1,5 +1,5 @@
 /** The engine's refusals as the errors that cross wires. The same refusal reads the same everywhere. */
-import type { Conflict, Outcome, Refusal } from "#budget";
+import { type Conflict, conflictWords, type Outcome, type Refusal, refusalWords, resourceName } from "#budget";
 import { executionError, FaultError, RefusalError, type Tier } from "#errors";
 import { LIMITS, unreachable } from "#std";
 
@@ -19,46 +19,31 @@ export function errorOfOutcome(outcome: Outcome, context: RefusalContext): Fault
 }
 
 export function errorOfRefusal(refusal: Refusal, context: RefusalContext): FaultError | RefusalError {
+  const message = refusalWords(refusal);
   switch (refusal.code) {
     case "invalid": {
-      const fieldViolations = refusal.violations.map(({ field, message }) => ({ field, description: message }));
-      const message = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+      const fieldViolations = refusal.violations.map(({ field, message: description }) => ({ field, description }));
       return new RefusalError({ reason: "INVALID_ARGUMENT", message, fieldViolations });
     }
     case "not_found":
-      return new RefusalError({
-        reason: "NOT_FOUND",
-        message: `no ${refusal.subject} with id ${refusal.id} is known here`,
-      });
-    case "stale_epoch": {
-      const { currentEpoch } = refusal;
-      const message = `the epoch is not current; ${refusal.allocationId} is held under epoch ${currentEpoch}`;
-      return new RefusalError({ reason: "STALE_EPOCH", message, currentEpoch });
-    }
+      return new RefusalError({ reason: "NOT_FOUND", message });
+    case "stale_epoch":
+      return new RefusalError({ reason: "STALE_EPOCH", message, currentEpoch: refusal.currentEpoch });
     case "not_permitted":
-      return new RefusalError({ reason: "NOT_PERMITTED", message: refusal.message });
-    case "request_reused": {
-      const message = `${refusal.requestId} was used before with other content; use a new id for a new request`;
+      return new RefusalError({ reason: "NOT_PERMITTED", message });
+    case "request_reused":
       return new RefusalError({ reason: "REQUEST_ID_REUSED", message });
-    }
     case "closing":
-      return new RefusalError({
-        reason: "STATE_FORBIDS",
-        message: `${refusal.path} takes no new work: ${refusal.reason}`,
-      });
-    case "lease_ended": {
-      const { retryAfterMs } = LIMITS;
-      const message = `the lease of ${refusal.path} has ended; nothing is spent until the tier above answers: try again in ${retryAfterMs} ms`;
-      return new RefusalError({ reason: "LEASE_ENDED", message, retryAfterMs });
-    }
     case "not_in_doubt":
-      return new RefusalError({ reason: "STATE_FORBIDS", message: refusal.message });
+      return new RefusalError({ reason: "STATE_FORBIDS", message });
+    case "lease_ended":
+      return new RefusalError({ reason: "LEASE_ENDED", message, retryAfterMs: LIMITS.retryAfterMs });
+    case "paused":
+      return new RefusalError({ reason: "PAUSED", message, retryAfterMs: LIMITS.retryAfterMs });
     case "unsupported":
-      return new RefusalError({ reason: "UNIMPLEMENTED", message: refusal.message });
-    case "too_many": {
-      const { message, retryAfterMs } = refusal;
-      return new RefusalError({ reason: "QUEUE_FULL", message, retryAfterMs });
-    }
+      return new RefusalError({ reason: "UNIMPLEMENTED", message });
+    case "too_many":
+      return new RefusalError({ reason: "QUEUE_FULL", message, retryAfterMs: refusal.retryAfterMs });
     case "conflict":
       return errorOfConflict(refusal.conflict, context);
     default:
@@ -73,35 +58,13 @@ function errorOfConflict(conflict: Conflict, { tier, errorId, onOwn }: RefusalCo
       id: errorId,
       type: onOwn ? "RESOURCE_EXHAUSTED" : "RESOURCE_ALLOCATION_FAILED",
       reach: "one",
-      message: wordsOf(conflict),
+      message: conflictWords(conflict),
       tier,
       allocationPath: ancestorPath,
       ancestor: ancestorId,
-      resource: WIRE_NAME[conflict.resource],
+      resource: resourceName(conflict.resource),
       holders: holders.map(({ id }) => id),
       ...(never || retryAfterMs === 0 ? {} : { retryAfterMs }),
     }),
   );
-}
-
-const WIRE_NAME = {
-  credits: "credits",
-  toolCalls: "tool_calls",
-  branches: "concurrent_branches",
-  memoryBytes: "memory_bytes",
-  duration: "duration",
-} as const;
-
-/** A conflict in one sentence: what was wanted, what was free, where, who holds it, and when to try again. */
-export function wordsOf(conflict: Conflict): string {
-  const { ancestorPath, available, wanted, debt, holders, never, retryAfterMs } = conflict;
-  const resource = WIRE_NAME[conflict.resource];
-  if (conflict.resource === "duration") return `INSUFFICIENT_TIME: the deadline of ${ancestorPath} has passed`;
-  const owed = debt > 0 ? ` and owes ${debt}, which must be paid first` : "";
-  const held =
-    holders.length === 0 ? "" : `; held by ${holders.map(({ path, amount }) => `${path} (${amount})`).join(", ")}`;
-  const when = never
-    ? "; it can never fit, ask for less or have the limit raised"
-    : `; try again in ${retryAfterMs} ms`;
-  return `${conflict.conflict}: ${ancestorPath} has ${available} ${resource} free of the ${wanted} wanted${owed}${held}${when}`;
 }

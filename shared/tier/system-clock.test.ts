@@ -50,6 +50,24 @@ describe("systemClock", () => {
     expect(() => systemClock.after(Number.NaN, () => undefined)).toThrow(/finite delay/);
   });
 
+  it("runs at once when all promises of this turn have led to their ends, before what is soon", async () => {
+    const order: string[] = [];
+    await new Promise<void>((resolve) => {
+      systemClock.soon(() => {
+        order.push("soon");
+        resolve();
+      });
+      systemClock.atOnce(() => order.push("at once"));
+      const chain = async (): Promise<void> => {
+        for (let step = 0; step < 5; step += 1) await Promise.resolve();
+        order.push("promises");
+      };
+      void chain();
+      order.push("now");
+    });
+    expect(order).toEqual(["now", "promises", "at once", "soon"]);
+  });
+
   it("runs soon after the microtasks of this turn, before the next", async () => {
     const order: string[] = [];
     await new Promise<void>((resolve) => {

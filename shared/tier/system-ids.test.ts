@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "./system-clock.ts";
-import { systemIds } from "./system-ids.ts";
+import { newHashSeed, systemIds } from "./system-ids.ts";
 
 describe("systemIds", () => {
   it("makes UUIDv7 that sort by the time of their making", async () => {
@@ -39,5 +39,18 @@ describe("systemIds", () => {
     const tokens = new Set(Array.from({ length: 1000 }, () => systemIds.newToken()));
     expect(tokens.size).toBe(1000);
     for (const token of tokens) expect(token).toMatch(/^[A-Za-z0-9_-]{43}$/);
+  });
+});
+
+describe("newHashSeed", () => {
+  it("makes seeds of all 53 bits, no two alike", () => {
+    const seeds = Array.from({ length: 1_000 }, newHashSeed);
+    expect(new Set(seeds).size).toBe(1_000);
+    for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed >= 0).toBe(true);
+    for (let bit = 0; bit < 53; bit += 1) {
+      const set = seeds.filter((seed) => Math.floor(seed / 2 ** bit) % 2 === 1).length;
+      expect(set, `bit ${bit}`).toBeGreaterThan(300);
+      expect(set, `bit ${bit}`).toBeLessThan(700);
+    }
   });
 });

@@ -68,6 +68,17 @@ function newId(): string {
   return text.toString("latin1");
 }
 
+/** 53 bits. */
+const SEED_BYTES = 7;
+
+/** A seed for tables in memory: a whole number, 0 … 2^53-1. */
+export function newHashSeed(): number {
+  const from = draw(SEED_BYTES);
+  const seed = pool.readUIntLE(from, 6) + ((pool[from + 6] ?? 0) & 0x1f) * 2 ** 48;
+  pool.fill(0, from, used);
+  return seed;
+}
+
 /**
  * Ids are UUIDv7: they sort by the millisecond of their making (within one millisecond in no order).
  * Tokens are 43 characters of base64url.

@@ -259,6 +259,50 @@ describe("listeners", () => {
   });
 });
 
+describe("when a turn begins", () => {
+  const nothing: CommandInput = { type: "close", allocationId: "unknown", reason: "" };
+
+  /** What comes first: the turn for these commands, or what the event loop has to do besides. */
+  async function orderOf(tier: Tier, commands: readonly CommandInput[]): Promise<readonly string[]> {
+    const order: string[] = [];
+    tier.clock.soon(() => order.push("other"));
+    tier.loop.submitAll(commands, () => order.push("loop"));
+    await tier.clock.settle();
+    return order;
+  }
+
+  it("in a calm loop it does at once, and takes all that what runs now leads to", async () => {
+    const tier = await withAccount();
+    await tier.clock.settle();
+    expect(await orderOf(tier, [nothing])).toEqual(["loop", "other"]);
+    tier.loop.submit(reserve("hold-1", 1), () => undefined);
+    void Promise.resolve().then(() => tier.loop.submit(reserve("hold-2", 1), () => undefined));
+    await tier.clock.settle();
+    tier.disk.sync();
+    expect(tier.disk.durable().map(({ events }) => events.length)).toEqual([2, 2]);
+  });
+
+  it("after a turn it waits for what else is read, until the event loop has gone round and nothing came", async () => {
+    const tier = await withAccount();
+    const order: string[] = [];
+    tier.loop.submit(nothing, () => {
+      tier.clock.soon(() => order.push("other"));
+      tier.loop.submit(nothing, () => order.push("loop"));
+    });
+    await tier.clock.settle();
+    expect(order).toEqual(["other", "loop"]);
+    expect(await orderOf(tier, [nothing])).toEqual(["loop", "other"]);
+  });
+
+  it("after a turn with many commands it waits, however long that was ago, until one had few", async () => {
+    const tier = await withAccount();
+    await orderOf(tier, new Array<CommandInput>(LIMITS.calmCommandsMax + 1).fill(nothing));
+    await tier.clock.advance(1_000);
+    expect(await orderOf(tier, [nothing])).toEqual(["other", "loop"]);
+    expect(await orderOf(tier, [nothing])).toEqual(["loop", "other"]);
+  });
+});
+
 describe("a restart", () => {
   it("rebuilds the state from the same disk", async () => {
     const tier = await withAccount();

@@ -19,7 +19,8 @@ import {
 import { RefusalError } from "#errors";
 import type { Clock, Journal, OpenedJournal } from "#ports";
 import { assert, BoundedQueue, LIMITS } from "#std";
-import type { CommandInput } from "./command-input.ts";
+import { type CommandInput, timed } from "./command-input.ts";
+import { DecisionLog, isNoted } from "./decision-log.ts";
 import { EngineClock } from "./engine-clock.ts";
 
 export interface TierOptions {
@@ -29,6 +30,8 @@ export interface TierOptions {
   readonly onFatal: (error: Error) => void;
   /** Check every invariant after every command; for tests and debugging, it is slow. */
   readonly checkInvariants?: boolean;
+  /** Of the tables in memory, 0 … 2^53-1: chance that nobody else knows. Default 0, which is for tests. */
+  readonly hashSeed?: number;
 }
 
 type Waiting =
@@ -45,6 +48,8 @@ const QUEUE_FULL: Outcome = {
 };
 
 export class TierResourceManager {
+  /** What was decided lately, and why. */
+  readonly decisions: DecisionLog;
   readonly #state: BudgetState;
   readonly #queue = new BoundedQueue<Waiting>({ capacity: LIMITS.commandQueueMax });
   readonly #journal: Journal;
@@ -59,21 +64,25 @@ export class TierResourceManager {
   #ended = false;
   #closed: PromiseWithResolvers<void> | undefined;
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  /** Nothing comes that is worth waiting for: the next command is decided at once, and not with what else the event loop reads in this turn. */
+  #calm = true;
+  #turns = 0;
 
   /** Rebuilds the state from the journal; throws what the journal throws. */
   constructor(options: TierOptions) {
-    const { opened, clock } = options;
+    const { opened, clock, hashSeed } = options;
     this.#journal = opened.journal;
     this.#clock = clock;
     this.#onFatal = options.onFatal;
     this.#checkInvariants = options.checkInvariants ?? false;
-    this.#state = opened.snapshot === undefined ? createState() : restoreState(opened.snapshot);
+    this.#state = opened.snapshot === undefined ? createState(hashSeed) : restoreState(opened.snapshot, hashSeed);
     let startMs = 0;
     for (const commit of opened.commits) {
       for (const event of commit.events) evolve(this.#state, event);
       startMs = commit.engineTimeMs;
     }
     assertInvariants(this.#state);
+    this.decisions = new DecisionLog(this.#state);
     this.#engineClock = new EngineClock(clock, Math.max(startMs, this.#state.engineTimeMs));
     // Before anything else is decided: leases were kept while this daemon was not there, and what was granted here may still be spent.
     this.submit({ type: "start" }, () => undefined);
@@ -160,10 +169,12 @@ export class TierResourceManager {
   #wake(): void {
     if (this.#turnIsDue || this.#committing || this.#ended) return;
     this.#turnIsDue = true;
-    this.#clock.soon(() => {
+    const turn = (): void => {
       this.#turnIsDue = false;
       this.#guarded(() => this.#turn());
-    });
+    };
+    if (this.#calm) this.#clock.atOnce(turn);
+    else this.#clock.soon(turn);
   }
 
   #guarded(step: () => void): void {
@@ -184,16 +195,25 @@ export class TierResourceManager {
 
   #turn(): void {
     if (this.#committing) return;
+    this.#turns += 1;
+    this.#calm = false;
+    let taken = 0;
     const nowMs = this.#engineClock.nowMs();
     const events: BudgetEvent[] = [];
     const messages: Message[] = [];
     const answers: (() => void)[] = [];
+    const commands: Command[] = [];
+    const outcomes: Outcome[] = [];
     let weight = 0;
     const take = (command: Command): Outcome => {
       const decision = decide(this.#state, command);
       for (const event of decision.events) events.push(event);
       weight += weightOf(decision.events);
       for (const message of decision.messages) messages.push(message);
+      if (isNoted(command, decision.outcome)) {
+        commands.push(command);
+        outcomes.push(decision.outcome);
+      }
       if (this.#checkInvariants) assertInvariants(this.#state);
       return decision.outcome;
     };
@@ -207,18 +227,33 @@ export class TierResourceManager {
         answers.push(next.read(this.#state, nowMs));
         continue;
       }
-      const { commands, done } = next;
-      this.#commandsWaiting -= commands.length;
-      const outcomes = commands.map((command) => take({ ...command, nowMs } as Command));
-      answers.push(() => done(outcomes));
+      const { commands: asked, done } = next;
+      this.#commandsWaiting -= asked.length;
+      taken += asked.length;
+      const answered = asked.map((command) => take(timed(command, nowMs)));
+      answers.push(() => done(answered));
     }
     this.#commit({ engineTimeMs: nowMs, events }, () => {
+      if (commands.length > 0 || messages.length > 0) {
+        this.decisions.note({ atMs: nowMs, wallMs: this.#clock.wallMs(), commands, outcomes, messages });
+      }
       for (const message of messages) for (const listener of this.#listeners) listener(message);
       for (const answer of answers) answer();
+      if (taken <= LIMITS.calmCommandsMax) this.#awaitCalm();
       this.#armTimer();
       if (this.#queue.size > 0) this.#wake();
       else if (this.#closed) this.#finish();
     });
+  }
+
+  /** It is calm when the event loop has read all that came meanwhile, once at least, and nothing of it was for this loop. */
+  #awaitCalm(): void {
+    const turns = this.#turns;
+    this.#clock.soon(() =>
+      this.#clock.soon(() => {
+        this.#calm = this.#turns === turns && !this.#turnIsDue;
+      }),
+    );
   }
 
   #commit(
@@ -237,15 +272,15 @@ export class TierResourceManager {
     });
   }
 
+  /** Sees to it that a turn comes when something is due. A timer for what is due no more stays, and when it is over is set anew. */
   #armTimer(): void {
     const dueMs = nextDueMs(this.#state);
-    if (dueMs === this.#timer?.atMs) return;
+    if (dueMs === undefined || this.#ended || (this.#timer !== undefined && this.#timer.atMs <= dueMs)) return;
     this.#timer?.cancel();
-    this.#timer = undefined;
-    if (dueMs === undefined || this.#ended) return;
     const cancel = this.#clock.after(Math.max(0, dueMs - this.#engineClock.nowMs()), () => {
       this.#timer = undefined;
-      this.#wake();
+      if ((nextDueMs(this.#state) ?? Number.POSITIVE_INFINITY) <= this.#engineClock.nowMs()) this.#wake();
+      else this.#armTimer();
     });
     this.#timer = { atMs: dueMs, cancel };
   }

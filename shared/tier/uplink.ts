@@ -6,7 +6,7 @@
  * Every lease counts from when this side asked for it: with hello, or with a report. The parent is told this daemon's clock with all of
  * that and at least every third of a lease, so that the leases of grants can be counted by it too.
  */
-import { type BudgetState, type Message, usageOf } from "#budget";
+import { type BudgetState, type Message, type StopTold, usageOf } from "#budget";
 import { RefusalError } from "#errors";
 import type {
   AllocationStanding,
@@ -20,6 +20,7 @@ import type {
   Hello,
   IdSource,
   LeaseTerms,
+  LowBudget,
   UpItem,
   UsageAck,
   UsageItem,
@@ -41,8 +42,10 @@ export interface UplinkOptions {
   readonly identity: () => Omit<Hello, "allocations" | "life" | "clockMarkMs">;
   /** Told when the parent has answered hello, and when the link is lost. */
   readonly onState?: (state: { readonly connected: boolean; readonly error?: Error }) => void;
-  /** The parent wants the work of an allocation to end. */
-  readonly onStop: (allocationId: string, reason: string) => void;
+  /** The parent wants the work of an allocation to end; `stop`: by which preemption, if it is one. */
+  readonly onStop: (allocationId: string, reason: string, stop?: StopTold) => void;
+  /** What a held allocation draws on above is nearly used up. Default: nobody is told. */
+  readonly onLowBudget?: (allocationId: string, low: LowBudget) => void;
   /** Opens spans for reports; default: none. */
   readonly tracing?: Tracing;
 }
@@ -189,8 +192,8 @@ export class Uplink {
     if (item.type === "welcome") this.#onWelcome(item.welcome);
     else if (item.type === "decision") this.#onDecision(item.requestId, item.answer);
     else if (item.type === "revision") {
-      const { allocationId, epoch, grantedTotal } = item;
-      this.#receiveLimit({ allocationId, epoch, grantedTotal });
+      const { type, ...counter } = item;
+      this.#receiveLimit(counter);
     } else this.#onAck(item.ack);
   }
 
@@ -205,8 +208,9 @@ export class Uplink {
     this.#scheduleReport();
   }
 
-  #takeStanding({ allocationId, epoch, state, grantedTotal, lease }: AllocationStanding): void {
-    if (state === "open") this.#receiveLimit({ allocationId, epoch, grantedTotal });
+  #takeStanding({ state, lease, ...counter }: AllocationStanding): void {
+    const { allocationId } = counter;
+    if (state === "open") this.#receiveLimit(counter);
     if (lease) this.#renew(allocationId, lease, this.#helloSentMs);
     if (state === "open") return;
     this.#options.onStop(allocationId, state === undefined ? "unknown to the tier above" : "closed by the tier above");
@@ -271,7 +275,9 @@ export class Uplink {
     if (taken?.final && wantsNoMore(error)) {
       this.#options.loop.submit({ type: "acknowledge_final", allocationId, sequence }, () => undefined);
     }
-    if (ack.directive === "STOP") this.#options.onStop(allocationId, ack.reason);
+    if (ack.directive === "LOW_BUDGET") {
+      if (ack.lowBudget) this.#options.onLowBudget?.(allocationId, ack.lowBudget);
+    } else if (ack.directive === "STOP") this.#options.onStop(allocationId, ack.reason, ack.stop);
     else if (error && !taken?.final) this.#options.onStop(allocationId, error.message);
   }
 
@@ -347,4 +353,6 @@ interface LimitCounter {
   readonly allocationId: string;
   readonly epoch: number;
   readonly grantedTotal: HeldAllocation["grantedTotal"];
+  readonly deadlineLeftMs?: number | undefined;
+  readonly pausesOver?: readonly string[] | undefined;
 }

@@ -1,67 +1,42 @@
 /**
- * The bare thing beside the journal: one small row committed and synced by SQLite, with nothing of ours around it.
- * Benches divide by it, so that a row says what we add to the disk and not how fast the disk is.
+ * The bare thing beside the journal: one small row committed and synced by SQLite (WAL, synchronous=FULL, an insert as its own
+ * transaction), with nothing of ours around it. Benches divide by it, so that a row says what we add to the disk and not how fast the
+ * disk is. Equal processes differ, so three of them take a third of the time each, and a quantile is the one in the middle of theirs.
  */
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { systemClock } from "#tier";
+import { median } from "../bench-report/statistics.ts";
+import { forkProcess } from "./forked.ts";
+import type { TimesAnswer, TimesAsked } from "./samples.ts";
 
-const COMMITS_AT_A_TIME = 50;
+const PROCESSES = 3;
+const WARM_UP_MS = 100;
 
-export interface BareCommitOptions {
-  /** Commits that are measured. Default 2,000. */
-  readonly commits?: number;
-  /** Commits before the measurement begins. Default 200. */
-  readonly warmUpCommits?: number;
-  /** Bytes in each row. Default 100. */
-  readonly rowBytes?: number;
-  /** The folder in which a temporary one is made; choose the disk that the journals of the bench are on. Default: the system's. */
-  readonly folder?: string;
+export interface CommitBaseline {
+  /** Commits for so long in all; the times are kept. */
+  take(durationMs: number): Promise<void>;
+  /** Of all the times that were taken, in milliseconds. */
+  quantiles(shares: readonly number[]): Promise<TimesAnswer>;
+  close(): Promise<void>;
 }
 
-export interface BareCommitResult {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Commits per second, one after another. */
-  readonly perSecond: number;
-}
-
-/**
- * Measures the bare commit: WAL, synchronous=FULL, one insert as its own transaction. Takes about 0.3 s. The event loop has its turn now
- * and then, because open connections that nobody answers for long are given up.
- */
-export async function bareCommitP50P99(options: BareCommitOptions = {}): Promise<BareCommitResult> {
-  const { commits = 2_000, warmUpCommits = 200, rowBytes = 100, folder = tmpdir() } = options;
-  const temporary = mkdtempSync(join(folder, "bare-commit-"));
-  const database = new DatabaseSync(join(temporary, "bare.db"));
-  try {
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    database.exec("CREATE TABLE rows (seq INTEGER PRIMARY KEY, body BLOB NOT NULL)");
-    const insert = database.prepare("INSERT INTO rows (body) VALUES (?)");
-    const body = new Uint8Array(rowBytes).fill(7);
-    for (let n = 0; n < warmUpCommits; n++) insert.run(body);
-    const timesMs = new Float64Array(commits);
-    let spentMs = 0;
-    for (let n = 0; n < commits; n++) {
-      if (n % COMMITS_AT_A_TIME === 0) await new Promise<void>((resolve) => systemClock.soon(resolve));
-      const beforeMs = performance.now();
-      insert.run(body);
-      const tookMs = performance.now() - beforeMs;
-      timesMs[n] = tookMs;
-      spentMs += tookMs;
-    }
-    const perSecond = (1_000 * commits) / spentMs;
-    timesMs.sort();
-    return { p50Ms: quantile(timesMs, 0.5), p99Ms: quantile(timesMs, 0.99), perSecond };
-  } finally {
-    database.close();
-    rmSync(temporary, { recursive: true });
-  }
-}
-
-/** The value below which `share` of the ascending `sorted` lie (nearest rank). */
-function quantile(sorted: Float64Array, share: number): number {
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+/** `folder`: choose the disk that the journals of the bench are on. Default: the system's for temporary files. */
+export async function startCommitBaseline(folder: string = tmpdir()): Promise<CommitBaseline> {
+  const loops = await Promise.all(
+    Array.from({ length: PROCESSES }, () =>
+      forkProcess<object, TimesAsked, TimesAnswer>("./baseline-commit-loop.ts", { args: [folder] }),
+    ),
+  );
+  for (const loop of loops) await loop.ask({ takeForMs: WARM_UP_MS, counts: false });
+  return {
+    take: async (durationMs) => {
+      for (const loop of loops) await loop.ask({ takeForMs: durationMs / PROCESSES, counts: true });
+    },
+    quantiles: async (shares) => {
+      const each = await Promise.all(loops.map((loop) => loop.ask({ quantiles: shares })));
+      return shares.map((_, index) => median(each.map((quantiles) => quantiles[index] ?? Number.NaN)));
+    },
+    close: async () => {
+      for (const loop of loops) await loop.stop();
+    },
+  };
 }

@@ -15,9 +15,9 @@ export async function startHopsBaseline(): Promise<HopsBaseline> {
   const servers: ForkedServer[] = [];
   for (let hop = 0; hop < 3; hop += 1) {
     const next = servers.at(-1);
-    servers.push(await forkServer("./baseline-hop-server.ts", next === undefined ? [] : [String(next.port)]));
+    servers.push(await forkServer("./baseline-hop-server.ts", next === undefined ? [] : [String(next.told.port)]));
   }
-  const client = new Client(`127.0.0.1:${servers.at(-1)?.port}`, credentials.createInsecure());
+  const client = new Client(`127.0.0.1:${servers.at(-1)?.told.port}`, credentials.createInsecure());
   const message = Buffer.alloc(MESSAGE_BYTES, 7);
   const same = (bytes: Buffer): Buffer => bytes;
   return {

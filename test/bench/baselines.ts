@@ -1,7 +1,7 @@
 /** The bare things by themselves, as rows that only inform: what this machine does without anything of this project. */
 import type { Measured } from "../bench-report/row.ts";
-import { bareCommitP50P99 } from "./baseline-commit.ts";
-import { startEchoBaseline } from "./baseline-echo.ts";
+import { startCommitBaseline } from "./baseline-commit.ts";
+import { ECHO_PAIRS, type EchoBaseline, withEchoPair } from "./baseline-echo.ts";
 
 export const BASELINE_ROWS = [
   "baseline.unary",
@@ -12,22 +12,30 @@ export const BASELINE_ROWS = [
   "baseline.commit_p99",
 ];
 
-const DURATION_MS = 2_000;
+const DURATION_MS = 1_500;
+const COMMITS_MS = 3_000;
 
 export async function baselineRows(): Promise<Measured[]> {
   const [unary = "", unary64 = "", stream = "", batched = "", commitP50 = "", commitP99 = ""] = BASELINE_ROWS;
-  const echo = await startEchoBaseline(new URL("./payload-grants.ts", import.meta.url));
+  const ways: readonly [string, string, (echo: EchoBaseline) => Promise<number>][] = [
+    [unary, "calls/s", (echo) => echo.unaryPerSecond(DURATION_MS, 1)],
+    [unary64, "calls/s", (echo) => echo.unaryPerSecond(DURATION_MS, 64)],
+    [stream, "items/s", (echo) => echo.streamItemsPerSecond(DURATION_MS)],
+    [batched, "items/s", (echo) => echo.batchedItemsPerSecond(DURATION_MS)],
+  ];
+  const best = ways.map(() => 0);
+  for (let pair = 0; pair < ECHO_PAIRS; pair += 1) {
+    await withEchoPair(new URL("./payload-grants.ts", import.meta.url), async (echo) => {
+      for (const [index, [, , rate]] of ways.entries()) best[index] = Math.max(best[index] ?? 0, await rate(echo));
+    });
+  }
+  const echoes = ways.map(([name, unit], index) => ({ name, unit, value: best[index] ?? Number.NaN }));
+  const commits = await startCommitBaseline();
   try {
-    const { p50Ms, p99Ms } = await bareCommitP50P99();
-    return [
-      { name: unary, unit: "calls/s", value: await echo.unaryPerSecond(DURATION_MS, 1) },
-      { name: unary64, unit: "calls/s", value: await echo.unaryPerSecond(DURATION_MS, 64) },
-      { name: stream, unit: "items/s", value: await echo.streamItemsPerSecond(DURATION_MS) },
-      { name: batched, unit: "items/s", value: await echo.batchedItemsPerSecond(DURATION_MS) },
-      { name: commitP50, unit: "ms", value: p50Ms },
-      { name: commitP99, unit: "ms", value: p99Ms },
-    ];
+    await commits.take(COMMITS_MS);
+    const [p50Ms = Number.NaN, p99Ms = Number.NaN] = await commits.quantiles([0.5, 0.99]);
+    return [...echoes, { name: commitP50, unit: "ms", value: p50Ms }, { name: commitP99, unit: "ms", value: p99Ms }];
   } finally {
-    await echo.close();
+    await commits.close();
   }
 }

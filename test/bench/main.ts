@@ -3,6 +3,7 @@
  * JSON. Exits 0 whatever they say.
  */
 import { writeFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
 import { BENCH_USAGE, isAsked, parseBenchArguments } from "../bench-report/arguments.ts";
 import { type Measured, rowOf } from "../bench-report/row.ts";
 import { tableOf } from "../bench-report/table.ts";
@@ -11,9 +12,12 @@ import { againstRows } from "./against.ts";
 import { BASELINE_ROWS, baselineRows } from "./baselines.ts";
 import { CHAIN_ROWS, chainRows } from "./chain.ts";
 import { ENGINE_ROWS, engineRows } from "./engine.ts";
+import { ENGINE_CURVE_ROWS, engineCurveRows } from "./engine-curve.ts";
+import { V8_SETTING } from "./forked.ts";
 import { GRANTS_ROWS, grantsRows } from "./grants.ts";
 import { METER_ROWS, meterRows } from "./meter.ts";
 import { PREEMPT_ROWS, preemptRows } from "./preempt.ts";
+import { PREEMPT_STOP_ROWS, preemptStopRows } from "./preempt-stop.ts";
 import { RECOVERY_ROWS, recoveryRows } from "./recovery.ts";
 import { USAGE_ROWS, usageRows } from "./usage-lag.ts";
 
@@ -26,11 +30,13 @@ interface Group {
 const GROUPS: readonly Group[] = [
   { names: BASELINE_ROWS, measure: baselineRows },
   { names: ENGINE_ROWS, measure: engineRows },
+  { names: ENGINE_CURVE_ROWS, measure: engineCurveRows },
   { names: GRANTS_ROWS, measure: grantsRows },
   { names: METER_ROWS, measure: meterRows },
   { names: CHAIN_ROWS, measure: chainRows },
   { names: USAGE_ROWS, measure: usageRows },
   { names: PREEMPT_ROWS, measure: preemptRows },
+  { names: PREEMPT_STOP_ROWS, measure: preemptStopRows },
   { names: RECOVERY_ROWS, measure: recoveryRows },
 ];
 
@@ -64,6 +70,7 @@ process.once("exit", killAll);
 // By way of exit, so that no daemon and no folder stays behind.
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
+setFlagsFromString(V8_SETTING);
 try {
   await main(process.argv.slice(2));
 } catch (error) {

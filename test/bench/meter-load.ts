@@ -1,4 +1,4 @@
-/** The two ways in which the benches load Meter: packed for throughput, and a fixed number of calls in flight for latency. */
+/** How the benches load Meter for throughput, and begin and end the work of many allocations. */
 import type { WorkerReady } from "#gen/bursar/v1/run_pb.js";
 import { type Answered, attach, type Call, complete, type MeterPlayer, reserve, settle } from "./meter-player.ts";
 import { SendWindow } from "./send-window.ts";
@@ -46,56 +46,6 @@ export class PackedLoad {
   #take(answers: readonly Answered[]): void {
     this.#toSettle.push(...answers.flatMap(settleOf));
     this.#window.answered(answers.length);
-  }
-}
-
-export interface PacedLoadOptions {
-  readonly player: MeterPlayer;
-  readonly workers: readonly WorkerReady[];
-  readonly callsInFlight: number;
-}
-
-/** A fixed number of calls, each reserved, settled, and begun anew; what is ready at a time goes into one message. */
-export class PacedLoad {
-  readonly #player: MeterPlayer;
-  readonly #workers: readonly WorkerReady[];
-  readonly #callsInFlight: number;
-
-  constructor({ player, workers, callsInFlight }: PacedLoadOptions) {
-    this.#player = player;
-    this.#workers = workers;
-    this.#callsInFlight = callsInFlight;
-  }
-
-  /** The times that reserves took, in milliseconds, for about `durationMs`. Afterwards every call is settled. */
-  reserveTimesMs(durationMs: number): Promise<number[]> {
-    const { promise, resolve } = Promise.withResolvers<number[]>();
-    const timesMs: number[] = [];
-    const sentMs = new Map<Call, number>();
-    const endsAtMs = performance.now() + durationMs;
-    let underWay = this.#callsInFlight;
-    const send = (calls: readonly Call[]): void => {
-      const nowMs = performance.now();
-      for (const call of calls) sentMs.set(call, nowMs);
-      this.#player.send(calls);
-    };
-    this.#player.onAnswers((answers) => {
-      const nowMs = performance.now();
-      const next: Call[] = [];
-      for (const answered of answers) {
-        const { call, result } = answered;
-        if (result.case === "held") timesMs.push(nowMs - (sentMs.get(call) ?? nowMs));
-        sentMs.delete(call);
-        if (result.case === "held") next.push(...settleOf(answered));
-        else if (nowMs < endsAtMs) next.push(reserve(call.allocationId));
-        else underWay -= 1;
-      }
-      if (next.length > 0) send(next);
-      if (underWay === 0) resolve(timesMs);
-    });
-    const ofTurn = (turn: number): string => this.#workers[turn % this.#workers.length]?.allocationId ?? "";
-    send(Array.from({ length: underWay }, (_, turn) => reserve(ofTurn(turn))));
-    return promise;
   }
 }
 

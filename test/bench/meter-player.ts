@@ -89,7 +89,7 @@ export class MeterPlayer {
   }
 }
 
-export function attach({ allocationId, token }: WorkerReady): Call {
+export function attach({ allocationId, token }: Pick<WorkerReady, "allocationId" | "token">): Call {
   return { allocationId, operation: { case: "attach", value: { allocationId, token } } };
 }
 

@@ -97,10 +97,11 @@ export class ProcessPlayer {
   async #join(): Promise<void> {
     const taken = Promise.withResolvers<string>();
     const service = bind(ProcessService, {
-      async *executeRoutine({ grant }, { signal }) {
-        taken.resolve(grant?.allocationId ?? "");
-        yield {};
-        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      executeRoutines: (stream) => {
+        stream.onEnd(() => stream.close());
+        stream.onMessage(({ orders: [order] }) => {
+          if (order) taken.resolve(order.grant?.allocationId ?? "");
+        });
       },
     });
     const onError = ({ error }: { readonly error: unknown }) => taken.reject(error);

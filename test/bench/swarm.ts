@@ -44,8 +44,8 @@ export async function openSwarm(connection: Connection): Promise<BenchSwarm> {
   return {
     swarmId,
     async *run(routine) {
-      for await (const { event } of client.runRoutine({ requestId: systemIds.newId(), swarmId, routine })) {
-        if (event !== undefined) yield event;
+      for await (const { events } of client.runRoutine({ requestId: systemIds.newId(), swarmId, routine })) {
+        yield* events;
       }
     },
   };

@@ -84,10 +84,10 @@ describe("CreateSwarm", () => {
     expect(error instanceof RefusalError && error.refusal.reason).toBe("REQUEST_ID_REUSED");
   });
 
-  it("refuses a strategy that is not in this version, by name", async () => {
-    const odd = { ...good(), name: "odd", policy: { strategy: 2 } };
+  it("refuses a strategy that no version has", async () => {
+    const odd = { ...good(), name: "odd", policy: { strategy: 99 as never } };
     const error = await refusalOf(() => client.coordination.createSwarm(odd));
-    expect(error.message).toContain("PRIORITY_BASED is not in this version");
+    expect(fieldsOf(error)).toEqual(["policy.strategy"]);
   });
 
   it("refuses a message that is too large", async () => {
@@ -115,9 +115,14 @@ describe("RunRoutine", () => {
   });
 });
 
-describe("what is not served", () => {
-  it("answers UNIMPLEMENTED and says so", async () => {
-    await expect(client.coordination.updateLimits({ requestId: "1" })).rejects.toThrow(/UpdateLimits/);
+describe("UpdateLimits", () => {
+  it("names every field that is wrong, and what is not there", async () => {
+    const overrides = { maxCredits: -1n, maxDurationMs: 1n << 60n };
+    const wrong = await refusalOf(() => client.coordination.updateLimits({ requestId: "", overrides }));
+    const fields = ["request_id", "allocation_id", "overrides.max_credits", "overrides.max_duration_ms"];
+    expect(fieldsOf(wrong)).toEqual(expect.arrayContaining(fields));
+    const unknown = { requestId: randomUUID(), allocationId: "global/nobody", overrides: { maxCredits: 1n } };
+    expect((await refusalOf(() => client.coordination.updateLimits(unknown))).message).toContain("global/nobody");
   });
 });
 

@@ -50,7 +50,7 @@ export class FollowedRun {
   readonly ended: Promise<RunEvent>;
   readonly #ready = Promise.withResolvers<WorkerReady>();
 
-  constructor(source: AsyncIterable<{ readonly event?: RunEvent | undefined }>) {
+  constructor(source: AsyncIterable<{ readonly events: readonly RunEvent[] }>) {
     this.ended = this.#follow(source);
     this.ended.catch((error: unknown) => this.#ready.reject(error));
     this.#ready.promise.catch(() => undefined);
@@ -61,12 +61,13 @@ export class FollowedRun {
     return this.#ready.promise;
   }
 
-  async #follow(source: AsyncIterable<{ readonly event?: RunEvent | undefined }>): Promise<RunEvent> {
-    for await (const { event } of source) {
-      if (!event) continue;
-      this.events.push(event);
-      if (event.event.case === "workerReady") this.#ready.resolve(event.event.value);
-      if (event.event.case === "finished") return event;
+  async #follow(source: AsyncIterable<{ readonly events: readonly RunEvent[] }>): Promise<RunEvent> {
+    for await (const { events } of source) {
+      for (const event of events) {
+        this.events.push(event);
+        if (event.event.case === "workerReady") this.#ready.resolve(event.event.value);
+        if (event.event.case === "finished") return event;
+      }
     }
     throw new Error("the run's stream ended before the run did");
   }

@@ -3,10 +3,11 @@ import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connect } from "#rpc";
+import { connect, fromStatusMessage, iterate } from "#rpc";
 import { systemClock } from "#tier";
 import { ExecutionService } from "../../shared/gen/bursar/v1/execution_service_pb.js";
 import type { RunEvent, StepFinished, WorkerReady } from "../../shared/gen/bursar/v1/run_pb.js";
+import type { WorkTelling } from "../../shared/gen/bursar/v1/work_pb.js";
 import { clientOf, createSwarm, type FollowedRun, runRoutine, type TestClient, TestWorker } from "./client.ts";
 import { type Daemon, killAll, startDaemon, type TierName, temporaryFolder } from "./mesh.ts";
 
@@ -274,25 +275,28 @@ describe("a step that has ended", { timeout: 90_000 }, () => {
       lease: { epoch: 1n, ttlMs: 1_000 },
     };
     const step = codeStep("once", "") as never;
-    for (const request of [
-      { instance, grant: { allocationId } },
-      { instance, grant, step, runId: "run" },
-    ]) {
-      const told: RunEvent[] = [];
-      for await (const { event } of execution.executeStep(request)) if (event) told.push(event);
+    const tellings = async (order: object, grantorIncarnation = "") => {
+      const stream = execution.executeSteps();
+      const answers = iterate(stream);
+      stream.send({ hello: { instance, grantorIncarnation }, orders: [{ number: 1, ...order }] });
+      stream.close();
+      const told: WorkTelling[] = [];
+      for await (const answer of answers) told.push(...answer.tellings);
+      return told;
+    };
+    const joined = { grant: { allocationId } };
+    for (const order of [joined, { grant, step, runId: "run" }]) {
       const value = { allocationId, outcome: SUCCEEDED, exitCode: 0 };
-      expect(told).toMatchObject([{ event: { case: "stepFinished", value } }]);
+      const event = { event: { case: "stepFinished", value } };
+      expect(await tellings(order)).toMatchObject([{ told: { case: "event", value: event }, last: true }]);
     }
     expect(lines("once")).toHaveLength(1);
-    const refused = async (request: object) => {
-      for await (const _ of execution.executeStep({ instance, ...request }))
-        expect.unreachable("nothing is known of it");
-    };
-    await expect(refused({ grant: { allocationId: "none" } })).rejects.toMatchObject({
-      refusal: { reason: "NOT_FOUND" },
-    });
-    const strange = { grant: { ...grant, allocationId: "new" }, step, runId: "run", grantorIncarnation: "another" };
-    await expect(refused(strange)).rejects.toMatchObject({ refusal: { reason: "NOT_WELCOMED" } });
+    const unknown = await tellings({ grant: { allocationId: "none" } });
+    expect(unknown).toMatchObject([{ told: { case: "refused", value: { code: 5 } }, last: true }]);
+    const strange = { grant: { ...grant, allocationId: "new" }, step, runId: "run" };
+    const [refused] = await tellings(strange, "another");
+    const error = refused?.told.case === "refused" ? fromStatusMessage(refused.told.value) : undefined;
+    expect(error).toMatchObject({ refusal: { reason: "NOT_WELCOMED" } });
     connection.close();
   });
 });

@@ -81,21 +81,3 @@ test("a shrink takes what is free, waits for what is held, and is idempotent", a
   worker.close();
   expect((await swarmNow())?.credits).toMatchObject({ limit: 1_000n, available: 550n, spent: 450n, granted: 0n });
 });
-
-test("modes that are not in this version are refused by name", async () => {
-  const swarm = await createSwarm(client, 100n);
-  const run = runRoutine(client, {
-    requestId: randomUUID(),
-    swarmId: swarm.allocationId,
-    routine: workerRoutine(100n),
-  });
-  await run.workerReady;
-  const { swarm: now } = await client.coordination.getSwarm({ swarm: swarm.allocationId });
-  const runId = now?.children[0]?.allocationId ?? "";
-  const stream = client.coordination.preemptRun({ preemptionId: randomUUID(), runId, mode: 3, reason: "test" });
-  await expect(async () => {
-    for await (const _ of stream);
-  }).rejects.toThrow(/STOP is not in this version/);
-  await client.coordination.stopSwarm({ swarm: swarm.allocationId, reason: "test" });
-  await run.ended;
-});

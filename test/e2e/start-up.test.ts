@@ -46,12 +46,16 @@ describe("a daemon that cannot start", () => {
   it("names every problem of its accounts file, with line and field, and ends with 2", async () => {
     const folder = freshFolder();
     const file = join(folder, "accounts.yaml");
-    writeFileSync(file, "accounts:\n  - name: Global\n    limits: { credits: -1 }\n    colour: red\n");
+    writeFileSync(
+      file,
+      "accounts:\n  - name: Global\n    limits: { credits: -1 }\n    strategy: FAIREST\n    colour: red\n",
+    );
     const message = await failureOf({ tier: "coordination", folder, arguments: ["--accounts", file] });
     expect(message).toContain("ended with 2");
     expect(message).toMatch(/accounts\.yaml:2:\d+ +accounts\[0\]\.name/);
     expect(message).toMatch(/accounts\.yaml:3:\d+ +accounts\[0\]\.limits\.credits/);
-    expect(message).toMatch(/accounts\.yaml:4:\d+ .*colour/);
+    expect(message).toMatch(/accounts\.yaml:4:\d+ +accounts\[0\]\.strategy: .*FIRST_COME_FIRST_SERVED/);
+    expect(message).toMatch(/accounts\.yaml:5:\d+ .*colour/);
   });
 
   it("refuses to listen beyond loopback, and ends with 3", async () => {

@@ -1,6 +1,6 @@
 /** Reads the values of options. What cannot be used is refused with what would do. */
 import { InvalidArgumentError } from "commander";
-import { LIMITS } from "#std";
+import { bytesOf, durationOf, LIMITS } from "#std";
 
 /** A whole number within a range; `_` and `,` may group its digits: 28_934_181. */
 export function wholeNumber({ min, max }: { readonly min: number; readonly max: number }): (text: string) => number {
@@ -9,6 +9,20 @@ export function wholeNumber({ min, max }: { readonly min: number; readonly max: 
     if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
+}
+
+/** A duration such as 90s, 10m or 1h30m, in milliseconds. */
+export function duration(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== undefined && ms >= 1n && ms <= BigInt(LIMITS.durationMsMax)) return Number(ms);
+  throw new InvalidArgumentError("It must be a duration like 500ms, 90s, 10m or 1h30m, at most ten years.");
+}
+
+/** A number of bytes, plain or with a unit such as MiB. */
+export function bytes(text: string): number {
+  const total = bytesOf(text);
+  if (total !== undefined && total <= BigInt(LIMITS.amountMax)) return Number(total);
+  throw new InvalidArgumentError("It must be a whole number of bytes like 1_000_000, 512MiB or 2GiB.");
 }
 
 export const credits = wholeNumber({ min: 1, max: LIMITS.amountMax });

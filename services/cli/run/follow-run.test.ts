@@ -13,9 +13,9 @@ import { followRun } from "./follow-run.ts";
 
 const request = create(RunRoutineRequestSchema, { requestId: "r-1", swarmId: "s" });
 const started = (sequence: bigint) =>
-  create(RunRoutineResponseSchema, { event: { sequence, event: { case: "started", value: {} } } });
+  create(RunRoutineResponseSchema, { events: [{ sequence, event: { case: "started", value: {} } }] });
 const finished = (sequence: bigint) =>
-  create(RunRoutineResponseSchema, { event: { sequence, event: { case: "finished", value: {} } } });
+  create(RunRoutineResponseSchema, { events: [{ sequence, event: { case: "finished", value: {} } }] });
 const notReady = new FaultError(
   executionError({
     id: "",
@@ -77,6 +77,13 @@ test("a run is followed to its end", async () => {
   expect(await sequences()).toEqual([1, 2, 3]);
   expect(opened).toHaveBeenCalledOnce();
   expect(onWaiting).not.toHaveBeenCalled();
+});
+
+test("what came in one message is told one after the other, and nothing after the end", async () => {
+  const together = create(RunRoutineResponseSchema, {
+    events: [started(1n), started(2n), started(2n), finished(3n), started(4n)].flatMap(({ events }) => events),
+  });
+  expect(await follow([together]).sequences()).toEqual([1, 2, 3]);
 });
 
 test("after a lost stream the same request joins the same run, and nothing is told twice", async () => {

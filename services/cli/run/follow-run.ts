@@ -31,12 +31,14 @@ export async function* followRun(options: FollowOptions): AsyncGenerator<RunEven
   let [troubleSinceMs, attempt] = [undefined as number | undefined, 0];
   for (;;) {
     try {
-      for await (const { event } of coordination.runRoutine(request, { signal, trace })) {
+      for await (const { events } of coordination.runRoutine(request, { signal, trace })) {
         [troubleSinceMs, attempt] = [undefined, 0];
-        if (event === undefined || event.sequence <= seen) continue;
-        seen = event.sequence;
-        yield event;
-        if (event.event.case === "finished") return;
+        for (const event of events) {
+          if (event.sequence <= seen) continue;
+          seen = event.sequence;
+          yield event;
+          if (event.event.case === "finished") return;
+        }
       }
       throw new TransportError("UNAVAILABLE", "the stream of the run ended before the run did");
     } catch (error) {

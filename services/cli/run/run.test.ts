@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { executionError, FaultError } from "#errors";
 import { AllocationKind } from "#gen/bursar/v1/allocation_pb.js";
 import type { RunRoutineRequest } from "#gen/bursar/v1/coordination_service_pb.js";
-import { WorkOutcome } from "#gen/bursar/v1/run_pb.js";
+import { RunEventSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import { EXIT } from "../exit-code.ts";
 import { runProgram } from "../program.ts";
 import { type FakeMesh, startFakeMesh } from "../testing/fake-mesh.ts";
@@ -27,19 +28,20 @@ function swarmFile(): string {
   return file;
 }
 
+/** An answer that tells one event. */
+const told = (sequence: bigint, wallTimeMs: bigint, event: MessageInitShape<typeof RunEventSchema>["event"]) => ({
+  events: [create(RunEventSchema, { sequence, wallTimeMs, ...(event ? { event } : {}) })],
+});
+
 /** A run that ends at once, as told. */
 function runs(outcome: WorkOutcome) {
   return async function* ({ routine }: RunRoutineRequest) {
     const run = view({ path: `global/s/${routine?.name}`, kind: AllocationKind.RUN });
     const path = `${run.path}/work`;
-    yield { event: { sequence: 1n, wallTimeMs: 1_000n, event: { case: "started", value: { run } } } } as const;
-    yield { event: { sequence: 2n, wallTimeMs: 1_000n, event: { case: "stepStarted", value: { path } } } } as const;
-    yield {
-      event: { sequence: 3n, wallTimeMs: 1_500n, event: { case: "stepFinished", value: { path, outcome } } },
-    } as const;
-    yield {
-      event: { sequence: 4n, wallTimeMs: 1_500n, event: { case: "finished", value: { outcome, run } } },
-    } as const;
+    yield told(1n, 1_000n, { case: "started", value: { run } });
+    yield told(2n, 1_000n, { case: "stepStarted", value: { path } });
+    yield told(3n, 1_500n, { case: "stepFinished", value: { path, outcome } });
+    yield told(4n, 1_500n, { case: "finished", value: { outcome, run } });
   };
 }
 
@@ -114,7 +116,7 @@ test("Ctrl-C stops the swarm and waits for its run to end", async () => {
         yield stepStarted as never;
         await running.promise;
         const outcome = WorkOutcome.STOPPED;
-        yield { event: { sequence: 4n, wallTimeMs: 2_000n, event: { case: "finished", value: { outcome } } } };
+        yield told(4n, 2_000n, { case: "finished", value: { outcome } });
       },
       stopSwarm: ({ reason }) => {
         running.resolve(reason);

@@ -65,7 +65,7 @@ class Fake implements FakeMesh {
   readonly peaks = { holdsOfOne: 0, itemsOfOne: 0 };
   readonly #holds = new Map<string, { readonly credits: number; readonly allocationId: string }>();
   readonly #completed = new Set<string>();
-  #feed: Feed<{ readonly event: RunEvent }> | undefined;
+  #feed: Feed<{ readonly events: RunEvent[] }> | undefined;
   #workers: string[] = [];
   #sequence = 0n;
 
@@ -125,8 +125,8 @@ class Fake implements FakeMesh {
   }
 
   /** Starts every worker step and ends when each has said that it is complete. */
-  #run(routine: Routine): Feed<{ readonly event: RunEvent }> {
-    const feed = new Feed<{ readonly event: RunEvent }>();
+  #run(routine: Routine): Feed<{ readonly events: RunEvent[] }> {
+    const feed = new Feed<{ readonly events: RunEvent[] }>();
     this.#feed = feed;
     this.#workers = workersOf(routine).map((path) => `${SWARM}/${path}`);
     this.#tell({
@@ -148,7 +148,8 @@ class Fake implements FakeMesh {
 
   #tell(event: NonNullable<MessageInitShape<typeof RunEventSchema>["event"]>): void {
     this.#sequence += 1n;
-    this.#feed?.push({ event: create(RunEventSchema, { sequence: this.#sequence, wallTimeMs: 1_000n, event }) });
+    const told = create(RunEventSchema, { sequence: this.#sequence, wallTimeMs: 1_000n, event });
+    this.#feed?.push({ events: [told] });
   }
 
   #answer({ operation }: MeterItem) {

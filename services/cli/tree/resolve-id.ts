@@ -7,7 +7,7 @@ import type { ReportNode } from "../view/report.ts";
 import { findNode } from "./find-node.ts";
 import { readTree } from "./tree-source.ts";
 
-type Kind = "swarm" | "run" | "step";
+type Kind = "account" | "swarm" | "run" | "step";
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
+import { RefusalError } from "#errors";
 import { AllocationKind, AllocationState, type AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import { PreemptionMode } from "#gen/bursar/v1/preemption_service_pb.js";
 import { WatchUsageResponseSchema } from "#gen/bursar/v1/watch_service_pb.js";
 import { EXIT } from "../exit-code.ts";
 import { runProgram } from "../program.ts";
@@ -207,4 +209,95 @@ test("preempt tells how it goes and ends with how it stands", async () => {
     ["id:g/demo/s/r", undefined],
   ]);
   expect(await bursar("preempt", "s", "--address", mesh.address)).toMatchObject({ exitCode: EXIT.refused });
+});
+
+test("preempt passes on how, and resume says what was given back", async () => {
+  const asked: unknown[] = [];
+  const mesh = await startFakeMesh({
+    coordination: {
+      preemptRun: async function* ({ mode, graceMs, waitMs }) {
+        asked.push([mode, graceMs, waitMs]);
+        yield { progress: { reclaimed: { credits: 20n }, victims: ["a", "b"], met: true, done: true } };
+      },
+      resume: ({ run, requestId }) => {
+        asked.push([run, requestId !== ""]);
+        return {
+          run: view({ path: "g/demo/s/r", kind: AllocationKind.RUN }),
+          granted: { credits: 20n, toolCalls: 2n },
+        };
+      },
+    },
+    watch: {
+      watchUsage: async function* () {
+        yield { snapshot: true, nodes: [tree()] };
+      },
+    },
+  });
+  const at = ["--address", mesh.address];
+  const paused = await bursar("preempt", "s/r", "--mode", "pause", ...at);
+  expect(paused).toMatchObject({ exitCode: EXIT.ok, out: "✔ paused: 20 credits back, 2 steps below" });
+  expect(paused.err).toContain("resume s/r");
+  const stopped = await bursar("preempt", "s/r", "--mode", "stop", "--grace", "5s", ...at);
+  expect(stopped).toMatchObject({ exitCode: EXIT.ok, out: "✔ stopped: 20 credits back, 2 steps below" });
+  const resumed = await bursar("resume", "s/r", ...at);
+  expect(resumed).toMatchObject({ exitCode: EXIT.ok, out: "g/demo/s/r is open; 20 credits given back" });
+  const json = await bursar("resume", "s/r", "--json", ...at);
+  expect(JSON.parse(json.out)).toMatchObject({ granted: { credits: 20, tool_calls: 2 }, run: { state: "open" } });
+  expect(asked).toEqual([
+    [PreemptionMode.PAUSE, undefined, 0],
+    [PreemptionMode.STOP, 5_000, 15_000],
+    ["id:g/demo/s/r", true],
+    ["id:g/demo/s/r", true],
+  ]);
+  for (const wrong of [
+    ["--mode", "stop", "--credits", "5"],
+    ["--mode", "pause", "--grace", "5s"],
+  ])
+    expect(await bursar("preempt", "s/r", ...wrong, ...at)).toMatchObject({ exitCode: EXIT.usage });
+});
+
+test("limits shows what was and is, passes on what the mesh notes, and its refusals", async () => {
+  const asked: unknown[] = [];
+  const { address } = await startFakeMesh({
+    coordination: {
+      updateLimits: ({ allocationId, overrides }) => {
+        asked.push([allocationId, overrides]);
+        if (overrides?.maxCredits === 1n) {
+          throw new RefusalError({ reason: "INVALID_ARGUMENT", message: "g/demo/s has 10 of its 200 used" });
+        }
+        const before = { maxCredits: 200n, maxDurationMs: 60_000n };
+        const after = { ...before, maxCredits: overrides?.maxCredits ?? 200n };
+        return {
+          allocation: swarm(10),
+          before,
+          after,
+          note: overrides?.maxCredits === undefined ? "" : "say it there too",
+        };
+      },
+    },
+    watch: {
+      watchUsage: async function* () {
+        yield { snapshot: true, nodes: [tree()] };
+      },
+    },
+  });
+  const at = ["--address", address];
+  const shown = await bursar("limits", "s", ...at);
+  expect(shown.out.split("\n")).toEqual([
+    "g/demo/s",
+    "credits     200",
+    "tool calls  not limited",
+    "branches    not limited",
+    "memory      not limited",
+    "duration    1 min",
+  ]);
+  const raised = await bursar("limits", "demo/s", "--credits", "1_200", "--memory", "1KiB", ...at);
+  expect(raised).toMatchObject({ exitCode: EXIT.ok, err: "say it there too" });
+  expect(raised.out).toContain("credits     200 → 1,200\n");
+  expect(asked.at(-1)).toMatchObject(["id:g/demo/s", { maxCredits: 1_200n, maxMemoryBytes: 1_024n }]);
+  const json = JSON.parse((await bursar("limits", "s", "--credits", "300", "--json", ...at)).out);
+  expect(json).toMatchObject({ path: "g/demo/s", before: { max_credits: 200 }, after: { max_credits: 300 } });
+  const refused = await bursar("limits", "s", "--credits", "1", ...at);
+  expect(refused.exitCode).toBe(EXIT.usage);
+  expect(refused.err).toContain("g/demo/s has 10 of its 200 used");
 });

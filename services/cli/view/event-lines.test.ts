@@ -99,3 +99,10 @@ test("an event or outcome of a newer mesh is passed over", () => {
   expect(eventLines(event(undefined), RUN)).toEqual([]);
   expect(outcomeName(99 as WorkOutcome)).toBe("ended");
 });
+
+test("a budget that runs low says of whom, how far, and what is free", () => {
+  const value = { path: "global/s", resource: "tool_calls", percent: 80, available: 1n, limit: 1_000n };
+  expect(eventLines(event({ case: "lowBudget", value }), RUN)).toEqual([
+    "   1.50s  ! 80% of the 1,000 tool calls of global/s are used, 1 are free",
+  ]);
+});

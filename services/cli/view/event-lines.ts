@@ -1,4 +1,5 @@
 /** What happens in a run, a line or a few for each event. */
+import type { LowBudget } from "#gen/bursar/v1/allocation_pb.js";
 import type { ExecutionError } from "#gen/bursar/v1/errors_pb.js";
 import { type RunEvent, type StepFinished, type StepOutput, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import { LIMITS, unreachable } from "#std";
@@ -73,11 +74,21 @@ function wordsOf(event: RunEvent["event"], wallMs: number, view: RunView): strin
       const paint = outcomePaint(name, style);
       return [`${paint(`${outcomeMark(name)} ${run?.name ?? "run"} ${name}`)}${why(error)}`];
     }
+    case "lowBudget":
+      return [style.warn(lowBudgetText(event.value))];
     case undefined:
       return [];
     default:
       return unreachable(event);
   }
+}
+
+const RESOURCE_NAMES: Readonly<Record<string, string>> = { credits: "credits", tool_calls: "tool calls" };
+
+/** "80% of the 1,000 credits of g/demo/s are used, 120 are free". */
+function lowBudgetText({ path, resource, percent, available, limit }: LowBudget): string {
+  const of = `${count(limit)} ${RESOURCE_NAMES[resource] ?? plainLine(resource)} of ${plainLine(path)}`;
+  return `! ${percent}% of the ${of} are used, ${count(available)} are free`;
 }
 
 function finishedWords(event: StepFinished, wallMs: number, view: RunView): string[] {

@@ -32,6 +32,7 @@ export function noteOf({ reason, outcome, books, usage, ...node }: ReportNode): 
   const notes = [
     outcome === "succeeded" ? "" : plainLine(reason),
     node.in_doubt ? `its daemon ${plainLine(node.holder)} is silent, ${count(books.available)} of it may be spent` : "",
+    node.state === "open" && node.low_budget_percent > 0 ? `! ${node.low_budget_percent}% of a limit used` : "",
     node.written_off > 0 ? `${count(node.written_off)} written off` : "",
     books.in_doubt > 0 ? `${count(books.in_doubt)} in doubt` : "",
     books.unconfirmed > 0 ? `${count(books.unconfirmed)} unconfirmed` : "",

@@ -4,6 +4,8 @@ import type { ResourceAmounts } from "#gen/bursar/v1/resources_pb.js";
 import { bytes, countOf } from "./amounts.ts";
 import type { Style } from "./style.ts";
 
+export type PreemptMode = "shrink" | "pause" | "stop";
+
 /** The amounts as plain numbers. */
 export interface PreemptedAmounts {
   readonly credits: number;
@@ -14,6 +16,7 @@ export interface PreemptedAmounts {
 
 /** The JSON form of how a preemption stands. */
 export interface PreemptReport {
+  readonly mode: PreemptMode;
   readonly preemption_id: string;
   readonly allocation_id: string;
   readonly reclaimed: PreemptedAmounts;
@@ -23,9 +26,10 @@ export interface PreemptReport {
   readonly met: boolean;
 }
 
-export function preemptReport(response: PreemptResponse): PreemptReport {
+export function preemptReport(response: PreemptResponse, mode: PreemptMode): PreemptReport {
   const { preemptionId, allocationId, reclaimed, pending, waitingOn, victims, met } = response;
   return {
+    mode,
     preemption_id: preemptionId,
     allocation_id: allocationId,
     reclaimed: amountsOf(reclaimed),
@@ -36,11 +40,17 @@ export function preemptReport(response: PreemptResponse): PreemptReport {
   };
 }
 
-export function preemptLine({ reclaimed, pending, waiting_on: waitingOn, met }: PreemptReport, style: Style): string {
+const DONE: Readonly<Record<PreemptMode, string>> = { shrink: "", pause: "paused: ", stop: "stopped: " };
+const DOING: Readonly<Record<PreemptMode, string>> = { shrink: "", pause: "pausing: ", stop: "stopping: " };
+
+export function preemptLine(report: PreemptReport, style: Style): string {
+  const { mode, reclaimed, pending, waiting_on: waitingOn, victims, met } = report;
   const back = `${wordsOf(reclaimed)} back`;
-  if (met) return `${style.good("✔")} ${back}`;
+  const from = mode === "shrink" || victims.length === 0 ? "" : `, ${countOf(victims.length, "step")} below`;
+  if (met) return `${style.good("✔")} ${DONE[mode]}${back}${from}`;
   const asked = waitingOn.length === 0 ? "" : `, asked of ${countOf(waitingOn.length, "allocation")} below`;
-  return `${style.warn("…")} ${back}, ${wordsOf(pending)} still wanted${asked}`;
+  const wanted = mode === "stop" ? "the rest when it is gone" : `${wordsOf(pending)} still wanted`;
+  return `${style.warn("…")} ${DOING[mode]}${back}, ${wanted}${asked}`;
 }
 
 function amountsOf(amounts: ResourceAmounts | undefined): PreemptedAmounts {

@@ -64,6 +64,8 @@ export interface ReportNode {
   readonly in_doubt: boolean;
   /** Credits that a person has written off and that no true account has corrected; a part of what is spent. */
   readonly written_off: number;
+  /** The highest threshold of its policy that its use of credits or tool calls has reached, in percent; 0: none. */
+  readonly low_budget_percent: number;
   readonly children: readonly ReportNode[];
 }
 
@@ -109,6 +111,7 @@ const STATES: Readonly<Record<AllocationState, string>> = {
   [AllocationState.OPEN]: "open",
   [AllocationState.CLOSING]: "closing",
   [AllocationState.CLOSED]: "closed",
+  [AllocationState.PAUSED]: "paused",
 };
 
 const ENDED = new Set(["succeeded", "failed", "stopped"]);
@@ -131,6 +134,7 @@ export function nodeOf(view: AllocationView): ReportNode {
     holder: view.holder,
     in_doubt: view.inDoubt,
     written_off: Number(view.writtenOffCredits),
+    low_budget_percent: view.lowBudgetPercent,
     children: view.children.map(nodeOf),
   };
 }
@@ -168,7 +172,7 @@ export function isTreeBalanced(node: ReportNode): boolean {
   return isBalanced(node.books) && node.children.every(isTreeBalanced);
 }
 
-function limitsOf(limits: ResourceLimits | undefined): ReportLimits {
+export function limitsOf(limits: ResourceLimits | undefined): ReportLimits {
   const optional = (key: keyof ReportLimits, amount: bigint | undefined) =>
     amount === undefined ? {} : { [key]: Number(amount) };
   return {

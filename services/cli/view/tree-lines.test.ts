@@ -84,3 +84,10 @@ test("colour takes no room", () => {
 test("nothing is said to be nothing", () => {
   expect(treeLines([], plain)).toEqual(["nothing there yet"]);
 });
+
+test("a budget that runs low is noted while it is open", () => {
+  const low = (state: AllocationState) =>
+    nodeOf(view({ path: "s", limit: 100, spent: 96, state, more: { lowBudgetPercent: 95 } }));
+  expect(treeLines([low(AllocationState.OPEN)], plain)[1]).toContain("! 95% of a limit used");
+  expect(treeLines([low(AllocationState.CLOSED)], plain)[1]).not.toContain("!");
+});

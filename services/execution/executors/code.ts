@@ -5,7 +5,7 @@
 import { type Amount, amountsOf, DEADLINE_PASSED, type Outcome } from "#budget";
 import { affordableCodeMs, type CodePrice, codeCost } from "#codec";
 import { pause } from "#daemon";
-import { type ExecutionError, type ExecutionErrorType, executionError } from "#errors";
+import { type ExecutionError, type ExecutionErrorType, executionError, RefusalError } from "#errors";
 import type { Clock, IdSource } from "#ports";
 import { LIMITS } from "#std";
 import { errorOfOutcome, type TierResourceManager } from "#tier";
@@ -20,7 +20,6 @@ export interface CodeWorkOptions {
   readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array | undefined;
-  readonly wallClockMs: number | undefined;
   readonly memoryBytesMax: number | undefined;
   readonly price: CodePrice | undefined;
   /** The step keeps no credits of its own: a slice is drawn from above, in full or not at all. */
@@ -46,6 +45,13 @@ export class CodeExecutor implements Executor {
   #shortage: ExecutionError | undefined;
   /** The latest slice was refused because the lease is over. */
   #leaseIsOver = false;
+  /** The same because it is paused. */
+  #isRefusedByPause = false;
+  #isPaused = false;
+  #isPaying = false;
+  /** Since when it stands still; undefined while it runs. And for how long it did before. */
+  #haltedAtMs: number | undefined;
+  #haltsMs = 0;
   #slice: Slice | undefined;
   /** Credits set aside so far, and charged so far; both for the whole step. */
   #paid = 0;
@@ -64,14 +70,13 @@ export class CodeExecutor implements Executor {
   async run(): Promise<StepResult> {
     if (!(await this.#payFirst())) return this.#refused();
     if (this.#stopReason !== undefined) return this.#neverRan();
-    const { command, cwd, env, stdin, wallClockMs, memoryBytesMax, clock } = this.#options;
+    const { command, cwd, env, stdin, memoryBytesMax, clock } = this.#options;
     this.#beganMs = clock.monotonicMs();
     const running = runCommand({
       command,
       cwd,
       env,
       stdin,
-      wallClockMs,
       memoryBytesMax,
       clock,
       outputBytesMax: LIMITS.stepOutputBytesMax,
@@ -82,10 +87,11 @@ export class CodeExecutor implements Executor {
       },
     });
     this.#command = running;
+    if (this.#isPaused && !this.#isSliced) this.#halt();
     this.#armSlice();
     try {
       const outcome = await running.finished;
-      await this.#settle(outcome.elapsedMs);
+      await this.#settle(outcome.elapsedMs - this.#haltedMs());
       return this.#resultOf(outcome);
     } catch (error) {
       if (!(error instanceof CommandStartError)) throw error;
@@ -94,9 +100,49 @@ export class CodeExecutor implements Executor {
     }
   }
 
-  stop(reason: string): void {
+  stop(reason: string, graceMs?: number): void {
     this.#stopReason ??= reason;
-    this.#command?.stop(reason === DEADLINE_PASSED ? "wall_clock" : reason);
+    // What stands still has nothing that is paid, and is not given more than the usual time.
+    const most = this.#isSliced && this.#haltedAtMs !== undefined ? LIMITS.codeGraceMs : LIMITS.graceMsMax;
+    this.#countHalt();
+    // Its time is counted by the engine alone, for the deadline may be moved while it runs.
+    const grace = graceMs === undefined ? [] : ([{ graceMs: Math.min(graceMs, most) }] as const);
+    this.#command?.stop(reason === DEADLINE_PASSED ? "wall_clock" : reason, ...grace);
+  }
+
+  /** What is paid for in slices stands still at the end of the paid one. */
+  pause(): void {
+    this.#isPaused = true;
+    if (!this.#isSliced) this.#halt();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#haltedAtMs === undefined) return;
+    if (this.#isSliced) void this.#payOn();
+    else this.#goOn();
+  }
+
+  #halt(): void {
+    if (!this.#command || this.#haltedAtMs !== undefined || this.#stopReason !== undefined) return;
+    this.#haltedAtMs = this.#options.clock.monotonicMs();
+    this.#command.halt();
+  }
+
+  #goOn(): void {
+    this.#countHalt();
+    this.#command?.goOn();
+  }
+
+  /** The time in which it stood still is not paid for. */
+  #countHalt(): void {
+    this.#haltsMs = this.#haltedMs();
+    this.#haltedAtMs = undefined;
+  }
+
+  #haltedMs(): number {
+    const since = this.#haltedAtMs === undefined ? 0 : this.#options.clock.monotonicMs() - this.#haltedAtMs;
+    return this.#haltsMs + since;
   }
 
   /** Before it runs it waits for its first slice instead. */
@@ -108,7 +154,7 @@ export class CodeExecutor implements Executor {
   async #payFirst(): Promise<boolean> {
     for (;;) {
       if (await this.#pay()) return true;
-      if (!this.#leaseIsOver || this.#stopReason !== undefined) return false;
+      if (!(this.#leaseIsOver || this.#isRefusedByPause) || this.#stopReason !== undefined) return false;
       this.#shortage = undefined;
       await pause(this.#options.clock, LIMITS.childLookMs);
     }
@@ -144,7 +190,8 @@ export class CodeExecutor implements Executor {
       this.#paid = this.#charged + answer.outcome.granted.credits;
       return true;
     }
-    this.#leaseIsOver = "outcome" in answer && isLeaseOver(answer.outcome);
+    this.#leaseIsOver = "outcome" in answer && isRefusedWith(answer.outcome, "lease_ended");
+    this.#isRefusedByPause = isPause(answer);
     this.#shortage = this.#error("RESOURCE_EXHAUSTED", this.#whyNot(answer), "credits");
     return false;
   }
@@ -161,7 +208,7 @@ export class CodeExecutor implements Executor {
   }
 
   #elapsedMs(): number {
-    return this.#command ? this.#options.clock.monotonicMs() - this.#beganMs : 0;
+    return this.#command ? this.#options.clock.monotonicMs() - this.#beganMs - this.#haltedMs() : 0;
   }
 
   #armSlice(): void {
@@ -174,10 +221,44 @@ export class CodeExecutor implements Executor {
   /** Charges the slice that has run and pays for the next, or stops the work. */
   async #turnSlice(): Promise<void> {
     if (this.#finished) return;
+    if (this.#stopReason !== undefined) {
+      // It takes no further slice: what it has is kept, so that its books stay open until it is gone and its last moments are charged.
+      this.#endByBudget();
+      return;
+    }
+    if (this.#isPaused) this.#halt();
     await this.#settle(this.#elapsedMs(), { last: false });
+    if (this.#isPaused && this.#haltedAtMs !== undefined) return;
     if (this.#finished) return;
     if (await this.#pay()) this.#armSlice();
-    else this.#command?.stop("budget");
+    else if (!this.#isRefusedByPause) this.#endByBudget();
+    else {
+      // Paused further up: this daemon will hear of it, or it is over before that.
+      this.#halt();
+      await this.#payOn();
+    }
+  }
+
+  /** It stands still: pays for the next slice, and then it goes on. */
+  async #payOn(): Promise<void> {
+    if (this.#isPaying) return;
+    this.#isPaying = true;
+    while (!this.#isPaused && !this.#finished && this.#haltedAtMs !== undefined) {
+      const isPaid = await this.#pay();
+      if (this.#finished) await this.#settle(this.#elapsedMs());
+      else if (isPaid && this.#isPaused) await this.#settle(this.#elapsedMs(), { last: false });
+      else if (isPaid) {
+        this.#goOn();
+        this.#armSlice();
+      } else if (this.#isRefusedByPause) await pause(this.#options.clock, LIMITS.childLookMs);
+      else this.#endByBudget();
+    }
+    this.#isPaying = false;
+  }
+
+  #endByBudget(): void {
+    this.#countHalt();
+    this.#command?.stop("budget");
   }
 
   /** Charges what the work has cost until `elapsedMs` and was not charged before, and ends the slice. */
@@ -255,6 +336,12 @@ export class CodeExecutor implements Executor {
   }
 }
 
-function isLeaseOver(outcome: Outcome): boolean {
-  return outcome.type === "refused" && outcome.refusal.code === "lease_ended";
+function isRefusedWith(outcome: Outcome, code: "lease_ended" | "paused"): boolean {
+  return outcome.type === "refused" && outcome.refusal.code === code;
+}
+
+/** Refused because it is paused, here or by the tier above. */
+function isPause(answer: ReserveAnswer): boolean {
+  if ("outcome" in answer) return isRefusedWith(answer.outcome, "paused");
+  return answer.error instanceof RefusalError && answer.error.refusal.reason === "PAUSED";
 }

@@ -14,8 +14,11 @@ export interface StepResult {
 export interface Executor {
   /** Does the work; resolves when nothing of it is left. Never rejects for a failure of the work itself. */
   run(): Promise<StepResult>;
-  /** Ends the work early; what it made so far is kept. The first reason stands. */
-  stop(reason: string): void;
+  /** Ends the work early; what it made so far is kept. The first reason stands. `graceMs` before force: default the usual one. */
+  stop(reason: string, graceMs?: number): void;
+  /** No call of it is taken until `resume`: it stands still at its next safe point and keeps its state. Absent: it needs no telling. */
+  pause?(): void;
+  resume?(): void;
   /** The lease has ended unrenewed: ends work that would cost on without anybody to see it. Absent: its calls are refused until a renewal. */
   orphaned?(): void;
 }

@@ -24,6 +24,8 @@ export class WorkerExecutor implements Executor {
   #cancelTimer: () => void = () => undefined;
   #workers = 0;
   #over = false;
+  #isPaused = false;
+  #stopReason: string | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -37,7 +39,7 @@ export class WorkerExecutor implements Executor {
   /** A worker has presented the token. */
   attached(): void {
     this.#workers += 1;
-    this.#cancelTimer();
+    if (this.#stopReason === undefined) this.#cancelTimer();
   }
 
   /** A worker's stream is over. When it was the last one, another must attach in time, or the step fails. */
@@ -47,7 +49,11 @@ export class WorkerExecutor implements Executor {
   }
 
   #await(words: string): void {
-    if (this.#over) return;
+    if (this.#over || this.#isPaused) return;
+    if (this.#stopReason !== undefined) {
+      this.#stopNow();
+      return;
+    }
     const { attachWithinMs, clock } = this.#options;
     this.#cancelTimer = clock.after(attachWithinMs, () => {
       const message = `${words} ${attachWithinMs} ms; start one with the step's token`;
@@ -58,6 +64,8 @@ export class WorkerExecutor implements Executor {
   complete({ outcome, output: stdout, message }: Completion): void {
     const output = { stdout };
     if (outcome === "succeeded") this.#end({ outcome, output });
+    else if (outcome === "stopped" && this.#stopReason !== undefined)
+      this.#end({ outcome, output, error: this.#stopError() });
     else
       this.#end({
         outcome,
@@ -66,9 +74,34 @@ export class WorkerExecutor implements Executor {
       });
   }
 
-  stop(reason: string): void {
+  /** With a grace, a worker that is there may still settle and say what it has made so far. */
+  stop(reason: string, graceMs = 0): void {
+    if (this.#over || this.#stopReason !== undefined) return;
+    this.#stopReason = reason;
+    this.#cancelTimer();
+    if (graceMs === 0 || this.#workers === 0) this.#stopNow();
+    else this.#cancelTimer = this.#options.clock.after(graceMs, () => this.#stopNow());
+  }
+
+  #stopNow(): void {
+    this.#end({ outcome: "stopped", error: this.#stopError() });
+  }
+
+  #stopError(): ExecutionError {
+    const reason = this.#stopReason ?? "no reason given";
     const type = reason === DEADLINE_PASSED ? "TIMEOUT" : "RESOURCE_EXHAUSTED";
-    this.#end({ outcome: "stopped", error: this.#error(type, `stopped: ${reason}`) });
+    return this.#error(type, `stopped: ${reason}`);
+  }
+
+  /** Nobody has to be there while it is paused. */
+  pause(): void {
+    this.#isPaused = true;
+    if (this.#stopReason === undefined) this.#cancelTimer();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#workers === 0) this.#await("no worker attached after the pause within");
   }
 
   #end(result: StepResult): void {

@@ -1,10 +1,10 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Clock } from "#ports";
 import { realClock } from "./fixtures/real-clock.ts";
-import { isRunning, openRollCall, type RollCall } from "./fixtures/roll-call.ts";
+import { isHalted, isRunning, openRollCall, type RollCall } from "./fixtures/roll-call.ts";
 import { type CommandOptions, type CommandOutcome, runCommand, type UsageSample } from "./index.ts";
 
 const MIB = 1024 * 1024;
@@ -204,6 +204,32 @@ describe("a command that is stopped", () => {
     await command.finished;
     command.stop("again");
     expect(timers).toBe(0);
+  });
+});
+
+describe.runIf(onLinux)("a command that is halted", () => {
+  const children = [{ role: "child" }, { role: "strayed child", leavesSession: true }];
+
+  it("stands still with all that it began, and goes on", async () => {
+    const command = run(roll.command({ role: "root", exitsWhenDismissed: 4, children }), { graceMs: 100 });
+    const pids = await pidsOf("root", "child", "strayed child");
+    command.halt();
+    await vi.waitFor(() => expect(pids.map(isHalted)).toEqual([true, true, true]));
+    (await roll.arrived("root")).dismiss();
+    command.goOn();
+    expect(await command.finished).toMatchObject({ exitCode: 4, stoppedBy: undefined });
+    expect(pids.filter(isRunning)).toEqual([]);
+  });
+
+  it("hears a stop all the same, and cannot be halted again", async () => {
+    const command = run(roll.command({ role: "root", exitsOnSigterm: 7, children }), { graceMs: 60_000 });
+    const pids = await pidsOf("root", "child", "strayed child");
+    command.halt();
+    await vi.waitFor(() => expect(pids.map(isHalted)).toEqual([true, true, true]));
+    command.stop("preempted");
+    command.halt();
+    expect(await command.finished).toMatchObject({ exitCode: 7, stoppedBy: "preempted" });
+    command.goOn();
   });
 });
 

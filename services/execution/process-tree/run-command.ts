@@ -72,6 +72,9 @@ export interface RunningCommand {
    * SIGKILL forward. Without effect once the command has ended. `graceMs` defaults to the command's own.
    */
   stop(reason: string, options?: { readonly graceMs: number }): void;
+  /** All of its processes stand still (SIGSTOP) until `goOn` (SIGCONT) or `stop`; its time and its memory count on. */
+  halt(): void;
+  goOn(): void;
   /** Resolves when all of its processes are gone. Rejects with CommandStartError when it did not start. */
   readonly finished: Promise<CommandOutcome>;
 }
@@ -121,7 +124,8 @@ function begin(options: CommandOptions, marker: string): ChildProcess {
 }
 
 function notStarted(finished: Promise<never>): RunningCommand {
-  return { pid: undefined, stop: () => undefined, finished };
+  const nothing = () => undefined;
+  return { pid: undefined, stop: nothing, halt: nothing, goOn: nothing, finished };
 }
 
 /** Waits for the end of the output, which follows the last process at once, unless one was left behind. */
@@ -213,5 +217,11 @@ export function runCommand(options: CommandOptions): RunningCommand {
     onUsage,
   });
   const finished = follow({ child, pid, watch, begunMs }, options);
-  return { pid, stop: (reason, how) => watch.stop(reason, how?.graceMs ?? graceMs), finished };
+  return {
+    pid,
+    stop: (reason, how) => watch.stop(reason, how?.graceMs ?? graceMs),
+    halt: () => watch.halt(),
+    goOn: () => watch.goOn(),
+    finished,
+  };
 }

@@ -51,6 +51,7 @@ export class TreeWatch {
   readonly #told = new Set<number>();
   #rootCollected = false;
   #isOver = false;
+  #isHalted = false;
   #killAtMs: number | undefined;
   #cancelKill: (() => void) | undefined;
   #killingSinceMs: number | undefined;
@@ -78,6 +79,7 @@ export class TreeWatch {
   stop(reason: string, graceMs: number): void {
     if (this.#isOver) return;
     if (!this.#rootCollected) this.stoppedBy ??= reason;
+    this.#isHalted = false;
     if (this.#killAtMs === undefined) this.#tellGroup();
     const killAtMs = this.#options.clock.monotonicMs() + graceMs;
     if (this.#killAtMs !== undefined && this.#killAtMs <= killAtMs) return;
@@ -85,6 +87,28 @@ export class TreeWatch {
     this.#cancelKill?.();
     this.#cancelKill = this.#options.clock.after(graceMs, () => this.#kill());
     this.#lookNow();
+  }
+
+  /** All of its processes stand still until `goOn` or the ending. Without effect once the ending has begun. */
+  halt(): void {
+    if (this.#isOver || this.#killAtMs !== undefined) return;
+    this.#isHalted = true;
+    if (!this.#rootCollected) signal(-this.#options.rootPid, "SIGSTOP");
+    this.#haltStrays();
+    this.#lookNow();
+  }
+
+  goOn(): void {
+    if (!this.#isHalted) return;
+    this.#isHalted = false;
+    if (!this.#rootCollected) signal(-this.#options.rootPid, "SIGCONT");
+    for (const { pid } of this.#living()) signal(pid, "SIGCONT");
+  }
+
+  /** Those that the group's signal did not reach; one that was begun between two looks is met at the next. */
+  #haltStrays(): void {
+    if (!this.#isHalted) return;
+    for (const { pid, groupId } of this.#living()) if (groupId !== this.#options.rootPid) signal(pid, "SIGSTOP");
   }
 
   /** The root has ended and has been collected. */
@@ -111,6 +135,7 @@ export class TreeWatch {
       ageMsMax = this.#options.sampleEveryMs / 2;
       const members = this.#look(table, rootCollected);
       const living = this.#living();
+      this.#haltStrays();
       if (rootCollected && living.length === 0) {
         emptyLooks += 1;
         // A process that ended while the table was read may have begun another that is not in it.

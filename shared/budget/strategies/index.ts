@@ -1,15 +1,23 @@
 /** The strategies by name. A strategy this version does not have is refused by name, never replaced by another. */
+import { LIMITS } from "#std";
 import type { StrategyName } from "../policy.ts";
 import type { Allocation } from "../state.ts";
 import { firstComeFirstServed } from "./first-come-first-served.ts";
+import type { QueueOrder } from "./order.ts";
+import { preemptionAllowed } from "./preemption-allowed.ts";
+import { priorityBased } from "./priority-based.ts";
+import { proportionalSharing } from "./proportional-sharing.ts";
 import { queueAndWait } from "./queue-and-wait.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Passing, Strategy } from "./strategy.ts";
 
 const STRATEGY_OF: ReadonlyMap<StrategyName, Strategy> = new Map(
-  [firstComeFirstServed, queueAndWait].map((strategy) => [strategy.name, strategy]),
+  [firstComeFirstServed, priorityBased, proportionalSharing, preemptionAllowed, queueAndWait].map((strategy) => [
+    strategy.name,
+    strategy,
+  ]),
 );
 
-export type { Strategy };
+export type { Passing, QueueOrder, Strategy };
 
 export function strategyNamed(name: StrategyName): Strategy | undefined {
   return STRATEGY_OF.get(name);
@@ -26,4 +34,17 @@ export function strategyAt(node: Allocation): StrategyName {
     if (at.policy.strategy !== undefined) return at.policy.strategy;
   }
   return "FIRST_COME_FIRST_SERVED";
+}
+
+function agingStepAt(node: Allocation): number {
+  for (let at: Allocation | undefined = node; at; at = at.parent) {
+    if (at.policy.agingStepMs !== undefined) return at.policy.agingStepMs;
+  }
+  return LIMITS.agingStepMs;
+}
+
+/** The order in which requests wait at the node. One that an older or newer version has written down may be unknown: then they came first. */
+export function orderAt(node: Allocation): QueueOrder {
+  const strategy = strategyNamed(strategyAt(node)) ?? firstComeFirstServed;
+  return strategy.order({ agingStepMs: agingStepAt(node) });
 }

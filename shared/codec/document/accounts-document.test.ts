@@ -73,7 +73,7 @@ test("names every problem of a bad file at once, each with its line", () => {
         strategy: QUEUE_AND_WAT
       - name: a
         limits: { credits: 600, tool_calls: 11, memory: 1.5GiB }
-        strategy: PRIORITY_BASED
+        strategy: PROPORTIONAL_SHARING
       - name: Bad Name
         limits: { credits: -600, tool_calls: 9, priority_bonus: 5 }
         strategy: FIRST_COME_FIRST_SERVED
@@ -86,16 +86,26 @@ test("names every problem of a bad file at once, each with its line", () => {
     "a.yaml:3:43  accounts[0].limits.tool_calls: its accounts may use 20 in all, more than the 10 of global; raise this or lower theirs",
     "a.yaml:6:17  accounts[0].accounts[0].limits.tool_calls: must be stated, because global limits it to 10",
     "a.yaml:6:43  accounts[0].accounts[0].limits.duration: is longer than that of global; shorten it",
-    "a.yaml:7:19  accounts[0].accounts[0].strategy: must be one of FIRST_COME_FIRST_SERVED, QUEUE_AND_WAIT; got QUEUE_AND_WAT; did you mean QUEUE_AND_WAIT?",
+    "a.yaml:7:19  accounts[0].accounts[0].strategy: must be one of FIRST_COME_FIRST_SERVED, PRIORITY_BASED, PREEMPTION_ALLOWED, QUEUE_AND_WAIT; got QUEUE_AND_WAT; did you mean QUEUE_AND_WAIT?",
     "a.yaml:8:15  accounts[0].accounts[1].name: there is another account a here, on line 5; give this one a name of its own",
     "a.yaml:9:57  accounts[0].accounts[1].limits.memory: must be a whole number of bytes like 1_000_000, 512MiB or 2GiB; got 1.5GiB",
-    "a.yaml:10:19  accounts[0].accounts[1].strategy: PRIORITY_BASED is not served yet; use FIRST_COME_FIRST_SERVED or QUEUE_AND_WAIT",
+    "a.yaml:10:19  accounts[0].accounts[1].strategy: PROPORTIONAL_SHARING is not served yet; use FIRST_COME_FIRST_SERVED or PRIORITY_BASED or PREEMPTION_ALLOWED or QUEUE_AND_WAIT",
     "a.yaml:11:15  accounts[0].accounts[2].name: must be a name of small letters, digits, - and _, starting with a letter or digit; got Bad Name",
     "a.yaml:12:28  accounts[0].accounts[2].limits.credits: must be a whole number of credits, 0 or more; got -600",
-    "a.yaml:14:16  accounts[0].accounts[2].queue: has no effect under FIRST_COME_FIRST_SERVED; remove it or set strategy to QUEUE_AND_WAIT",
+    "a.yaml:14:16  accounts[0].accounts[2].queue: has no effect under FIRST_COME_FIRST_SERVED; remove it or set strategy to PRIORITY_BASED or QUEUE_AND_WAIT",
     "a.yaml:15:13  accounts[1].limits.credits: is missing; it must be given",
     "a.yaml:16:5  accounts[1].nmae: unknown key; did you mean name?",
   ]);
+});
+
+test("an aging step is a duration within bounds", () => {
+  const file = (step: string): string =>
+    `accounts: [{ name: r, limits: { credits: 10 }, strategy: PRIORITY_BASED, queue: { aging_step: ${step} } }]`;
+  expect(problemsOf(file("90s"))).toEqual([]);
+  const at = "a.yaml:1:95  accounts[0].queue.aging_step:";
+  expect(problemsOf(file("0s"))).toEqual([`${at} must be at least 100ms; got 0s`]);
+  expect(problemsOf(file("31d"))).toEqual([expect.stringContaining(at)]);
+  expect(problemsOf(file("800h"))).toEqual([`${at} must be at most thirty days; got 800h`]);
 });
 
 test("children that fit exactly are accepted, one credit more is not, even where sums leave the safe range", () => {

@@ -2,13 +2,13 @@
  * The accounts file: the tree of accounts that coordination applies at start. A child states every resource that its parent limits,
  * and what the children of an account may use in all fits into it, so that no account promises what it has not got.
  */
-import type { Limits, StrategyName } from "#budget";
+import type { Limits, PreemptionPolicy, StrategyName } from "#budget";
 import { LIMITS } from "#std";
 import { defaulted, lazy, list, mapped, object, optional, required } from "./collections.ts";
 import { DIVIDED_LIMITS, limits, limitsWithCredits } from "./limits-reader.ts";
 import { refuseRepeatedNames } from "./names-check.ts";
 import type { Place, Reader } from "./place.ts";
-import { checkQueue, type QueueSpec, queue, strategy } from "./policy-reader.ts";
+import { checkQueue, lowBudgetPercents, preemption, type QueueSpec, queue, strategy } from "./policy-reader.ts";
 import type { DocumentResult } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
 import { duration, name } from "./scalars.ts";
@@ -22,6 +22,10 @@ export interface AccountSpec {
   /** How its children compete; absent: as its parent says. */
   readonly strategy?: StrategyName;
   readonly queue?: QueueSpec;
+  /** Told when so much of a limit is used; absent: inherited. */
+  readonly lowBudgetPercents?: readonly number[];
+  /** How preemption is damped; absent: inherited. */
+  readonly preemption?: PreemptionPolicy;
   readonly children: readonly AccountSpec[];
 }
 
@@ -45,6 +49,8 @@ function accountFields<L extends Limits>(limitsReader: Reader<L>) {
     limits: required("limits", limitsReader),
     strategy: optional("strategy", strategy),
     queue: optional("queue", queue),
+    lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
+    preemption: optional("preemption", preemption),
     accounts: defaulted("accounts", children, []),
   };
 }

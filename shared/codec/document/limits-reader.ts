@@ -11,17 +11,19 @@ function amountOf(reader: Reader<number>): Reader<Amount> {
 
 export const credits: Reader<Amount> = amountOf(whole({ unit: "credits" }));
 
+export const toolCalls: Reader<Amount> = amountOf(whole({ unit: "tool calls" }));
+
 /** The limits that add up among children, with the keys they have in documents. */
 export const DIVIDED_LIMITS = [
   { key: "credits", resource: "credits", reader: credits },
-  { key: "tool_calls", resource: "toolCalls", reader: amountOf(whole({ unit: "tool calls" })) },
+  { key: "tool_calls", resource: "toolCalls", reader: toolCalls },
   { key: "branches", resource: "branches", reader: amountOf(whole({ unit: "branches" })) },
   { key: "memory", resource: "memoryBytes", reader: amountOf(bytes) },
 ] as const;
 
-const [, toolCalls, branches, memory] = DIVIDED_LIMITS;
+const [, calls, branches, memory] = DIVIDED_LIMITS;
 const commonFields = {
-  toolCalls: optional(toolCalls.key, toolCalls.reader),
+  toolCalls: optional(calls.key, calls.reader),
   branches: optional(branches.key, branches.reader),
   memoryBytes: optional(memory.key, memory.reader),
   durationMs: optional("duration", duration()),

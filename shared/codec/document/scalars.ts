@@ -2,7 +2,7 @@
  * Readers of single values: text, choices, whole amounts, durations, bytes. Numbers are read from the text in the file, digit by
  * digit, so that none is rounded on the way; a fraction, a sign or a size beyond all sense is refused by name.
  */
-import { LIMITS } from "#std";
+import { BYTES_BY_UNIT, bytesOf, DIGITS, durationOf, LIMITS } from "#std";
 import { nearestName } from "./nearest-name.ts";
 import type { Place, Reader } from "./place.ts";
 
@@ -61,8 +61,6 @@ export interface WholeOptions {
   readonly max?: number;
 }
 
-const DIGITS = /^(?:0|[1-9][0-9]*(?:_[0-9]+)*)$/;
-
 /** The digits as a number; undefined when they say more than `max`. */
 function wholeFrom(digits: string, max: number): number | undefined {
   const value = BigInt(digits.replaceAll("_", ""));
@@ -83,10 +81,6 @@ export function whole(options: WholeOptions): Reader<number> {
   };
 }
 
-/** Milliseconds of d, h, m, s and ms: the order of the groups in DURATION. */
-const MS_BY_PART = [86_400_000, 3_600_000, 60_000, 1_000, 1] as const;
-const DURATION = /^(?:([0-9_]+)d)?(?:([0-9_]+)h)?(?:([0-9_]+)m(?!s))?(?:([0-9_]+)s)?(?:([0-9_]+)ms)?$/;
-
 export interface DurationOptions {
   /** Shortest allowed, in milliseconds. Default 1. */
   readonly minMs?: number;
@@ -96,34 +90,16 @@ export interface DurationOptions {
 export function duration(options: DurationOptions = {}): Reader<number> {
   const { minMs = 1 } = options;
   return (place) => {
-    const parts = DURATION.exec(place.text ?? "")?.slice(1);
-    const digits = parts?.filter((part) => part !== undefined) ?? [];
-    if (parts === undefined || digits.length === 0 || !digits.every((part) => DIGITS.test(part))) {
+    const totalMs = durationOf(place.text ?? "");
+    if (totalMs === undefined) {
       const unitless = DIGITS.test(place.text ?? "") ? " without a unit" : "";
       return place.refuse(`must be a duration like 500ms, 90s, 10m or 1h30m; got ${place.shown}${unitless}`);
     }
-    let totalMs = 0n;
-    parts.forEach((part, index) => {
-      if (part !== undefined) totalMs += BigInt(part.replaceAll("_", "")) * BigInt(MS_BY_PART[index] ?? 0);
-    });
     if (totalMs > BigInt(LIMITS.durationMsMax)) return place.refuse(`must be at most ten years; got ${place.shown}`);
     if (totalMs < BigInt(minMs)) return place.refuse(`must be at least ${minMs}ms; got ${place.shown}`);
     return Number(totalMs);
   };
 }
-
-const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
-  "": 1,
-  B: 1,
-  kB: 1_000,
-  MB: 1_000_000,
-  GB: 1_000_000_000,
-  TB: 1_000_000_000_000,
-  KiB: 1_024,
-  MiB: 1_024 ** 2,
-  GiB: 1_024 ** 3,
-  TiB: 1_024 ** 4,
-};
 
 function unknownSize(place: Place, unit: string | undefined): string {
   const nearest = unit === undefined || unit === "" ? undefined : nearestName(unit, Object.keys(BYTES_BY_UNIT));
@@ -133,10 +109,9 @@ function unknownSize(place: Place, unit: string | undefined): string {
 
 /** A number of bytes, plain or with a unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB). */
 export const bytes: Reader<number> = (place) => {
-  const [, digits = "", unit = ""] = /^([0-9_]+) ?([A-Za-z]*)$/.exec(place.text ?? "") ?? [];
-  const factor = Object.hasOwn(BYTES_BY_UNIT, unit) ? BYTES_BY_UNIT[unit] : undefined;
-  if (!DIGITS.test(digits) || factor === undefined) return place.refuse(unknownSize(place, unit));
-  const total = BigInt(digits.replaceAll("_", "")) * BigInt(factor);
+  const written = place.text ?? "";
+  const total = bytesOf(written);
+  if (total === undefined) return place.refuse(unknownSize(place, /^[0-9_]+ ?([A-Za-z]*)$/.exec(written)?.[1]));
   return total > BigInt(LIMITS.amountMax)
     ? place.refuse(`must be at most ${LIMITS.amountMax} bytes; got ${place.shown}`)
     : Number(total);

@@ -70,7 +70,9 @@ export function limitsOfBranches(branches: readonly { readonly limits: Limits }[
 /** What a place takes of what is above it, stated or derived; undefined when it asks for none. */
 function takenBy(place: Place, limit: DividedLimit): bigint | undefined {
   const stated = place.peek(limit.reader, "limits", limit.key);
-  const asked = stated === undefined ? derivedFor(place, limit) : BigInt(stated);
+  // Where less will do it takes no more than that for sure.
+  const least = stated === undefined ? undefined : place.peek(limit.reader, "share", `min_${limit.key}`);
+  const asked = stated === undefined ? derivedFor(place, limit) : BigInt(least ?? stated);
   return limit.key === "branches" ? (asked ?? 0n) + 1n : asked;
 }
 

@@ -2,8 +2,9 @@
  * The description of a swarm: who pays, what it may use, and its routines of steps, one after the other or in parallel branches.
  * The value that comes out is complete: durations in milliseconds, sizes in bytes, defaults filled in.
  */
-import { type Limits, PRIORITIES, type Priority, type StrategyName } from "#budget";
+import { type Limits, PRIORITIES, type PreemptionPolicy, type Priority, type StrategyName } from "#budget";
 import { LIMITS } from "#std";
+import type { ShareTerms } from "../messages/share-terms.ts";
 import {
   defaulted,
   type Fields,
@@ -16,12 +17,12 @@ import {
   required,
   unionByKey,
 } from "./collections.ts";
-import { limitsWithCredits } from "./limits-reader.ts";
+import { credits, limitsWithCredits, toolCalls } from "./limits-reader.ts";
 import { INVALID, type Place, type Reader } from "./place.ts";
-import { checkQueue, type QueueSpec, queue, strategy } from "./policy-reader.ts";
+import { checkQueue, lowBudgetPercents, preemption, type QueueSpec, queue, strategy } from "./policy-reader.ts";
 import type { DocumentResult } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
-import { choice, duration, name, text } from "./scalars.ts";
+import { choice, duration, name, text, whole } from "./scalars.ts";
 import type { DocumentInput } from "./source.ts";
 import { checkSwarm, limitsOfBranches, slotsOfBranches, slotsOfSteps } from "./swarm-check.ts";
 
@@ -60,6 +61,8 @@ interface StepCommon {
   readonly limits: Limits;
   /** Default "fail". */
   readonly onFailure: OnFailure;
+  /** How it takes part where budget is divided by weight; absent: with weight 1, and all or nothing. */
+  readonly share?: ShareTerms;
 }
 
 /** One step, told apart by `kind`. A parallel step that states no limits has what its branches need in all. */
@@ -88,6 +91,8 @@ export interface RoutineSpec {
   readonly name: string;
   readonly limits: Limits;
   readonly steps: readonly StepSpec[];
+  /** How the run takes part where its swarm divides by weight. */
+  readonly share?: ShareTerms;
 }
 
 /** A swarm as described by its document. */
@@ -101,6 +106,12 @@ export interface SwarmSpec {
   /** How its runs compete; absent: as the account says. */
   readonly strategy?: StrategyName;
   readonly queue?: QueueSpec;
+  /** Told when so much of a limit is used; absent: inherited. */
+  readonly lowBudgetPercents?: readonly number[];
+  /** How preemption is damped; absent: inherited. */
+  readonly preemption?: PreemptionPolicy;
+  /** How it takes part where its account divides by weight. */
+  readonly share?: ShareTerms;
   readonly routines: readonly RoutineSpec[];
 }
 
@@ -134,6 +145,15 @@ const worker: Reader<WorkerSpec> = object({
 
 const onFailure = defaulted("on_failure", choice(["fail", "continue"]), "fail");
 
+const share = optional(
+  "share",
+  object({
+    weight: defaulted("weight", whole({ unit: "parts", min: 1, max: LIMITS.weightMax }), 1),
+    minCredits: optional("min_credits", credits),
+    minToolCalls: optional("min_tool_calls", toolCalls),
+  }),
+);
+
 /** Fills in the slots that the steps take in turn, where the limits do not state any. */
 function withSlots<T extends { readonly limits: Limits; readonly steps: readonly StepSpec[] }>(written: T): T {
   return { ...written, limits: { branches: slotsOfSteps(written.steps), ...written.limits } };
@@ -144,6 +164,7 @@ const branch: Reader<BranchSpec> = mapped(
     name: required("name", name),
     limits: required("limits", limitsWithCredits),
     onFailure,
+    share,
     steps: required(
       "steps",
       lazy(() => steps),
@@ -159,6 +180,7 @@ const stepCommon = {
   limits: optional("limits", limitsWithCredits),
   onFailure,
   onInterruption,
+  share,
 } satisfies Fields;
 
 /** What cannot be said of this kind of step about its interruption. */
@@ -202,6 +224,7 @@ const routine: Reader<RoutineSpec> = mapped(
     name: required("name", name),
     limits: required("limits", limitsWithCredits),
     steps: required("steps", steps),
+    share,
   }),
   withSlots,
 );
@@ -214,6 +237,9 @@ const swarm: Reader<SwarmSpec> = object(
     priority: defaulted("priority", choice(PRIORITIES), "NORMAL"),
     strategy: optional("strategy", strategy),
     queue: optional("queue", queue),
+    lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
+    preemption: optional("preemption", preemption),
+    share,
     routines: required("routines", list(routine, { ...STEPS, noun: "routines" })),
   },
   (place) => {

@@ -1,26 +1,55 @@
 /** Policies, conflicts, leases, and a grant as it is handed from daemon to daemon. */
-import type { Conflict, Policy, Resource } from "#budget";
+import {
+  type Conflict,
+  type Policy,
+  type PreemptionPolicy,
+  percentsProblem,
+  preemptionProblems,
+  type Resource,
+  type ShareStanding,
+  type StrategyInForce,
+} from "#budget";
 import type {
   Conflict as ConflictMessage,
   Grant,
   Lease,
   Policy as PolicyMessage,
+  PreemptionRules,
+  ShareStanding as ShareStandingMessage,
 } from "#gen/bursar/v1/allocation_pb.js";
 import type { GrantHandover, LeaseTerms } from "#ports";
 import { LIMITS } from "#std";
-import { allocationKinds, conflictTypes, priorities, strategies } from "../enum-names.ts";
+import {
+  allocationKinds,
+  conflictTypes,
+  priorities,
+  strategies,
+  strategySources,
+  worstPreemptions,
+} from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
 import { pooledOf } from "../pooled.ts";
 import { displayAmount, displayMs, limitsFromProto, limitsToProto, RESOURCE_FIELDS } from "./amounts.ts";
 
 export function policyToProto(policy: Policy): PolicyMessage {
-  const { strategy, requestMayChoose = false, queueLengthMax = 0, queueWaitMsMax = 0 } = policy;
+  const { strategy, requestMayChoose = false, queueLengthMax = 0, queueWaitMsMax = 0, agingStepMs = 0 } = policy;
   return {
     $typeName: "bursar.v1.Policy",
     strategy: strategy === undefined ? 0 : strategies.numberOf[strategy],
     requestMayChoose,
     queueLengthMax,
     queueWaitMsMax,
+    agingStepMs,
+    lowBudgetPercents: [...(policy.lowBudgetPercents ?? [])],
+    ...(policy.preemption && { preemption: preemptionToProto(policy.preemption) }),
+  };
+}
+
+function preemptionToProto({ worst, ...rules }: PreemptionPolicy): PreemptionRules {
+  return {
+    $typeName: "bursar.v1.PreemptionRules",
+    worst: worst === undefined ? 0 : worstPreemptions.numberOf[worst],
+    ...rules,
   };
 }
 
@@ -29,12 +58,40 @@ export function policyFromProto(check: FieldCheck, message: PolicyMessage | unde
   if (message === undefined) return {};
   const strategy = check.optionalChoice("strategy", message.strategy, strategies);
   const { requestMayChoose, queueLengthMax, queueWaitMsMax } = message;
+  const { agingStepMsMin: min, agingStepMsMax: max } = LIMITS;
   return {
     ...(strategy === undefined ? {} : { strategy }),
     ...(requestMayChoose ? { requestMayChoose } : {}),
     ...(queueLengthMax === 0 ? {} : { queueLengthMax }),
     ...(queueWaitMsMax === 0 ? {} : { queueWaitMsMax }),
+    ...(message.agingStepMs === 0
+      ? {}
+      : { agingStepMs: check.whole("aging_step_ms", message.agingStepMs, { min, max }) }),
+    ...percentsFromProto(check, message.lowBudgetPercents),
+    ...(message.preemption && { preemption: preemptionFromProto(check.inside("preemption"), message.preemption) }),
   };
+}
+
+function preemptionFromProto(check: FieldCheck, message: PreemptionRules): PreemptionPolicy {
+  const worst = check.optionalChoice("worst", message.worst, worstPreemptions);
+  const { protectMs, coolDownMs, victimsPerRoundMax, worthPercentMin, graceMs } = message;
+  const rules: PreemptionPolicy = {
+    ...(worst === undefined ? {} : { worst }),
+    ...(protectMs === undefined ? {} : { protectMs }),
+    ...(coolDownMs === undefined ? {} : { coolDownMs }),
+    ...(victimsPerRoundMax === undefined ? {} : { victimsPerRoundMax }),
+    ...(worthPercentMin === undefined ? {} : { worthPercentMin }),
+    ...(graceMs === undefined ? {} : { graceMs }),
+  };
+  for (const [field, problem] of preemptionProblems(rules)) check.refuse(field, problem);
+  return rules;
+}
+
+function percentsFromProto(check: FieldCheck, percents: readonly number[]): Pick<Policy, "lowBudgetPercents"> {
+  if (percents.length === 0) return {};
+  const problem = percentsProblem(percents);
+  if (problem !== undefined) check.refuse("low_budget_percents", problem);
+  return { lowBudgetPercents: percents };
 }
 
 export function conflictToProto(conflict: Conflict): ConflictMessage {
@@ -57,7 +114,34 @@ export function conflictToProto(conflict: Conflict): ConflictMessage {
     retryAfterMs: displayMs(conflict.retryAfterMs),
     position: conflict.position,
     expectedWaitMs: displayMs(conflict.expectedWaitMs),
+    ...strategyToProto(conflict.strategy),
+    waitedMs: displayMs(conflict.waitedMs ?? 0),
+    ...(conflict.share && { share: shareToProto(conflict.share) }),
   };
+}
+
+function shareToProto({ least, most, weight }: ShareStanding): ShareStandingMessage {
+  return { $typeName: "bursar.v1.ShareStanding", least: displayAmount(least), most: displayAmount(most), weight };
+}
+
+/** The three fields that say which strategy decides and who named it. */
+export function strategyToProto(
+  strategy: StrategyInForce | undefined,
+): Pick<ConflictMessage, "strategy" | "strategySource" | "strategyPath"> {
+  if (!strategy) return { strategy: 0, strategySource: 0, strategyPath: "" };
+  const { name, from, path: strategyPath } = strategy;
+  return { strategy: strategies.numberOf[name], strategySource: strategySources.numberOf[from], strategyPath };
+}
+
+/** What this version does not know is left out. */
+function strategyFromProto({ strategy, strategySource, strategyPath: path }: ConflictMessage) {
+  const name = strategies.nameOf(strategy);
+  const from = strategySources.nameOf(strategySource);
+  return name && from ? { strategy: { name, from, path } } : {};
+}
+
+function shareFromProto(check: FieldCheck, { least, most, weight }: ShareStandingMessage): ShareStanding {
+  return { least: check.count("share.least", least), most: check.count("share.most", most), weight };
 }
 
 const FIELD_RESOURCES: ReadonlyMap<string, Resource | "duration"> = new Map(
@@ -84,12 +168,15 @@ export function conflictFromProto(check: FieldCheck, message: ConflictMessage): 
     retryAfterMs: message.retryAfterMs,
     position: message.position,
     expectedWaitMs: message.expectedWaitMs,
+    ...strategyFromProto(message),
+    ...(message.waitedMs === 0 ? {} : { waitedMs: message.waitedMs }),
+    ...(message.share && { share: shareFromProto(check, message.share) }),
   };
 }
 
 export function grantToProto(grant: GrantHandover): Grant {
   const { deadlineLeftMs, epoch, leaseTtlMs, holderMarkMs } = grant;
-  return {
+  const message: Grant = {
     $typeName: "bursar.v1.Grant",
     allocationId: grant.allocationId,
     path: grant.path,
@@ -104,9 +191,10 @@ export function grantToProto(grant: GrantHandover): Grant {
     lease: leaseToProto({ epoch, ttlMs: leaseTtlMs }),
     pooledCredits: grant.pooled.includes("credits"),
     pooledToolCalls: grant.pooled.includes("toolCalls"),
-    ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs: BigInt(Math.max(0, Math.floor(deadlineLeftMs))) }),
-    ...(holderMarkMs === undefined ? {} : { holderMarkMs: BigInt(Math.floor(holderMarkMs)) }),
   };
+  if (deadlineLeftMs !== undefined) message.deadlineLeftMs = BigInt(Math.max(0, Math.floor(deadlineLeftMs)));
+  if (holderMarkMs !== undefined) message.holderMarkMs = BigInt(Math.floor(holderMarkMs));
+  return message;
 }
 
 export function grantFromProto(check: FieldCheck, message: Grant): GrantHandover {

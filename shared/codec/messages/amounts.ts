@@ -1,6 +1,11 @@
 /** Amounts, limits and requirements: the engine's values beside ResourceAmounts, ResourceLimits and ResourceRequirements. */
 import { type Amounts, amountsOf, type Limits, NOTHING, type Resource } from "#budget";
-import type { ResourceAmounts, ResourceLimits, ResourceRequirements } from "#gen/bursar/v1/resources_pb.js";
+import type {
+  ResourceAmounts,
+  ResourceLimitOverrides,
+  ResourceLimits,
+  ResourceRequirements,
+} from "#gen/bursar/v1/resources_pb.js";
 import { LIMITS } from "#std";
 import type { FieldCheck } from "../parse/field-check.ts";
 
@@ -67,6 +72,17 @@ export function limitsFromProto(check: FieldCheck, message: ResourceLimits | und
   return limits;
 }
 
+/** Limits to be changed; what is absent stays as it is, also of the two parts carved inside the credits. */
+export function overridesFromProto(check: FieldCheck, message: ResourceLimitOverrides | undefined): Limits {
+  if (message === undefined) return {};
+  const { $typeName: _, $unknown: __, priorityBonus, emergencyReserve, ...rest } = message;
+  const none = { $typeName: "bursar.v1.ResourceLimits", priorityBonus: 0n, emergencyReserve: 0n } as const;
+  const limits: Writable<Limits> = limitsFromProto(check, { ...none, ...rest });
+  if (priorityBonus !== undefined) limits.priorityBonus = check.amount("priority_bonus", priorityBonus);
+  if (emergencyReserve !== undefined) limits.emergencyReserve = check.amount("emergency_reserve", emergencyReserve);
+  return limits;
+}
+
 /** Limits that somebody asks for: the two parts carved inside the credits must fit into them. */
 export function wantedLimitsFromProto(check: FieldCheck, message: ResourceLimits | undefined): Limits {
   const limits = limitsFromProto(check, message);
@@ -122,6 +138,15 @@ export function displayAmount(value: number): bigint {
 /** A duration for display or advice as uint32 milliseconds, rounded up. */
 export function displayMs(value: number): number {
   return Math.min(Math.max(0, Math.ceil(value)), 0xffff_ffff);
+}
+
+/** Time that is left to a deadline, rounded down; none when it has passed. */
+export function leftToProto(leftMs: number): bigint {
+  return BigInt(Math.max(0, Math.floor(leftMs)));
+}
+
+export function leftFromProto(check: FieldCheck, leftMs: bigint | undefined): { readonly deadlineLeftMs?: number } {
+  return leftMs === undefined ? {} : { deadlineLeftMs: check.durationMs("deadline_left_ms", leftMs) };
 }
 
 /** The part of `limits` that can grow or be granted as amounts; what is absent is zero. */

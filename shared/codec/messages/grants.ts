@@ -16,6 +16,8 @@ import {
   amountsFromProto,
   amountsOfLimits,
   amountsToProto,
+  leftFromProto,
+  leftToProto,
   limitsToProto,
   type Needs,
   requirementsFromProto,
@@ -137,15 +139,21 @@ export interface CounterItem {
   readonly allocationId: string;
   readonly epoch: number;
   readonly grantedTotal: Amounts;
+  readonly deadlineLeftMs?: number | undefined;
+  readonly pausesOver?: readonly string[] | undefined;
 }
 
-export function revisionToProto({ allocationId, epoch, grantedTotal }: CounterItem): GrantRevision {
-  return {
+export function revisionToProto(item: CounterItem): GrantRevision {
+  const { allocationId, epoch, grantedTotal, deadlineLeftMs, pausesOver = [] } = item;
+  const message: GrantRevision = {
     $typeName: "bursar.v1.GrantRevision",
     allocationId,
     epoch: BigInt(epoch),
     grantedTotal: amountsToProto(grantedTotal),
+    pausesOver: [...pausesOver],
   };
+  if (deadlineLeftMs !== undefined) message.deadlineLeftMs = leftToProto(deadlineLeftMs);
+  return message;
 }
 
 export function revisionFromProto(check: FieldCheck, message: GrantRevision): CounterItem {
@@ -153,7 +161,19 @@ export function revisionFromProto(check: FieldCheck, message: GrantRevision): Co
     allocationId: check.id("allocation_id", message.allocationId),
     epoch: check.count("epoch", message.epoch),
     grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
+    ...leftFromProto(check, message.deadlineLeftMs),
+    ...pausesOverFromProto(check, message.pausesOver),
   };
+}
+
+/** Ids of preemptions; absent when there are none. */
+export function pausesOverFromProto(
+  check: FieldCheck,
+  ids: readonly string[],
+): { readonly pausesOver?: readonly string[] } {
+  if (ids.length === 0) return {};
+  const taken = check.list("pauses_over", ids, LIMITS.pausesToldMax);
+  return { pausesOver: taken.map((id, index) => check.at("pauses_over", index).id("id", id)) };
 }
 
 export interface Decision {

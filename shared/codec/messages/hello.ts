@@ -11,7 +11,8 @@ import { LIMITS } from "#std";
 import { allocationStates } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
 import { leaseFromProto, leaseToProto } from "./allocation.ts";
-import { amountsFromProto, amountsToProto } from "./amounts.ts";
+import { amountsFromProto, amountsToProto, leftFromProto, leftToProto } from "./amounts.ts";
+import { pausesOverFromProto } from "./grants.ts";
 import { usageFromProto, usageToProto } from "./usage.ts";
 
 /** `more`: further allocations follow in the next message. */
@@ -89,14 +90,16 @@ export function welcomeFromProto(check: FieldCheck, message: WelcomeMessage): We
 }
 
 function standingToProto(standing: AllocationStanding): AllocationStandingMessage {
-  const { allocationId, epoch, state, grantedTotal, lease } = standing;
+  const { allocationId, epoch, state, grantedTotal, lease, deadlineLeftMs, pausesOver = [] } = standing;
   return {
     $typeName: "bursar.v1.AllocationStanding",
     allocationId,
     epoch: BigInt(epoch),
     state: state === undefined ? 0 : allocationStates.numberOf[state],
     grantedTotal: amountsToProto(grantedTotal),
+    pausesOver: [...pausesOver],
     ...(lease === undefined ? {} : { lease: leaseToProto(lease) }),
+    ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs: leftToProto(deadlineLeftMs) }),
   };
 }
 
@@ -107,5 +110,7 @@ function standingFromProto(check: FieldCheck, message: AllocationStandingMessage
     state: check.optionalChoice("state", message.state, allocationStates),
     grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
     lease: message.lease && leaseFromProto(check.inside("lease"), message.lease),
+    ...leftFromProto(check, message.deadlineLeftMs),
+    ...pausesOverFromProto(check, message.pausesOver),
   };
 }

@@ -75,6 +75,7 @@ describe("items of a link survive the two streams", () => {
       allocationId: id,
       epoch: count,
       grantedTotal: amounts,
+      deadlineLeftMs: fc.option(fc.nat(), { nil: undefined }),
     });
     const parts = fc.tuple(fc.option(values.welcome), fc.boolean(), several(decision), several(revision));
     fc.assert(

@@ -1,11 +1,13 @@
 /** Usage reports and their acknowledgements, and returns of surplus. */
-import type { Amounts } from "#budget";
+import { type Amounts, CONSUMABLES, type StopTold } from "#budget";
+import type { LowBudget as LowBudgetMessage } from "#gen/bursar/v1/allocation_pb.js";
 import type { ReturnSurplus, UsageAcknowledgement, UsageReport } from "#gen/bursar/v1/budget_service_pb.js";
-import type { UsageAck, UsageItem } from "#ports";
+import type { LowBudget, UsageAck, UsageItem } from "#ports";
+import { LIMITS } from "#std";
 import { allocationStates, directives } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
 import { leaseFromProto, leaseToProto } from "./allocation.ts";
-import { amountsFromProto, amountsToProto } from "./amounts.ts";
+import { amountsFromProto, amountsToProto, RESOURCE_FIELDS } from "./amounts.ts";
 import type { StatusCodec } from "./status-codec.ts";
 import { traceFromProto, traceToProto } from "./trace.ts";
 import { usageFromProto, usageToProto } from "./usage.ts";
@@ -48,9 +50,12 @@ export function ackToProto(ack: UsageAck, statuses: StatusCodec): UsageAcknowled
     directive: directive === undefined ? 0 : directives.numberOf[directive],
     reason: ack.reason,
     final: ack.final,
+    preemptionId: ack.stop?.preemptionId ?? "",
+    graceMs: ack.stop?.graceMs ?? 0,
   };
   if (lease !== undefined) message.lease = leaseToProto(lease);
   if (error !== undefined) message.error = statuses.pack(error);
+  if (ack.lowBudget !== undefined) message.lowBudget = lowBudgetToProto(ack.lowBudget);
   return message;
 }
 
@@ -64,6 +69,43 @@ export function ackFromProto(check: FieldCheck, message: UsageAcknowledgement, s
     reason: message.reason,
     final: message.final,
     error: error && statuses.unpack(error),
+    ...(message.preemptionId !== "" && { stop: stopFromProto(check, message) }),
+    ...(message.lowBudget && { lowBudget: lowBudgetFromProto(check.inside("low_budget"), message.lowBudget) }),
+  };
+}
+
+function stopFromProto(check: FieldCheck, { preemptionId, graceMs }: UsageAcknowledgement): StopTold {
+  return {
+    preemptionId: check.id("preemption_id", preemptionId),
+    graceMs: check.whole("grace_ms", graceMs, { max: LIMITS.graceMsMax }),
+  };
+}
+
+const CONSUMABLE_OF = new Map(CONSUMABLES.map((resource) => [RESOURCE_FIELDS[resource], resource] as const));
+
+export function lowBudgetToProto({ allocationId, path, resource, percent, ...amounts }: LowBudget): LowBudgetMessage {
+  const { available, limit } = amounts;
+  const shown = { available: BigInt(available), limit: BigInt(limit) };
+  return {
+    $typeName: "bursar.v1.LowBudget",
+    allocationId,
+    path,
+    resource: RESOURCE_FIELDS[resource],
+    percent,
+    ...shown,
+  };
+}
+
+function lowBudgetFromProto(check: FieldCheck, message: LowBudgetMessage): LowBudget {
+  const resource = [...CONSUMABLE_OF].find(([field]) => field === message.resource)?.[1];
+  if (resource === undefined) check.refuse("resource", `must be one of ${[...CONSUMABLE_OF.keys()].join(", ")}`);
+  return {
+    allocationId: check.id("allocation_id", message.allocationId),
+    path: check.idOrPath("path", message.path),
+    resource: resource ?? "credits",
+    percent: check.whole("percent", message.percent, { min: 1, max: 99 }),
+    available: check.amount("available", message.available),
+    limit: check.amount("limit", message.limit),
   };
 }
 

@@ -1,8 +1,17 @@
 /** For tests: arbitrary values of the engine and of links, in the form in which the contract carries them. */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import type { Amounts, Conflict, Limits, Policy, ReportedUsage } from "#budget";
-import { ALLOCATION_KINDS, type Amount, CONFLICT_TYPES, CONSUMABLES, NOTHING, PRIORITIES, STRATEGIES } from "#budget";
+import type { Amounts, Conflict, Limits, Policy, ReportedUsage, StrategyInForce } from "#budget";
+import {
+  ALLOCATION_KINDS,
+  type Amount,
+  CONFLICT_TYPES,
+  CONSUMABLES,
+  NOTHING,
+  PREEMPTION_MODES,
+  PRIORITIES,
+  STRATEGIES,
+} from "#budget";
 import { executionError, FaultError, RefusalError } from "#errors";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
 import type {
@@ -12,6 +21,7 @@ import type {
   GrantHandover,
   HeldAllocation,
   Hello,
+  LowBudget,
   TraceContext,
   UsageAck,
   UsageItem,
@@ -77,6 +87,21 @@ export const policy: fc.Arbitrary<Policy> = fc.record(
     requestMayChoose: fc.constant(true),
     queueLengthMax: fc.integer({ min: 1, max: 0xffff_ffff }),
     queueWaitMsMax: fc.integer({ min: 1, max: 0xffff_ffff }),
+    agingStepMs: fc.integer({ min: LIMITS.agingStepMsMin, max: LIMITS.agingStepMsMax }),
+    lowBudgetPercents: fc
+      .uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: LIMITS.lowBudgetPercentsMax })
+      .map((percents) => percents.sort((a, b) => a - b)),
+    preemption: fc.record(
+      {
+        worst: fc.constantFrom(...PREEMPTION_MODES),
+        protectMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
+        coolDownMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
+        victimsPerRoundMax: fc.integer({ min: 1, max: LIMITS.victimScanMax }),
+        worthPercentMin: fc.integer({ min: 0, max: 100 }),
+        graceMs: fc.integer({ min: 0, max: LIMITS.graceMsMax }),
+      },
+      { requiredKeys: [] },
+    ),
   },
   { requiredKeys: [] },
 );
@@ -104,7 +129,13 @@ export const usage: fc.Arbitrary<ReportedUsage> = fc.record({
   provisional: fc.boolean(),
 });
 
-export const conflict: fc.Arbitrary<Conflict> = fc.record({
+const strategyInForce: fc.Arbitrary<StrategyInForce> = fc.record({
+  name: fc.constantFrom(...STRATEGIES),
+  from: fc.constantFrom("request", "own", "inherited", "default"),
+  path,
+});
+
+const plainConflict = fc.record({
   conflict: fc.constantFrom(...CONFLICT_TYPES),
   resource: fc.constantFrom("credits", "toolCalls", "branches", "memoryBytes", "duration"),
   ancestorId: id,
@@ -118,6 +149,15 @@ export const conflict: fc.Arbitrary<Conflict> = fc.record({
   position: uint32,
   expectedWaitMs: uint32,
 });
+
+export const conflict: fc.Arbitrary<Conflict> = fc
+  .tuple(plainConflict, maybe(strategyInForce), uint32, maybe(fc.record({ least: count, most: count, weight: uint32 })))
+  .map(([plain, strategy, waitedMs, share]) => ({
+    ...plain,
+    ...(share && { share }),
+    ...(strategy && { strategy }),
+    ...(waitedMs > 0 && { waitedMs }),
+  }));
 
 export const grant: fc.Arbitrary<GrantHandover> = fc.record({
   allocationId: id,
@@ -224,6 +264,17 @@ const standing: fc.Arbitrary<AllocationStanding> = fc.record({
   state: maybe(state),
   grantedTotal: amounts,
   lease: maybe(lease),
+  deadlineLeftMs: maybe(durationMs),
+  pausesOver: maybe(fc.array(id, { minLength: 1, maxLength: 3 })),
+});
+
+const lowBudget: fc.Arbitrary<LowBudget> = fc.record({
+  allocationId: id,
+  path,
+  resource: fc.constantFrom(...CONSUMABLES),
+  percent: fc.integer({ min: 1, max: 99 }),
+  available: amount,
+  limit: amount,
 });
 
 export const welcome: fc.Arbitrary<Welcome> = fc.record({
@@ -252,6 +303,8 @@ export const ack: fc.Arbitrary<UsageAck> = fc.record({
   reason: text,
   final: fc.boolean(),
   error: maybe(itemError),
+  lowBudget: maybe(lowBudget),
+  stop: maybe(fc.record({ preemptionId: id, graceMs: fc.integer({ min: 0, max: LIMITS.graceMsMax }) })),
 });
 
 /** A status codec that keeps the errors it packed, by number. */

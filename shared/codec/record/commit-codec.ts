@@ -11,8 +11,11 @@ import { WireReader } from "./wire-reader.ts";
 import { WireWriter } from "./wire-writer.ts";
 import { writeEvent } from "./write-event.ts";
 
-/** The version that is written, and the latest that can be read. 2 has starts, write-offs, corrections and acknowledged accounts. */
-export const COMMIT_FORMAT_VERSION = 2;
+/**
+ * The version that is written, and the latest that can be read. 2 has starts, write-offs, corrections and acknowledged accounts; 3 has limits
+ * that were changed, deadlines that moved, first arrivals, and what policies say of aging and low budgets.
+ */
+export const COMMIT_FORMAT_VERSION = 3;
 
 const COMMIT_FIELDS = 3;
 

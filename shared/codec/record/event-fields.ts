@@ -28,6 +28,10 @@ export const EVENT_FIELD: Readonly<Record<EventType, number>> = Object.freeze({
   written_off: 23,
   account_corrected: 24,
   final_acknowledged: 25,
+  limits_updated: 26,
+  deadline_moved: 27,
+  claim_planned: 28,
+  room_reserved: 29,
 });
 
-export const EVENT_FIELDS = 25;
+export const EVENT_FIELDS = 29;

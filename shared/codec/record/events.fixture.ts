@@ -11,6 +11,7 @@ import {
   type Policy,
   PREEMPTION_MODES,
   PRIORITIES,
+  type ShareWish,
   STRATEGIES,
 } from "#budget";
 import type { Commit } from "#ports";
@@ -31,6 +32,10 @@ export const text = fc.oneof(
 export const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(values, { nil: undefined });
 
 export const amounts = fc.record({ credits: amount, toolCalls: amount, branches: amount, memoryBytes: amount });
+/** To be spread into what may have a wish. */
+export const shareWish: fc.Arbitrary<{ readonly wish?: ShareWish }> = maybe(
+  fc.record({ min: amounts, max: amounts }),
+).map((wish) => (wish ? { wish } : {}));
 export const limits: fc.Arbitrary<Limits> = fc.record(
   {
     credits: amount,
@@ -49,6 +54,19 @@ export const policy: fc.Arbitrary<Policy> = fc.record(
     requestMayChoose: fc.boolean(),
     queueLengthMax: count,
     queueWaitMsMax: count,
+    agingStepMs: count,
+    lowBudgetPercents: fc.array(count, { minLength: 1, maxLength: 4 }),
+    preemption: fc.record(
+      {
+        worst: fc.constantFrom(...PREEMPTION_MODES),
+        protectMs: count,
+        coolDownMs: count,
+        victimsPerRoundMax: count,
+        worthPercentMin: count,
+        graceMs: count,
+      },
+      { requiredKeys: [] },
+    ),
   },
   { requiredKeys: [] },
 );
@@ -58,7 +76,7 @@ const kind = fc.constantFrom(...ALLOCATION_KINDS);
 const priority = fc.constantFrom(...PRIORITIES);
 const strategy = maybe(fc.constantFrom(...STRATEGIES));
 
-export const wish: fc.Arbitrary<GrantWish> = fc.oneof(
+const arrivedNow: fc.Arbitrary<GrantWish> = fc.oneof(
   fc.record({
     type: fc.constant("open" as const),
     caller: text,
@@ -93,6 +111,10 @@ export const wish: fc.Arbitrary<GrantWish> = fc.oneof(
   }),
 );
 
+export const wish: fc.Arbitrary<GrantWish> = fc
+  .tuple(arrivedNow, maybe(count))
+  .map(([one, arrivedAtMs]) => (arrivedAtMs === undefined ? one : { ...one, arrivedAtMs }));
+
 const reported = fc.record({
   allocationId: text,
   sequence: count,
@@ -110,31 +132,42 @@ const reported = fc.record({
   provisional: fc.boolean(),
 });
 
+export const givers = fc.array(
+  fc.record({ allocationId: text, preemptionId: text, mode: fc.constantFrom(...PREEMPTION_MODES) }),
+  { maxLength: 4 },
+);
+
 type ContentOf<T extends EventType> = Omit<Extract<BudgetEvent, { readonly type: T }>, "type" | "atMs">;
 
+function withWish<T extends object>(content: fc.Arbitrary<T>): fc.Arbitrary<T & { readonly wish?: ShareWish }> {
+  return fc.tuple(content, shareWish).map(([plain, wish]) => ({ ...plain, ...wish }));
+}
+
 const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
-  allocation_opened: fc.record({
-    allocationId: text,
-    parentId: maybe(text),
-    name: text,
-    path: text,
-    depth: count,
-    kind,
-    side: fc.constantFrom("local", "received", "delegated"),
-    limits,
-    priority,
-    weight: count,
-    policy,
-    deadlineAtMs: maybe(count),
-    peer: maybe(text),
-    token: maybe(text),
-    epoch: count,
-    leaseTtlMs: count,
-    leaseEndsAtMs: maybe(count),
-    effect: maybe(effect),
-    pooled,
-  }),
-  limit_raised: fc.record({ allocationId: text, by: amounts, effect: maybe(effect) }),
+  allocation_opened: withWish(
+    fc.record({
+      allocationId: text,
+      parentId: maybe(text),
+      name: text,
+      path: text,
+      depth: count,
+      kind,
+      side: fc.constantFrom("local", "received", "delegated"),
+      limits,
+      priority,
+      weight: count,
+      policy,
+      deadlineAtMs: maybe(count),
+      peer: maybe(text),
+      token: maybe(text),
+      epoch: count,
+      leaseTtlMs: count,
+      leaseEndsAtMs: maybe(count),
+      effect: maybe(effect),
+      pooled,
+    }),
+  ),
+  limit_raised: withWish(fc.record({ allocationId: text, by: amounts, effect: maybe(effect) })),
   limit_lowered: fc.record({ allocationId: text, by: amounts, preemptionId: maybe(text) }),
   policy_set: fc.record({ allocationId: text, policy }),
   hold_placed: fc.record({
@@ -170,18 +203,24 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
     effectKey: text,
     cause: fc.constantFrom("granted", "timed_out", "cancelled", "refused"),
   }),
-  reclaim_requested: fc.record({
-    preemptionId: text,
-    allocationId: text,
-    mode: fc.constantFrom(...PREEMPTION_MODES),
-    reason: text,
-    wanted: amounts,
-  }),
+  reclaim_requested: fc
+    .record({
+      preemptionId: text,
+      allocationId: text,
+      mode: fc.constantFrom(...PREEMPTION_MODES),
+      reason: text,
+      wanted: amounts,
+    })
+    .chain((event) =>
+      fc.option(count, { nil: undefined }).map((graceMs) => (graceMs === undefined ? event : { ...event, graceMs })),
+    ),
   reclaim_ended: fc.record({
     preemptionId: text,
     allocationId: text,
-    cause: fc.constantFrom("met", "cancelled", "closed"),
+    cause: fc.constantFrom("met", "cancelled", "closed", "resumed"),
   }),
+  claim_planned: fc.record({ parentId: text, effectKey: text, round: count, givers, lookAtMs: count }),
+  room_reserved: fc.record({ parentId: text, effectKey: text, by: amounts, fromEffectKey: maybe(text) }),
   note_attached: fc.record({ allocationId: text, key: text, value: text }),
   memory_released: fc.record({ upToMs: count }),
   daemon_started: fc.constant({}),
@@ -195,6 +234,8 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
   }),
   account_corrected: reported,
   final_acknowledged: fc.record({ allocationId: text }),
+  limits_updated: fc.record({ allocationId: text, before: limits, after: limits, effect }),
+  deadline_moved: fc.record({ allocationId: text, deadlineAtMs: count }),
 };
 
 export const EVENT_TYPES = Object.keys(EVENT_FIELD) as EventType[];

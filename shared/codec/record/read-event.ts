@@ -13,15 +13,18 @@ import { allocationKinds, callKinds, preemptionModes, priorities, strategies } f
 import { EVENT_FIELD, type EventType } from "./event-fields.ts";
 import { dequeueCauses, reclaimEnds, sides } from "./record-enums.ts";
 import {
+  graceOf,
   readAmount,
   readAmounts,
   readEffect,
+  readGivers,
   readLimits,
   readName,
   readOptionalEffect,
   readOptionalName,
   readPolicy,
   readPooled,
+  readShareWish,
 } from "./record-parts.ts";
 import type { WireReader } from "./wire-reader.ts";
 
@@ -35,16 +38,17 @@ interface EventReader {
 const USAGE_FIELDS = 14;
 
 const READERS: readonly EventReader[] = [
-  { type: "allocation_opened", fields: 20, read: readAllocationOpened },
+  { type: "allocation_opened", fields: 25, read: readAllocationOpened },
   {
     type: "limit_raised",
-    fields: 3,
+    fields: 4,
     read: (from, atMs) => ({
       type: "limit_raised",
       atMs,
       allocationId: from.text(1),
       by: readAmounts(from, 2),
       effect: readOptionalEffect(from, 3),
+      ...readShareWish(from, 4),
     }),
   },
   {
@@ -147,7 +151,7 @@ const READERS: readonly EventReader[] = [
   },
   {
     type: "reclaim_requested",
-    fields: 5,
+    fields: 6,
     read: (from, atMs) => ({
       type: "reclaim_requested",
       atMs,
@@ -156,6 +160,7 @@ const READERS: readonly EventReader[] = [
       mode: readName(from, 3, preemptionModes),
       reason: from.text(4),
       wanted: readAmounts(from, 5),
+      ...graceOf(from.optionalInt(6)),
     }),
   },
   {
@@ -167,6 +172,31 @@ const READERS: readonly EventReader[] = [
       preemptionId: from.text(1),
       allocationId: from.text(2),
       cause: readName(from, 3, reclaimEnds),
+    }),
+  },
+  {
+    type: "claim_planned",
+    fields: 5,
+    read: (from, atMs) => ({
+      type: "claim_planned",
+      atMs,
+      parentId: from.text(1),
+      effectKey: from.text(2),
+      round: from.int(3),
+      givers: readGivers(from, 4),
+      lookAtMs: from.int(5),
+    }),
+  },
+  {
+    type: "room_reserved",
+    fields: 4,
+    read: (from, atMs) => ({
+      type: "room_reserved",
+      atMs,
+      parentId: from.text(1),
+      effectKey: from.text(2),
+      by: readAmounts(from, 3),
+      fromEffectKey: from.optionalText(4),
     }),
   },
   {
@@ -196,6 +226,23 @@ const READERS: readonly EventReader[] = [
     type: "final_acknowledged",
     fields: 1,
     read: (from, atMs) => ({ type: "final_acknowledged", atMs, allocationId: from.text(1) }),
+  },
+  {
+    type: "limits_updated",
+    fields: 4,
+    read: (from, atMs) => ({
+      type: "limits_updated",
+      atMs,
+      allocationId: from.text(1),
+      before: readLimits(from, 2),
+      after: readLimits(from, 3),
+      effect: readEffect(from, 4),
+    }),
+  },
+  {
+    type: "deadline_moved",
+    fields: 2,
+    read: (from, atMs) => ({ type: "deadline_moved", atMs, allocationId: from.text(1), deadlineAtMs: from.int(2) }),
   },
 ];
 
@@ -240,6 +287,9 @@ function readAllocationOpened(from: WireReader, atMs: number): AllocationOpened 
     leaseEndsAtMs: from.optionalInt(17),
     effect: readOptionalEffect(from, 18),
     pooled: readPooled(from, 19),
+    ...readShareWish(from, 23),
+    ...(from.has(24) && { arrivedAtMs: from.int(24) }),
+    ...(from.has(25) && { preemptedAtMs: from.int(25) }),
   };
 }
 
@@ -294,8 +344,8 @@ function readUsage(from: WireReader): Omit<UsageReported, "type" | "atMs"> {
 
 /** A wish that stands in field 5 (open) or 6 (raise) of a message. */
 export function readWish(from: WireReader): GrantWish {
-  if (from.has(5)) return readOpenWish(from.message(5, "OpenWish", 19));
-  const wish = from.message(6, "RaiseWish", 8);
+  if (from.has(5)) return readOpenWish(from.message(5, "OpenWish", 21));
+  const wish = from.message(6, "RaiseWish", 9);
   return {
     type: "raise",
     caller: wish.text(1),
@@ -306,6 +356,7 @@ export function readWish(from: WireReader): GrantWish {
     min: readAmounts(wish, 6),
     waitMs: wish.int(7),
     strategy: readOptionalName(wish, 8, strategies),
+    ...arrivalOf(wish, 9),
   };
 }
 
@@ -330,5 +381,12 @@ function readOpenWish(wish: WireReader): OpenWish {
     waitMs: wish.int(16),
     strategy: readOptionalName(wish, 17, strategies),
     pooled: readPooled(wish, 18),
+    ...arrivalOf(wish, 20),
+    ...(wish.has(21) && { attemptOf: wish.text(21) }),
   };
+}
+
+/** The first arrival of a wish, which most do not have. */
+function arrivalOf(wish: WireReader, field: number): { readonly arrivedAtMs?: number } {
+  return wish.has(field) ? { arrivedAtMs: wish.int(field) } : {};
 }

@@ -10,7 +10,7 @@ const DEQUEUE_CAUSES = [
   "cancelled",
   "refused",
 ] as const satisfies readonly RequestDequeued["cause"][];
-const RECLAIM_ENDS = ["met", "cancelled", "closed"] as const satisfies readonly ReclaimEnded["cause"][];
+const RECLAIM_ENDS = ["met", "cancelled", "closed", "resumed"] as const satisfies readonly ReclaimEnded["cause"][];
 
 export const sides = enumNames<Side>(JournalEvent_Side, SIDES);
 export const dequeueCauses = enumNames<RequestDequeued["cause"]>(JournalEvent_DequeueCause, DEQUEUE_CAUSES);

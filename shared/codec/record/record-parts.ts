@@ -4,20 +4,27 @@ import {
   type Amounts,
   type Consumable,
   type EffectMark,
+  type Giver,
   type Limits,
   NOTHING,
   type Policy,
+  type PreemptionPolicy,
+  type ShareWish,
 } from "#budget";
-import { type EnumNames, strategies } from "../enum-names.ts";
+import { type EnumNames, preemptionModes, strategies } from "../enum-names.ts";
 import { pooledOf } from "../pooled.ts";
 import { CommitFormatError } from "./commit-format-error.ts";
 import type { WireReader } from "./wire-reader.ts";
 import type { WireWriter } from "./wire-writer.ts";
 
 const AMOUNTS_FIELDS = 4;
+const WISH_FIELDS = 2;
+const NO_WISH = Object.freeze({});
 const LIMITS_FIELDS = 7;
-const POLICY_FIELDS = 4;
+const POLICY_FIELDS = 7;
+const PREEMPTION_FIELDS = 6;
 const EFFECT_FIELDS = 3;
+const GIVER_FIELDS = 3;
 
 /** An amount of a field; the reader has made sure of its range. */
 export function readAmount(from: WireReader, field: number): Amount {
@@ -42,6 +49,21 @@ export function readAmounts(from: WireReader, field: number): Amounts {
     branches: readAmount(amounts, 3),
     memoryBytes: readAmount(amounts, 4),
   };
+}
+
+export function writeShareWish(to: WireWriter, field: number, wish: ShareWish | undefined): void {
+  if (!wish) return;
+  const start = to.open(field);
+  writeAmounts(to, 1, wish.min);
+  writeAmounts(to, 2, wish.max);
+  to.close(start);
+}
+
+/** To be spread into what has the wish, if it has one. */
+export function readShareWish(from: WireReader, field: number): { readonly wish?: ShareWish } {
+  if (!from.has(field)) return NO_WISH;
+  const wish = from.message(field, "Wish", WISH_FIELDS);
+  return { wish: { min: readAmounts(wish, 1), max: readAmounts(wish, 2) } };
 }
 
 export function writeLimits(to: WireWriter, field: number, limits: Limits): void {
@@ -77,7 +99,34 @@ export function writePolicy(to: WireWriter, field: number, policy: Policy): void
   to.optionalFlag(2, policy.requestMayChoose);
   to.optionalInt(3, policy.queueLengthMax);
   to.optionalInt(4, policy.queueWaitMsMax);
+  to.optionalInt(5, policy.agingStepMs);
+  to.ints(6, policy.lowBudgetPercents ?? []);
+  if (policy.preemption !== undefined) writePreemption(to, 7, policy.preemption);
   to.close(start);
+}
+
+function writePreemption(to: WireWriter, field: number, rules: PreemptionPolicy): void {
+  const start = to.open(field);
+  writeOptionalName(to, 1, preemptionModes, rules.worst);
+  to.optionalInt(2, rules.protectMs);
+  to.optionalInt(3, rules.coolDownMs);
+  to.optionalInt(4, rules.victimsPerRoundMax);
+  to.optionalInt(5, rules.worthPercentMin);
+  to.optionalInt(6, rules.graceMs);
+  to.close(start);
+}
+
+function readPreemption(from: WireReader, field: number): PreemptionPolicy {
+  const message = from.message(field, "RecordedPreemption", PREEMPTION_FIELDS);
+  const rules: Writable<PreemptionPolicy> = {};
+  const worst = readOptionalName(message, 1, preemptionModes);
+  if (worst !== undefined) rules.worst = worst;
+  if (message.has(2)) rules.protectMs = message.int(2);
+  if (message.has(3)) rules.coolDownMs = message.int(3);
+  if (message.has(4)) rules.victimsPerRoundMax = message.int(4);
+  if (message.has(5)) rules.worthPercentMin = message.int(5);
+  if (message.has(6)) rules.graceMs = message.int(6);
+  return rules;
 }
 
 const NO_POLICY: Policy = Object.freeze({});
@@ -91,7 +140,32 @@ export function readPolicy(from: WireReader, field: number): Policy {
   if (message.has(2)) policy.requestMayChoose = message.flag(2);
   if (message.has(3)) policy.queueLengthMax = message.int(3);
   if (message.has(4)) policy.queueWaitMsMax = message.int(4);
+  if (message.has(5)) policy.agingStepMs = message.int(5);
+  if (message.has(6)) policy.lowBudgetPercents = message.ints(6);
+  if (message.has(7)) policy.preemption = readPreemption(message, 7);
   return policy;
+}
+
+export function writeGivers(to: WireWriter, field: number, givers: readonly Giver[]): void {
+  for (const { allocationId, preemptionId, mode } of givers) {
+    const start = to.open(field);
+    to.text(1, allocationId);
+    to.text(2, preemptionId);
+    writeName(to, 3, preemptionModes, mode);
+    to.close(start);
+  }
+}
+
+export function readGivers(from: WireReader, field: number): Giver[] {
+  const givers: Giver[] = [];
+  from.each(field, "Giver", GIVER_FIELDS, (giver) => {
+    givers.push({
+      allocationId: giver.text(1),
+      preemptionId: giver.text(2),
+      mode: readName(giver, 3, preemptionModes),
+    });
+  });
+  return givers;
 }
 
 export function writeEffect(to: WireWriter, field: number, effect: EffectMark | undefined): void {
@@ -153,4 +227,9 @@ export function readOptionalName<N extends string>(
   known: EnumNames<N>,
 ): N | undefined {
   return from.int(field) === 0 ? undefined : readName(from, field, known);
+}
+
+/** Time to end in peace, where it was written down. */
+export function graceOf(graceMs: number | undefined): { readonly graceMs?: number } {
+  return graceMs === undefined ? {} : { graceMs };
 }

@@ -8,10 +8,12 @@ import {
   readName,
   readPolicy,
   readPooled,
+  readShareWish,
   writeAmounts,
   writeName,
   writePolicy,
   writePooled,
+  writeShareWish,
 } from "./record-parts.ts";
 import { writeOffStandings } from "./snapshot-enums.ts";
 import type { WireReader } from "./wire-reader.ts";
@@ -48,6 +50,7 @@ export function writeAllocationPart(to: WireWriter, part: AllocationPart): void 
   writeCounts(to, 27, part.holders);
   to.texts(28, part.effectKeys);
   to.flag(29, part.forgotten);
+  writeShareWish(to, 30, part.wish);
 }
 
 /** No spreads: they are several times as slow as fields, and there are as many of these as allocations. */
@@ -55,7 +58,7 @@ export function readAllocationPart(from: WireReader): AllocationPart {
   const { epoch, leaseTtlMs, leaseEndsAtMs, doubtful } = readLease(from, 22);
   const { usageSequence, corrections, uncorrected, writtenOff, tally, callsPerTool } = readUsage(from, 25);
   const { books, held } = readBooks(from, 26);
-  return {
+  const part: AllocationPart = {
     type: "allocation",
     id: from.text(1),
     parent: from.optionalInt(2),
@@ -95,6 +98,7 @@ export function readAllocationPart(from: WireReader): AllocationPart {
     effectKeys: from.texts(28),
     forgotten: from.flag(29),
   };
+  return from.has(30) ? { ...part, ...readShareWish(from, 30) } : part;
 }
 
 type Lease = Pick<AllocationPart, "epoch" | "leaseTtlMs" | "leaseEndsAtMs" | "doubtful">;

@@ -5,15 +5,14 @@
 import type { SnapshotPart } from "#budget";
 import { assert, LIMITS } from "#std";
 import { CommitFormatError } from "./commit-format-error.ts";
-import { PART_KINDS, writePart } from "./snapshot-parts.ts";
+import { FIRST_PART_FIELD, PART_KINDS, writePart } from "./snapshot-parts.ts";
 import { WireReader } from "./wire-reader.ts";
 import { WireWriter } from "./wire-writer.ts";
 
-/** The version that is written, and the latest that can be read. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+/** The version that is written, and the latest that can be read; all before it can be read, too. From 2 on what has ended is `remembered`. */
+export const SNAPSHOT_FORMAT_VERSION = 2;
 
-/** Where the parts begin among the fields of a chunk, and how many fields it has. */
-const FIRST_PART_FIELD = 3;
+/** How many fields a chunk has. */
 const CHUNK_FIELDS = FIRST_PART_FIELD + PART_KINDS.length - 1;
 
 /**
@@ -28,7 +27,7 @@ export function* encodeSnapshot(parts: Iterable<SnapshotPart>): Generator<Uint8A
   for (const part of parts) {
     if (!begun) beginChunk(writer, number);
     begun = true;
-    writePart(writer, FIRST_PART_FIELD, part);
+    writePart(writer, part);
     if (writer.length < LIMITS.snapshotChunkBytes) continue;
     yield endChunk(writer);
     number += 1;

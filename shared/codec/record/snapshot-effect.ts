@@ -22,7 +22,7 @@ const CALL = 5;
 const OPENING = 6;
 const RAISING = 7;
 const WAITING = 8;
-const ANSWERS = { opened: 9, raised: 10, held: 11, written_off: 12 } as const;
+const ANSWERS = { opened: 9, raised: 10, held: 11, written_off: 12, updated: 13 } as const;
 
 type Answer = AnswerEffect["answer"];
 type AnswerOf<T extends Answer["type"]> = Extract<Answer, { readonly type: T }>;
@@ -149,6 +149,11 @@ function writeAnswer(to: WireWriter, answer: Answer): void {
     case "written_off":
       to.text(1, answer.allocationId);
       writeAmounts(to, 2, answer.amounts);
+      break;
+    case "updated":
+      to.text(1, answer.allocationId);
+      writeLimits(to, 2, answer.before);
+      writeLimits(to, 3, answer.after);
   }
   to.close(start);
 }
@@ -163,6 +168,10 @@ function readAnswer(effect: WireReader, field: number): Answer {
     const from = effect.message(field, "Held", 4);
     const told = { type: "held", holdId: from.text(1), clamped: from.flag(3), expiresAtMs: from.int(4) } as const;
     return { ...told, granted: readAmounts(from, 2) };
+  }
+  if (field === ANSWERS.updated) {
+    const from = effect.message(field, "Updated", 3);
+    return { type: "updated", allocationId: from.text(1), before: readLimits(from, 2), after: readLimits(from, 3) };
   }
   assert(field === ANSWERS.written_off, `no reader for field ${field} of Effect`);
   const from = effect.message(field, "WrittenOff", 2);

@@ -8,7 +8,7 @@ import {
 import { enumNames } from "../enum-names.ts";
 
 const HOLD_STATES = ["live", "lapsed", "ended"] as const satisfies readonly HoldPart["state"][];
-const DUE_NAMES = ["holds", "leases", "deadlines", "waiters"] as const satisfies readonly DueName[];
+const DUE_NAMES = ["holds", "leases", "deadlines", "waiters", "claims"] as const satisfies readonly DueName[];
 const STANDINGS = ["awaiting", "corrected"] as const;
 
 export const holdStates = enumNames<HoldPart["state"]>(SnapshotChunk_HoldState, HOLD_STATES);

@@ -115,6 +115,9 @@ export const ONE_OF_EACH: readonly SnapshotPart[] = [
       waitMs: 131,
       strategy: undefined,
     },
+    // Not written when this was: then they came first.
+    arrivedAtMs: 0,
+    deadlineAtMs: undefined,
     sequence: 1,
   },
   { type: "ended", forgetAtMs: 140, hold: 0, allocation: undefined, id: undefined, effectKeys: [] },
@@ -223,6 +226,29 @@ export const EFFECTS_JSON = [
   },
   { waiter: "0" },
 ];
+
+/** What a snapshot has in the second format beside these: what has ended, as records of the engine. */
+export const REMEMBERED: SnapshotPart = { type: "remembered", bytes: Uint8Array.of(3, 0, 0, 0, 5, 1, 0, 0) };
+
+/** Parts that came later, when others gave way to those who wait. */
+export const OF_CLAIMS: readonly SnapshotPart[] = [
+  {
+    type: "claim",
+    waiter: 0,
+    round: 2,
+    givers: [{ allocationId: "a-1", preemptionId: "claim-1.2", mode: "STOP" }],
+    lookAtMs: 160,
+  },
+  { type: "earmark", allocation: 0, key: "client\nr-4", amounts: amountsFrom(161) },
+  { type: "history", allocationId: "a-2", arrivedAtMs: 165, preemptedAtMs: 166 },
+];
+
+/** Those on disk. */
+export const OF_CLAIMS_BYTES =
+  "8a011910021a120a03612d311209636c61696d2d312e32180320a00192011a120a636c69656e740a722d341a0c08a10110a20118a30120a4019a010b0a03612d3210a50118a601";
+
+/** Such a part on disk. */
+export const REMEMBERED_BYTES = "82010a0a080300000005010000";
 
 /** The bytes of ONE_OF_EACH with its end, as any release reads them. */
 export const FORMAT_1 = [

@@ -12,7 +12,19 @@ import {
   PRIORITIES,
   type SnapshotPart,
 } from "#budget";
-import { amount, amounts, count, limits, maybe, policy, pooled, text, wish } from "./events.fixture.ts";
+import {
+  amount,
+  amounts,
+  count,
+  givers,
+  limits,
+  maybe,
+  policy,
+  pooled,
+  shareWish,
+  text,
+  wish,
+} from "./events.fixture.ts";
 
 type ContentOf<T extends PartType> = Omit<Extract<SnapshotPart, { readonly type: T }>, "type">;
 
@@ -41,7 +53,7 @@ const writtenOff = fc.oneof(
   fc.record({ credits: amount, toolCalls: amount, standing: fc.constantFrom("awaiting", "corrected") }),
 );
 
-const allocation: fc.Arbitrary<Omit<AllocationPart, "type">> = fc.record({
+const plainAllocation: fc.Arbitrary<Omit<AllocationPart, "type" | "wish">> = fc.record({
   id: text,
   forgotten: fc.boolean(),
   parent: maybe(count),
@@ -85,6 +97,9 @@ const allocation: fc.Arbitrary<Omit<AllocationPart, "type">> = fc.record({
   holders: counts,
   effectKeys: texts,
 });
+const allocation: fc.Arbitrary<Omit<AllocationPart, "type">> = fc
+  .tuple(plainAllocation, shareWish)
+  .map(([plain, wish]) => ({ ...plain, ...wish }));
 
 const opening = {
   policy,
@@ -120,6 +135,7 @@ const answer: fc.Arbitrary<AnswerEffect["answer"]> = fc.oneof(
     expiresAtMs: count,
   }),
   fc.record({ type: fc.constant("written_off" as const), allocationId: text, amounts }),
+  fc.record({ type: fc.constant("updated" as const), allocationId: text, before: limits, after: limits }),
 );
 
 const key = fc.oneof(text, count);
@@ -150,7 +166,23 @@ const contents: { readonly [T in PartType]: fc.Arbitrary<ContentOf<T>> } = {
       ),
     )
     .map(([hold, request]) => ({ ...hold, ...request })),
-  waiter: fc.record({ parent: count, effectKey: text, fingerprint, untilMs: count, request: wish, sequence: count }),
+  waiter: fc.record({
+    parent: count,
+    effectKey: text,
+    fingerprint,
+    untilMs: count,
+    request: wish,
+    arrivedAtMs: count,
+    deadlineAtMs: maybe(count),
+    sequence: count,
+  }),
+  claim: fc.record({ waiter: count, round: count, givers, lookAtMs: count }),
+  earmark: fc.record({ allocation: count, key: text, amounts }),
+  history: fc.tuple(text, maybe(count), maybe(count)).map(([allocationId, arrivedAtMs, preemptedAtMs]) => ({
+    allocationId,
+    ...(arrivedAtMs !== undefined && { arrivedAtMs }),
+    ...(preemptedAtMs !== undefined && { preemptedAtMs }),
+  })),
   ended: fc
     .tuple(
       count,
@@ -181,7 +213,8 @@ const contents: { readonly [T in PartType]: fc.Arbitrary<ContentOf<T>> } = {
     fc.record({ kind: is("waiting"), waiter: count }),
     fc.record({ kind: is("answer"), key: text, fingerprint, answer }),
   ),
-  due: fc.record({ index: fc.constantFrom("holds", "leases", "deadlines", "waiters"), items: places }),
+  remembered: fc.record({ bytes: fc.uint8Array({ minLength: 1, maxLength: 64 }) }),
+  due: fc.record({ index: fc.constantFrom("holds", "leases", "deadlines", "waiters", "claims"), items: places }),
   end: fc.record({ parts: count }),
 };
 

@@ -5,17 +5,28 @@ import type {
   EffectKeysPart,
   EndedPart,
   FinalAccountPart,
+  HistoryPart,
   HoldPart,
   NotePart,
   PartType,
   ReclaimPart,
+  RememberedPart,
   SnapshotPart,
   WaiterPart,
 } from "#budget";
 import { PART_TYPES } from "#budget";
 import { callKinds, preemptionModes } from "../enum-names.ts";
 import { readWish } from "./read-event.ts";
-import { readAmount, readAmounts, readName, writeAmounts, writeName } from "./record-parts.ts";
+import {
+  graceOf,
+  readAmount,
+  readAmounts,
+  readGivers,
+  readName,
+  writeAmounts,
+  writeGivers,
+  writeName,
+} from "./record-parts.ts";
 import { readAllocationPart, writeAllocationPart } from "./snapshot-allocation.ts";
 import { readEffectPart, writeEffectPart } from "./snapshot-effect.ts";
 import { dueNames, holdStates } from "./snapshot-enums.ts";
@@ -47,9 +58,42 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       uncorrected: from.int(4),
     }),
   },
-  allocation: { name: "Allocation", fields: 29, write: writeAllocationPart, read: readAllocationPart },
+  allocation: { name: "Allocation", fields: 30, write: writeAllocationPart, read: readAllocationPart },
   hold: { name: "Hold", fields: 12, write: writeHold, read: readHold },
-  waiter: { name: "Waiter", fields: 7, write: writeWaiter, read: readWaiter },
+  waiter: { name: "Waiter", fields: 9, write: writeWaiter, read: readWaiter },
+  claim: {
+    name: "Claim",
+    fields: 4,
+    write: (to, part) => {
+      to.int(1, part.waiter);
+      to.int(2, part.round);
+      writeGivers(to, 3, part.givers);
+      to.int(4, part.lookAtMs);
+    },
+    read: (from) => ({
+      type: "claim",
+      waiter: from.int(1),
+      round: from.int(2),
+      givers: readGivers(from, 3),
+      lookAtMs: from.int(4),
+    }),
+  },
+  earmark: {
+    name: "Earmark",
+    fields: 3,
+    write: (to, part) => {
+      to.int(1, part.allocation);
+      to.text(2, part.key);
+      writeAmounts(to, 3, part.amounts);
+    },
+    read: (from) => ({
+      type: "earmark",
+      allocation: from.int(1),
+      key: from.text(2),
+      amounts: readAmounts(from, 3),
+    }),
+  },
+  history: { name: "History", fields: 3, write: writeHistory, read: readHistory },
   ended: { name: "Ended", fields: 5, write: writeEnded, read: readEnded },
   effect_keys: { name: "EffectKeys", fields: 3, write: writeEffectKeys, read: readEffectKeys },
   closed_children: {
@@ -65,7 +109,7 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       children: from.ints(2),
     }),
   },
-  reclaim: { name: "Reclaim", fields: 7, write: writeReclaim, read: readReclaim },
+  reclaim: { name: "Reclaim", fields: 8, write: writeReclaim, read: readReclaim },
   note: {
     name: "Note",
     fields: 3,
@@ -89,7 +133,13 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       allocations: from.ints(2),
     }),
   },
-  effect: { name: "Effect", fields: 12, write: writeEffectPart, read: readEffectPart },
+  effect: { name: "Effect", fields: 13, write: writeEffectPart, read: readEffectPart },
+  remembered: {
+    name: "Remembered",
+    fields: 1,
+    write: (to, part) => to.bytes(1, part.bytes),
+    read: (from): RememberedPart => ({ type: "remembered", bytes: from.bytes(1) }),
+  },
   due: {
     name: "Due",
     fields: 2,
@@ -107,14 +157,36 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
   },
 };
 
-/** In the order of their fields. */
-export const PART_KINDS: readonly MessageReader<SnapshotPart>[] = PART_TYPES.map((type) => CODECS[type]);
+/** Where each kind stands in SnapshotChunk: a kind that was added later has a later field, wherever its parts come. */
+export const PART_FIELDS: { readonly [T in PartType]: number } = {
+  header: 3,
+  allocation: 4,
+  hold: 5,
+  waiter: 6,
+  ended: 7,
+  effect_keys: 8,
+  closed_children: 9,
+  reclaim: 10,
+  note: 11,
+  final_account: 12,
+  effect: 13,
+  due: 14,
+  end: 15,
+  remembered: 16,
+  claim: 17,
+  earmark: 18,
+  history: 19,
+};
 
-const POSITION = Object.fromEntries(PART_TYPES.map((type, at) => [type, at])) as Readonly<Record<PartType, number>>;
+/** The first of these fields, and what reads each of them from it on. */
+export const FIRST_PART_FIELD = PART_FIELDS.header;
+export const PART_KINDS: readonly MessageReader<SnapshotPart>[] = PART_TYPES.toSorted(
+  (a, b) => PART_FIELDS[a] - PART_FIELDS[b],
+).map((type) => CODECS[type]);
 
-/** Writes `part` as the field of its kind, the first of which is `firstField`. */
-export function writePart(to: WireWriter, firstField: number, part: SnapshotPart): void {
-  const start = to.open(firstField + POSITION[part.type]);
+/** Writes `part` as the field of its kind. */
+export function writePart(to: WireWriter, part: SnapshotPart): void {
+  const start = to.open(PART_FIELDS[part.type]);
   // The table has a codec for each type; that it fits this part's type is more than the checker can follow.
   (CODECS[part.type] as PartCodec<SnapshotPart>).write(to, part);
   to.close(start);
@@ -160,6 +232,8 @@ function writeWaiter(to: WireWriter, part: WaiterPart): void {
   to.int(4, part.untilMs);
   writeWish(to, part.request);
   to.int(7, part.sequence);
+  to.int(8, part.arrivedAtMs);
+  to.optionalInt(9, part.deadlineAtMs);
 }
 
 function readWaiter(from: WireReader): WaiterPart {
@@ -172,6 +246,23 @@ function readWaiter(from: WireReader): WaiterPart {
     untilMs: from.int(4),
     request: readWish(from),
     sequence: from.int(7),
+    arrivedAtMs: from.int(8),
+    deadlineAtMs: from.optionalInt(9),
+  };
+}
+
+function writeHistory(to: WireWriter, part: HistoryPart): void {
+  to.text(1, part.allocationId);
+  to.optionalInt(2, part.arrivedAtMs);
+  to.optionalInt(3, part.preemptedAtMs);
+}
+
+function readHistory(from: WireReader): HistoryPart {
+  return {
+    type: "history",
+    allocationId: from.text(1),
+    ...(from.has(2) && { arrivedAtMs: from.int(2) }),
+    ...(from.has(3) && { preemptedAtMs: from.int(3) }),
   };
 }
 
@@ -214,6 +305,7 @@ function writeReclaim(to: WireWriter, part: ReclaimPart): void {
   to.text(5, part.reason);
   writeAmounts(to, 6, part.wanted);
   writeAmounts(to, 7, part.reclaimed);
+  to.optionalInt(8, part.graceMs);
 }
 
 function readReclaim(from: WireReader): ReclaimPart {
@@ -226,5 +318,6 @@ function readReclaim(from: WireReader): ReclaimPart {
     reason: from.text(5),
     wanted: readAmounts(from, 6),
     reclaimed: readAmounts(from, 7),
+    ...graceOf(from.optionalInt(8)),
   };
 }

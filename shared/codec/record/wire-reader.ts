@@ -122,6 +122,16 @@ export class WireReader {
     return this.has(field) ? this.text(field) : undefined;
   }
 
+  /** A field of bytes; empty when it is absent. They are those of the whole, not a copy. */
+  bytes(field: number): Uint8Array {
+    const bit = 1 << field;
+    if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is a number`);
+    if ((this.#ranges & bit) === 0) return new Uint8Array();
+    const start = this.#values[field] as number;
+    const { buffer, byteOffset } = this.#bytes;
+    return new Uint8Array(buffer, byteOffset + start, (this.#ends[field] as number) - start);
+  }
+
   /** Reads an embedded message, which is valid until the next is read through this reader; undefined when it is absent. */
   optionalMessage(field: number, name: string, lastField: number): WireReader | undefined {
     const bit = 1 << field;

@@ -1,20 +1,26 @@
 /**
- * Writes protobuf's wire format by hand, for the journal alone: its encoding is on the way of every answer, and the generic writer
- * takes more than three times as long, most of it for 64-bit integers as bigint. Numbers are whole, 0 … 2^53-1, written as varints
- * (int64, uint64, uint32, enum and bool alike). Zero, false and empty text are left out unless the field is optional and present.
+ * Writes protobuf's wire format, for the journal and for the messages of the hot streams: both are on the way of every answer, and the
+ * generic writer takes more than three times as long. Zero, false and what is empty are left out unless the field is present all the same.
+ * The journal's numbers are `int`: whole, 0 … 2^53-1, written as varints (int64, uint64, uint32, enum and bool alike). Messages have the
+ * types of the contract, and a value outside its type is a RangeError.
  */
 import { assert } from "#std";
 
 const BYTES_AT_START = 64 * 1024;
 const VARINT_BYTES_MAX = 8;
-/** Up to this length a loop over the characters is faster than a call of the text encoder. */
-const SHORT_TEXT_CHARS = 64;
+/** A varint of a field's number and one of 64 bits at most. */
+const FIELD_BYTES_MAX = 16;
+/** Up to this length a loop over the characters is faster than a call that leaves JavaScript. */
+const SHORT_TEXT_CHARS = 16;
 const LENGTH_DELIMITED = 2;
 
-const textEncoder = new TextEncoder();
+/** One 64-bit number, as such and as the two words that varints are made of. */
+const signed = new BigInt64Array(1);
+const unsigned = new BigUint64Array(signed.buffer);
+const words = new Int32Array(signed.buffer);
 
 export class WireWriter {
-  #bytes = new Uint8Array(BYTES_AT_START);
+  #bytes = Buffer.allocUnsafeSlow(BYTES_AT_START);
   #at = 0;
 
   /** Begins anew; what was written and not taken is dropped. */
@@ -28,8 +34,10 @@ export class WireWriter {
   }
 
   /** A copy of what was written. */
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+  finish(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#at);
+    bytes.set(this.#bytes.subarray(0, this.#at));
+    return bytes;
   }
 
   int(field: number, value: number): void {
@@ -40,25 +48,87 @@ export class WireWriter {
     if (value !== undefined) this.#presentInt(field, value);
   }
 
+  uint32(field: number, value: number): void {
+    if (value !== 0) this.presentUint32(field, value);
+  }
+
+  presentUint32(field: number, value: number): void {
+    this.#presentInt(field, uint32(field, value));
+  }
+
+  int32(field: number, value: number): void {
+    if (value !== 0) this.presentInt32(field, value);
+  }
+
+  presentInt32(field: number, value: number): void {
+    if (int32(field, value) < 0) this.#presentWords(field, value, -1);
+    else this.#presentInt(field, value);
+  }
+
+  int64(field: number, value: bigint): void {
+    if (value !== 0n) this.presentInt64(field, value);
+  }
+
+  presentInt64(field: number, value: bigint): void {
+    signed[0] = value;
+    if (signed[0] !== value) throw new RangeError(`field ${field} is an int64; got ${value}`);
+    this.#presentWords(field, words[0] as number, words[1] as number);
+  }
+
+  uint64(field: number, value: bigint): void {
+    if (value !== 0n) this.presentUint64(field, value);
+  }
+
+  presentUint64(field: number, value: bigint): void {
+    unsigned[0] = value;
+    if (unsigned[0] !== value) throw new RangeError(`field ${field} is a uint64; got ${value}`);
+    this.#presentWords(field, words[0] as number, words[1] as number);
+  }
+
   flag(field: number, value: boolean): void {
     if (value) this.#presentInt(field, 1);
   }
 
+  presentFlag(field: number, value: boolean): void {
+    this.#presentInt(field, value ? 1 : 0);
+  }
+
   optionalFlag(field: number, value: boolean | undefined): void {
-    if (value !== undefined) this.#presentInt(field, value ? 1 : 0);
+    if (value !== undefined) this.presentFlag(field, value);
   }
 
   text(field: number, value: string): void {
-    if (value !== "") this.#presentText(field, value);
+    if (value !== "") this.presentText(field, value);
   }
 
   optionalText(field: number, value: string | undefined): void {
-    if (value !== undefined) this.#presentText(field, value);
+    if (value !== undefined) this.presentText(field, value);
+  }
+
+  presentText(field: number, value: string): void {
+    const { length } = value;
+    // A UTF-16 code unit takes at most three bytes.
+    this.#room(FIELD_BYTES_MAX + 3 * length);
+    this.#varint(field * 8 + LENGTH_DELIMITED);
+    if (length > SHORT_TEXT_CHARS || !this.#shortAscii(value)) this.#longText(value);
+  }
+
+  bytes(field: number, value: Uint8Array): void {
+    if (value.byteLength > 0) this.presentBytes(field, value);
+  }
+
+  presentBytes(field: number, value: Uint8Array): void {
+    const { byteLength } = value;
+    this.#room(FIELD_BYTES_MAX + byteLength);
+    this.#varint(field * 8 + LENGTH_DELIMITED);
+    this.#varint(byteLength);
+    this.#bytes.set(value, this.#at);
+    this.#at += byteLength;
   }
 
   /** A repeated text. */
   texts(field: number, values: readonly string[]): void {
-    for (const value of values) this.#presentText(field, value);
+    for (const value of values) this.presentText(field, value);
   }
 
   /** A repeated number, packed. */
@@ -72,9 +142,30 @@ export class WireWriter {
     this.close(start);
   }
 
+  /** Says that a value in a message is not of the type that the contract has there. */
+  foreign(wanted: string, found: unknown): never {
+    throw new TypeError(`a ${wanted} was expected, got ${found === undefined ? "an object without a type" : found}`);
+  }
+
+  uint32s(field: number, values: readonly number[]): void {
+    for (const value of values) uint32(field, value);
+    this.ints(field, values);
+  }
+
+  int32s(field: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    const start = this.open(field);
+    for (const value of values) {
+      this.#room(FIELD_BYTES_MAX);
+      if (int32(field, value) < 0) this.#varintOfWords(value, -1);
+      else this.#varint(value);
+    }
+    this.close(start);
+  }
+
   /** Begins an embedded message; hand what it returns to `close`. */
   open(field: number): number {
-    this.#room(2 * VARINT_BYTES_MAX);
+    this.#room(FIELD_BYTES_MAX);
     this.#varint(field * 8 + LENGTH_DELIMITED);
     const start = this.#at;
     this.#at = start + 1;
@@ -95,17 +186,16 @@ export class WireWriter {
   }
 
   #presentInt(field: number, value: number): void {
-    this.#room(2 * VARINT_BYTES_MAX);
+    this.#room(FIELD_BYTES_MAX);
     this.#varint(field * 8);
     this.#varint(value);
   }
 
-  #presentText(field: number, value: string): void {
-    const { length } = value;
-    // A UTF-16 code unit takes at most three bytes.
-    this.#room(2 * VARINT_BYTES_MAX + 3 * length);
-    this.#varint(field * 8 + LENGTH_DELIMITED);
-    if (length > SHORT_TEXT_CHARS || !this.#shortAscii(value)) this.#longText(value);
+  #presentWords(field: number, low: number, high: number): void {
+    this.#room(FIELD_BYTES_MAX);
+    this.#varint(field * 8);
+    if (high === 0 && low >= 0) this.#varint(low);
+    else this.#varintOfWords(low, high);
   }
 
   /** Writes a short text with its length; false, and nothing written, when it is not ASCII. */
@@ -126,7 +216,7 @@ export class WireWriter {
   #longText(value: string): void {
     const start = this.#at;
     const guess = varintBytes(value.length);
-    const { written } = textEncoder.encodeInto(value, this.#bytes.subarray(start + guess));
+    const written = this.#bytes.write(value, start + guess);
     const prefix = varintBytes(written);
     if (prefix !== guess) this.#bytes.copyWithin(start + prefix, start + guess, start + guess + written);
     this.#varint(written);
@@ -151,13 +241,38 @@ export class WireWriter {
     this.#at = at;
   }
 
+  /** The two halves of a 64-bit number, both as signed ones. There must be room for it. */
+  #varintOfWords(lowWord: number, highWord: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let low = lowWord;
+    let high = highWord;
+    while (high !== 0 || low >>> 0 > 0x7f) {
+      bytes[at++] = (low & 0x7f) | 0x80;
+      low = (low >>> 7) | (high << 25);
+      high >>>= 7;
+    }
+    bytes[at++] = low;
+    this.#at = at;
+  }
+
   #room(bytes: number): void {
     const needed = this.#at + bytes;
     if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = larger;
   }
+}
+
+function uint32(field: number, value: number): number {
+  if (value >>> 0 !== value) throw new RangeError(`field ${field} is a uint32; got ${value}`);
+  return value;
+}
+
+function int32(field: number, value: number): number {
+  if ((value | 0) !== value) throw new RangeError(`field ${field} is an int32; got ${value}`);
+  return value;
 }
 
 function varintBytes(value: number): number {

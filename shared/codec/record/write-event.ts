@@ -18,11 +18,13 @@ import { dequeueCauses, reclaimEnds, sides } from "./record-enums.ts";
 import {
   writeAmounts,
   writeEffect,
+  writeGivers,
   writeLimits,
   writeName,
   writeOptionalName,
   writePolicy,
   writePooled,
+  writeShareWish,
 } from "./record-parts.ts";
 import type { WireWriter } from "./wire-writer.ts";
 
@@ -45,6 +47,7 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     to.text(1, event.allocationId);
     writeAmounts(to, 2, event.by);
     writeEffect(to, 3, event.effect);
+    writeShareWish(to, 4, event.wish);
   },
   limit_lowered: (to, event) => {
     to.text(1, event.allocationId);
@@ -89,11 +92,25 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     writeName(to, 3, preemptionModes, event.mode);
     to.text(4, event.reason);
     writeAmounts(to, 5, event.wanted);
+    to.optionalInt(6, event.graceMs);
   },
   reclaim_ended: (to, event) => {
     to.text(1, event.preemptionId);
     to.text(2, event.allocationId);
     writeName(to, 3, reclaimEnds, event.cause);
+  },
+  claim_planned: (to, event) => {
+    to.text(1, event.parentId);
+    to.text(2, event.effectKey);
+    to.int(3, event.round);
+    writeGivers(to, 4, event.givers);
+    to.int(5, event.lookAtMs);
+  },
+  room_reserved: (to, event) => {
+    to.text(1, event.parentId);
+    to.text(2, event.effectKey);
+    writeAmounts(to, 3, event.by);
+    to.optionalText(4, event.fromEffectKey);
   },
   note_attached: (to, event) => {
     to.text(1, event.allocationId);
@@ -105,6 +122,16 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
   written_off: writeWrittenOff,
   account_corrected: writeUsageReported,
   final_acknowledged: (to, event) => to.text(1, event.allocationId),
+  limits_updated: (to, event) => {
+    to.text(1, event.allocationId);
+    writeLimits(to, 2, event.before);
+    writeLimits(to, 3, event.after);
+    writeEffect(to, 4, event.effect);
+  },
+  deadline_moved: (to, event) => {
+    to.text(1, event.allocationId);
+    to.int(2, event.deadlineAtMs);
+  },
 };
 
 function writeAllocationOpened(to: WireWriter, event: AllocationOpened): void {
@@ -127,6 +154,9 @@ function writeAllocationOpened(to: WireWriter, event: AllocationOpened): void {
   to.optionalInt(17, event.leaseEndsAtMs);
   writeEffect(to, 18, event.effect);
   writePooled(to, 19, event.pooled);
+  writeShareWish(to, 23, event.wish);
+  to.optionalInt(24, event.arrivedAtMs);
+  to.optionalInt(25, event.preemptedAtMs);
 }
 
 function writeHoldPlaced(to: WireWriter, event: HoldPlaced): void {
@@ -217,6 +247,8 @@ function writeOpenWish(to: WireWriter, wish: OpenWish): void {
   to.int(16, wish.waitMs);
   writeOptionalName(to, 17, strategies, wish.strategy);
   writePooled(to, 18, wish.pooled);
+  to.optionalInt(20, wish.arrivedAtMs);
+  to.optionalText(21, wish.attemptOf);
 }
 
 function writeRaiseWish(to: WireWriter, wish: RaiseWish): void {
@@ -228,4 +260,5 @@ function writeRaiseWish(to: WireWriter, wish: RaiseWish): void {
   writeAmounts(to, 6, wish.min);
   to.int(7, wish.waitMs);
   writeOptionalName(to, 8, strategies, wish.strategy);
+  to.optionalInt(9, wish.arrivedAtMs);
 }

@@ -7,8 +7,9 @@ import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "../grp
 import { bind, type ServiceHandlers } from "../service-handlers.ts";
 import { EchoService } from "./echo-service.ts";
 
-export const testClock: Pick<Clock, "wallMs" | "after"> = {
+export const testClock: Pick<Clock, "wallMs" | "after" | "soon"> = {
   wallMs: () => Date.now(),
+  soon: (action) => void setImmediate(action),
   after: (delayMs, action) => {
     const timer = setTimeout(action, delayMs);
     return () => clearTimeout(timer);

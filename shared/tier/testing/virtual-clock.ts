@@ -17,6 +17,7 @@ interface Waiting {
 export class VirtualClock implements Clock {
   #elapsedMs = 0;
   readonly #startMs: number;
+  readonly #atOnce: (() => void)[] = [];
   readonly #soon: (() => void)[] = [];
   readonly #timers = new TimerHeap<Waiting>();
   #timersLive = 0;
@@ -49,6 +50,10 @@ export class VirtualClock implements Clock {
     this.#soon.push(action);
   }
 
+  atOnce(action: () => void): void {
+    this.#atOnce.push(action);
+  }
+
   /** Timers that have neither fired nor been cancelled. */
   get timers(): number {
     return this.#timersLive;
@@ -68,7 +73,7 @@ export class VirtualClock implements Clock {
       for (let ran = 0; ; ran += 1) {
         assert(ran < ACTIONS_MAX, `${ACTIONS_MAX} actions ran and there is no end of them`);
         await nextTurn();
-        const action = this.#soon.shift() ?? this.#due(untilMs);
+        const action = this.#atOnce.shift() ?? this.#soon.shift() ?? this.#due(untilMs);
         if (!action) break;
         action();
       }
@@ -171,6 +176,10 @@ export class VirtualProcess implements Clock {
 
   soon(action: () => void): void {
     this.#clock.soon(() => this.run(action));
+  }
+
+  atOnce(action: () => void): void {
+    this.#clock.atOnce(() => this.run(action));
   }
 
   /** Something comes from outside: runs now, or when the process continues, or never when it has ended. */

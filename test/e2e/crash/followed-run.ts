@@ -48,7 +48,7 @@ export async function followRun(options: FollowedRunOptions): Promise<string | u
   let noMore = 0;
   while (!leave.aborted && !(run.id === undefined && windUp.aborted)) {
     try {
-      for await (const { event } of open(options, run.id)) if (event !== undefined && take(event)) return undefined;
+      for await (const { events } of open(options, run.id)) if (events.some(take)) return undefined;
     } catch (error) {
       options.onFailure(error);
       const reason = error instanceof RefusalError ? error.refusal.reason : undefined;

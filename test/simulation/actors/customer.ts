@@ -1,6 +1,11 @@
 /** Whoever has the work done: makes swarms, runs routines in them, takes budget back, stops them; and asks again when it hears nothing. */
 import { FaultError, RefusalError } from "#errors";
 import type { Client } from "#rpc";
+import {
+  ConflictStrategy,
+  type ExecutionPriority,
+  WorstPreemption,
+} from "../../../shared/gen/bursar/v1/allocation_pb.js";
 import { CoordinationService } from "../../../shared/gen/bursar/v1/coordination_service_pb.js";
 import { PreemptionMode } from "../../../shared/gen/bursar/v1/preemption_service_pb.js";
 import type { RunEvent, WorkerReady } from "../../../shared/gen/bursar/v1/run_pb.js";
@@ -34,7 +39,10 @@ interface SwarmOrder {
 
 type RunRequest = Parameters<Client<typeof CoordinationService>["runRoutine"]>[0];
 
+type UpdateRequest = Parameters<Client<typeof CoordinationService>["updateLimits"]>[0];
+
 const ATTEMPTS_MAX = 60;
+const UPDATE_ATTEMPTS_MAX = 6;
 
 export class Customer {
   readonly #options: CustomerOptions;
@@ -45,6 +53,16 @@ export class Customer {
   readonly #runs: string[] = [];
   /** The run that a request made, to see that it makes no second. */
   readonly #runOf = new Map<string, string>();
+  /** Apart, so that what is drawn for limits does not change what else happens. */
+  readonly #limits: Chance;
+  /** Apart for the same reason: who is more important, and how those who wait are ordered. */
+  readonly #ranks: Chance;
+  /** Apart for the same reason: where work may be preempted. */
+  readonly #preempting: Chance;
+  /** And how budget is taken back. */
+  readonly #modes: Chance;
+  #updates = 0;
+  #resumptions = 0;
   #requests = 0;
   #ends = false;
 
@@ -53,6 +71,10 @@ export class Customer {
     const { world, name, coordination } = options;
     this.#process = world.clock.process();
     this.#chance = world.chance.fork(name);
+    this.#limits = world.chance.fork(`${name} limits`);
+    this.#ranks = world.chance.fork(`${name} ranks`);
+    this.#preempting = world.chance.fork(`${name} preempting`);
+    this.#modes = world.chance.fork(`${name} modes`);
     this.#coordination = world.network.connector(`${name}:1`, this.#process)(coordination).client(CoordinationService);
   }
 
@@ -69,7 +91,7 @@ export class Customer {
   }
 
   async #makeSwarm({ requestId, credits, toolCalls, account }: SwarmOrder): Promise<void> {
-    const queue = this.#chance.percent(30) ? { strategy: 5 } : {};
+    const queue = this.#chance.percent(30) ? this.#queue() : {};
     const limits = { maxCredits: BigInt(credits), ...toolLimit(toolCalls) };
     const request = { requestId, account, name: requestId, limits, policy: queue };
     const answer = await this.#persist(() => this.#coordination.createSwarm(request));
@@ -78,6 +100,22 @@ export class Customer {
     this.#tell(`has swarm ${id} of ${credits}`, id);
     this.swarms.push({ id, credits, toolCalls });
     if (this.#ends) this.#stop(id);
+  }
+
+  #queue() {
+    if (this.#preempting.percent(50)) return this.#preemption();
+    if (this.#ranks.percent(40)) return { strategy: ConflictStrategy.QUEUE_AND_WAIT };
+    if (this.#ranks.percent(40)) return { strategy: ConflictStrategy.PROPORTIONAL_SHARING };
+    return { strategy: ConflictStrategy.PRIORITY_BASED, agingStepMs: this.#ranks.pick([0, 200, 2_000]) };
+  }
+
+  #preemption() {
+    const chance = this.#preempting;
+    const protectMs = chance.pick([0, 300, 2_000]);
+    const rules = { protectMs, coolDownMs: chance.pick([0, 3_000]), graceMs: chance.pick([0, 700]) };
+    const worst = chance.percent(25) ? WorstPreemption.SHRINK : WorstPreemption.STOP;
+    const preemption = { ...rules, worst, victimsPerRoundMax: chance.pick([1, 64]), worthPercentMin: 0 };
+    return { strategy: ConflictStrategy.PREEMPTION_ALLOWED, preemption };
   }
 
   runRoutine(): void {
@@ -92,10 +130,15 @@ export class Customer {
       ...toolLimit(swarm.toolCalls && Math.ceil(swarm.toolCalls / chance.between(1, 3))),
       ...(chance.percent(15) ? { maxDurationMs: BigInt(chance.between(2_000, 40_000)) } : {}),
     };
-    const request = { requestId, swarmId: swarm.id, routine, limits, waitMs: chance.percent(30) ? 5_000 : 0 };
+    const priority = this.#ranks.pick([0, 1, 2, 3, 4, 5]) as ExecutionPriority;
+    const request = { requestId, swarmId: swarm.id, routine, limits, priority, waitMs: chance.percent(30) ? 5_000 : 0 };
+    const share = this.#ranks.percent(50)
+      ? { weight: this.#ranks.pick([0, 1, 3]), minCredits: this.#ranks.pick([10n, BigInt(credits) / 2n]) }
+      : undefined;
     this.#options.world.counts.runs += 1;
-    this.#inBackground(this.#follow(request));
-    if (chance.percent(10)) this.#inBackground(this.#follow(request));
+    const order = share ? { ...request, share } : request;
+    this.#inBackground(this.#follow(order));
+    if (chance.percent(10)) this.#inBackground(this.#follow(order));
   }
 
   /** Follows a run to its end over lost streams. */
@@ -104,10 +147,12 @@ export class Customer {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       try {
         const asked = runId !== undefined && this.#chance.percent(50) ? { runId } : undefined;
-        const events = asked ? this.#coordination.watchRun(asked) : this.#coordination.runRoutine(request);
-        for await (const { event } of events) {
-          runId = this.#onEvent(request.requestId, event) ?? runId;
-          if (event?.event.case === "finished") return;
+        const told = asked ? this.#coordination.watchRun(asked) : this.#coordination.runRoutine(request);
+        for await (const { events } of told) {
+          for (const event of events) {
+            runId = this.#onEvent(request.requestId, event) ?? runId;
+            if (event.event.case === "finished") return;
+          }
         }
       } catch (error) {
         if (isFinal(error)) return;
@@ -117,10 +162,10 @@ export class Customer {
     }
   }
 
-  #onEvent(requestId: string, event: RunEvent | undefined): string | undefined {
-    if (event?.event.case === "workerReady") this.#options.onWorkerReady(event.event.value);
-    if (event?.event.case !== "started") return undefined;
-    const runId = event.event.value.run?.allocationId;
+  #onEvent(requestId: string, { event }: RunEvent): string | undefined {
+    if (event.case === "workerReady") this.#options.onWorkerReady(event.value);
+    if (event.case !== "started") return undefined;
+    const runId = event.value.run?.allocationId;
     if (runId === undefined) return undefined;
     const known = this.#runOf.get(requestId);
     if (known === undefined) {
@@ -134,22 +179,29 @@ export class Customer {
     return runId;
   }
 
-  /** Takes budget back from a run: some, or everything. */
+  /** Takes budget back from a run: some, or everything; or has it stand still for a while, or ends it. */
   preempt(): void {
     if (this.#runs.length === 0) return;
     const runId = this.#chance.pick(this.#runs.slice(-6));
     const amounts = this.#chance.percent(50) ? { amounts: { credits: BigInt(this.#chance.between(1, 1_000)) } } : {};
-    const request = {
-      preemptionId: this.#requestId(),
-      runId,
-      ...amounts,
-      mode: PreemptionMode.SHRINK,
-      reason: "simulated",
-      waitMs: 2_000,
-    };
-    this.#tell(`preempts ${runId}`, runId);
+    const mode = this.#modes.weighted({ SHRINK: 60, PAUSE: 28, STOP: 12 });
+    const how = mode === "SHRINK" ? amounts : mode === "STOP" ? { graceMs: this.#modes.between(0, 5_000) } : {};
+    const asked = { preemptionId: this.#requestId(), runId, reason: "simulated", waitMs: 2_000 };
+    const request = { ...asked, ...how, mode: PreemptionMode[mode] };
+    this.#tell(`preempts ${runId} by ${mode}`, runId);
     this.#inBackground(this.#preempt(request));
     if (this.#chance.percent(20)) this.#inBackground(this.#preempt(request));
+    if (mode === "PAUSE" && this.#modes.percent(85)) this.#resumeLater(runId);
+  }
+
+  /** Some time after it asked for the pause, which may not have come to everybody by then. */
+  #resumeLater(run: string): void {
+    this.#resumptions += 1;
+    const requestId = `${this.#options.name}-resume-${this.#resumptions}`;
+    this.#process.after(this.#modes.pick([0, 20, 500, 4_000, 20_000]), () => {
+      this.#tell(`resumes ${run}`, run);
+      this.#inBackground(this.#persist(() => this.#coordination.resume({ requestId, run }), UPDATE_ATTEMPTS_MAX));
+    });
   }
 
   async #preempt(request: Parameters<Client<typeof CoordinationService>["preemptRun"]>[0]): Promise<void> {
@@ -161,6 +213,39 @@ export class Customer {
     this.#tell(`writes off ${allocationId}`, allocationId);
     const request = { requestId: this.#requestId(), allocationId, reason: "simulated" };
     this.#inBackground(this.#coordination.writeOff(request));
+  }
+
+  /** A person changes limits of a swarm, a run or an account, up or down, also to what cannot be. */
+  updateLimits(): void {
+    const chance = this.#limits;
+    const what = chance.weighted({ swarm: 60, run: 30, account: 10 });
+    const overrides = { maxCredits: BigInt(chance.between(0, chance.pick([300, 3_000, 8_000]))), ...someTime(chance) };
+    if (what === "account") this.#update(chance.pick(["global/a", "global/b"]), { maxCredits: overrides.maxCredits });
+    else {
+      const ids = what === "swarm" ? this.swarms.map(({ id }) => id) : this.#runs.slice(-6);
+      if (ids.length > 0) this.#update(chance.pick(ids), overrides);
+    }
+  }
+
+  #update(allocationId: string, overrides: UpdateRequest["overrides"]): void {
+    this.#updates += 1;
+    const request = { requestId: `${this.#options.name}-limits-${this.#updates}`, allocationId, overrides };
+    this.#tell(`changes the limits of ${allocationId}`, allocationId);
+    const answers = [this.#ask(request), ...(this.#limits.percent(20) ? [this.#ask(request)] : [])];
+    this.#inBackground(Promise.all(answers).then((told) => this.#sameAnswer(request.requestId, told)));
+  }
+
+  async #ask(request: UpdateRequest): Promise<string | undefined> {
+    const answer = await this.#persist(() => this.#coordination.updateLimits(request), UPDATE_ATTEMPTS_MAX);
+    return answer && `${answer.before?.maxCredits} then ${answer.after?.maxCredits}`;
+  }
+
+  /** One request has one effect, however often it is asked; a refusal is none. */
+  #sameAnswer(requestId: string, told: readonly (string | undefined)[]): void {
+    const different = new Set(told.filter((answer) => answer !== undefined));
+    if (different.size <= 1) return;
+    const message = `UpdateLimits ${requestId} was answered with ${[...different].join(" and ")}`;
+    this.#options.world.fail(new Violation("A5.two-answers", message, [requestId]));
   }
 
   stopSwarm(): void {
@@ -181,8 +266,8 @@ export class Customer {
   }
 
   /** Asks until there is an answer, or a refusal. */
-  async #persist<T>(ask: () => Promise<T>): Promise<T | undefined> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+  async #persist<T>(ask: () => Promise<T>, attemptsMax = ATTEMPTS_MAX): Promise<T | undefined> {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       try {
         return await ask();
       } catch (error) {
@@ -205,6 +290,10 @@ export class Customer {
   #tell(what: string, about: string): void {
     this.#options.world.story.tell(this.#options.name, what, [about]);
   }
+}
+
+function someTime(chance: Chance) {
+  return chance.percent(15) ? { maxDurationMs: BigInt(chance.between(10_000, 400_000)) } : {};
 }
 
 function toolLimit(toolCalls: number | undefined) {

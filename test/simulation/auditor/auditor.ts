@@ -3,15 +3,22 @@
  * a promise is broken. It shares no arithmetic with the engine.
  *   A1 books balance   A2 no overspend, no hold of no use   A3 no lost budget   A4 usage never falls   A5 one effect per request
  *   A6 nothing returned or given up is spent   A7 recovery is exact (world/shadow.ts)   A8 nothing is said before it is durable
- *   A9 everything ends, and nothing fails by itself (world/)
+ *   A9 everything ends, and nothing fails by itself (world/)   A10 nobody takes what one who waits longer needs
+ *   A11 what is paused begins nothing new, and hears of its pause and its end; what is stopped ends
+ *   A12 only lower work gives way, not too soon, and what it gives goes to the one who claims it
+ *   A13 shares are there when they are granted, and nobody has less than its minimum
  */
 import type { BudgetEvent } from "#budget";
 import { Violation } from "../world/violation.ts";
 import { checkNode, heldInUse, type StatedNode } from "./books.ts";
+import { ClaimsAudit } from "./claims.ts";
 import { type Counting, Grants } from "./grants.ts";
 import { type Call, HELD, Ledger, type Node, type PerSpendable, SPENDABLE } from "./ledger.ts";
+import { Pauses } from "./pauses.ts";
+import { SharesAudit } from "./shares.ts";
 import { Tree } from "./tree.ts";
 import { type TrueCall, Truth } from "./truth.ts";
+import { Turns } from "./turns.ts";
 import { Wire } from "./wire.ts";
 
 /** A daemon's own node, by its id; undefined when it has forgotten it. */
@@ -23,6 +30,10 @@ export class Auditor {
   readonly grants: Grants;
   readonly #ledgers = new Map<string, Ledger>();
   readonly #wires = new Map<string, Wire>();
+  readonly #turns = new Map<Ledger, Turns>();
+  readonly #pauses = new Map<Ledger, Pauses>();
+  readonly #claims = new Map<Ledger, ClaimsAudit>();
+  readonly #shares = new Map<Ledger, SharesAudit>();
   readonly #effects = new Map<string, string>();
   readonly #usageHigh = new Map<string, number>();
 
@@ -36,6 +47,10 @@ export class Auditor {
     const ledger = new Ledger(owner);
     this.#ledgers.set(owner, ledger);
     this.#wires.set(owner, new Wire(ledger));
+    this.#turns.set(ledger, new Turns(ledger));
+    this.#pauses.set(ledger, new Pauses(ledger));
+    this.#claims.set(ledger, new ClaimsAudit(ledger));
+    this.#shares.set(ledger, new SharesAudit(ledger));
     return ledger;
   }
 
@@ -64,6 +79,7 @@ export class Auditor {
       ledger.apply(event);
       this.#afterEvent(ledger, event);
     }
+    this.#pauses.get(ledger)?.commitEnds();
     const seen = new Set<Node>();
     for (const node of ledger.touched) {
       for (let at: Node | undefined = node; at && !seen.has(at); at = at.parent) {
@@ -76,6 +92,10 @@ export class Auditor {
   }
 
   #afterEvent(ledger: Ledger, event: BudgetEvent): void {
+    this.#turns.get(ledger)?.read(event);
+    this.#pauses.get(ledger)?.read(event);
+    this.#claims.get(ledger)?.read(event);
+    this.#shares.get(ledger)?.read(event);
     if (event.type === "allocation_opened") {
       const node = ledger.nodes.get(event.allocationId);
       if (!node) return;
@@ -104,6 +124,7 @@ export class Auditor {
     const said = stated(node.id);
     if (!said) return;
     checkNode(owner, node, said);
+    this.#checkDeadline(owner, node, said);
     if (!this.ledger(owner).isProvisional(node)) this.#checkDebt(owner, node, said);
     for (const resource of SPENDABLE) this.#neverFalls(owner, node, { resource, usage: said.books[resource].usage });
   }
@@ -116,6 +137,15 @@ export class Auditor {
       const message = `${owner} ${node.path} (${node.id}) ${resource}: owes ${debt} with an overrun of only ${overrun}: something was given out twice`;
       throw new Violation("A2.overgrant", message, [node.id, owner]);
     }
+  }
+
+  /** A1: a deadline is where the events have put it, and no later than that of what stands above. */
+  #checkDeadline(owner: string, node: Node, { deadlineAtMs }: StatedNode): void {
+    const latest = node.parent?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    const isOver = node.state !== "closed" && (node.deadlineAtMs ?? latest) > latest;
+    if (deadlineAtMs === node.deadlineAtMs && !isOver) return;
+    const message = `${owner} ${node.path} (${node.id}): its deadline is ${deadlineAtMs}, by the events ${node.deadlineAtMs}, at most ${latest}`;
+    throw new Violation("A1.deadline", message, [node.id, owner]);
   }
 
   #neverFalls(

@@ -5,6 +5,7 @@ import { HELD, type HeldKind, type Node, SPENDABLE, type Spendable, usageOf } fr
 /** A daemon's node, as plain numbers. */
 export interface StatedNode {
   readonly state: string;
+  readonly deadlineAtMs: number | undefined;
   readonly books: { readonly [R in Spendable]: StatedBook };
   readonly held: {
     readonly [R in HeldKind]: { readonly limit: number; readonly inUse: number; readonly peak: number };

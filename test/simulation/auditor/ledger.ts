@@ -46,6 +46,7 @@ export interface Node {
   epoch: number;
   readonly leaseTtlMs: number;
   leaseEndsAtMs: number | undefined;
+  deadlineAtMs: number | undefined;
   /** How many corrections its account contains, told by its holder or come up from below; one with more takes the place of one with fewer. */
   corrections: number;
   /** A person gave its holder up, and the true account has not come. */
@@ -128,6 +129,9 @@ export class Ledger {
       case "allocation_closed":
         this.#close(this.#node(event.allocationId));
         break;
+      case "deadline_moved":
+        this.#moveDeadline(this.#node(event.allocationId), event.deadlineAtMs);
+        break;
       case "daemon_started":
         this.#startAgain(event.atMs);
         break;
@@ -187,6 +191,7 @@ export class Ledger {
       epoch: event.epoch,
       leaseTtlMs: event.leaseTtlMs,
       leaseEndsAtMs: event.leaseEndsAtMs,
+      deadlineAtMs: event.deadlineAtMs,
       corrections: 0,
       writtenOff: false,
     };
@@ -201,6 +206,17 @@ export class Ledger {
     for (const resource of [...SPENDABLE, ...HELD]) {
       if (!node.unlimited[resource]) node.limit[resource] += way * by[resource];
       (way === 1 ? node.granted : node.returned)[resource] += by[resource];
+    }
+  }
+
+  /** Below it moves along what would be later, and what stood at the very same time, as one who states no deadline of its own does. */
+  #moveDeadline(node: Node, toMs: number): void {
+    const from = node.deadlineAtMs;
+    node.deadlineAtMs = toMs;
+    this.touched.add(node);
+    for (const child of node.children) {
+      const at = child.deadlineAtMs;
+      if (at === undefined || at === from || at > toMs) this.#moveDeadline(child, toMs);
     }
   }
 

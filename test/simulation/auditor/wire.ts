@@ -9,10 +9,10 @@ import {
   StreamUsageRequestSchema,
   type UsageReport,
 } from "../../../shared/gen/bursar/v1/budget_service_pb.js";
-import { ExecuteStepRequestSchema } from "../../../shared/gen/bursar/v1/execution_service_pb.js";
+import { ExecuteStepsRequestSchema } from "../../../shared/gen/bursar/v1/execution_service_pb.js";
 import { type MeterAnswer, MeterResponseSchema } from "../../../shared/gen/bursar/v1/meter_service_pb.js";
 import { PreemptResponseSchema } from "../../../shared/gen/bursar/v1/preemption_service_pb.js";
-import { ExecuteRoutineRequestSchema } from "../../../shared/gen/bursar/v1/process_service_pb.js";
+import { ExecuteRoutinesRequestSchema } from "../../../shared/gen/bursar/v1/process_service_pb.js";
 import type { ResourceAmounts, ResourceUsage } from "../../../shared/gen/bursar/v1/resources_pb.js";
 import { Violation } from "../world/violation.ts";
 import { type Ledger, type Node, type PerResource, usageOf } from "./ledger.ts";
@@ -55,12 +55,16 @@ export class Wire {
         }),
       ],
       [
-        "/bursar.v1.ProcessService/ExecuteRoutine up",
-        reading(ExecuteRoutineRequestSchema, (m) => this.#handedOver(m.grant)),
+        "/bursar.v1.ProcessService/ExecuteRoutines up",
+        reading(ExecuteRoutinesRequestSchema, ({ orders }) => {
+          for (const { grant } of orders) this.#handedOver(grant);
+        }),
       ],
       [
-        "/bursar.v1.ExecutionService/ExecuteStep up",
-        reading(ExecuteStepRequestSchema, (m) => this.#handedOver(m.grant)),
+        "/bursar.v1.ExecutionService/ExecuteSteps up",
+        reading(ExecuteStepsRequestSchema, ({ orders }) => {
+          for (const { grant } of orders) this.#handedOver(grant);
+        }),
       ],
       [
         "/bursar.v1.PreemptionService/Preempt down",

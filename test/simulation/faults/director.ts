@@ -39,12 +39,13 @@ const ACTS = {
   workerVanishes: 20,
   workerStops: 10,
   workerComesBack: 20,
-  nothing: 60,
+  limits: 30,
+  nothing: 30,
 } as const;
 
 type Act = keyof typeof ACTS;
 
-const WISHES: ReadonlySet<Act> = new Set(["run", "swarm", "preempt"]);
+const WISHES: ReadonlySet<Act> = new Set(["run", "swarm", "preempt", "limits"]);
 
 export class Director {
   readonly #stage: Stage;
@@ -83,6 +84,7 @@ export class Director {
       run: () => customer().runRoutine(),
       swarm: () => customer().makeSwarm(),
       preempt: () => customer().preempt(),
+      limits: () => customer().updateLimits(),
       stopSwarm: () => customer().stopSwarm(),
       writeOff: () => {
         const silent = this.#stage.world.auditor.inDoubt();

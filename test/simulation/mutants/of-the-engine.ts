@@ -178,8 +178,8 @@ export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
   {
     name: "a node closes over calls in flight",
     file: "shared/budget/cascade.ts",
-    find: 'if (node.state !== "closing" || node.children.size > 0 || node.liveHolds > 0) return;',
-    replace: 'if (node.state !== "closing" || node.children.size > 0) return;',
+    find: 'if (node.state !== "closing" || node.children.size > 0 || node.liveHolds > 0) return false;',
+    replace: 'if (node.state !== "closing" || node.children.size > 0) return false;',
     breaks: "a call that is being made finds its books closed",
   },
   {
@@ -196,5 +196,19 @@ export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
     find: "  for (const resource of CONSUMABLES) moveUsage(node, resource, event[resource]);\n",
     replace: "",
     breaks: "what was written off stays spent although its holder is back",
+  },
+  {
+    name: "whoever fits goes ahead",
+    file: "shared/budget/going-ahead.ts",
+    find: "    return strategy.blockedBy(passing);\n",
+    replace: "    return passing.demand ? undefined : strategy.blockedBy(passing);\n",
+    breaks: "a large request is starved by small ones",
+  },
+  {
+    name: "waiting does not age",
+    file: "shared/budget/strategies/order.ts",
+    find: "base - Math.floor(arrivedAtMs / agingStepMs);",
+    replace: "base - Math.floor(arrivedAtMs / (1_000_000 * agingStepMs));",
+    breaks: "what is not important is starved by what is",
   },
 ];

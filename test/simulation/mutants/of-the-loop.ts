@@ -7,8 +7,8 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
   {
     name: "answer before durable",
     file: LOOP,
-    find: "answers.push(() => done(outcomes));",
-    replace: "done(outcomes);",
+    find: "answers.push(() => done(answered));",
+    replace: "done(answered);",
     breaks: "callers are answered before what they hear is in the journal",
   },
   {
@@ -49,7 +49,7 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
   {
     name: "the snapshot is passed over",
     file: LOOP,
-    find: "opened.snapshot === undefined ? createState() : restoreState(opened.snapshot)",
+    find: "opened.snapshot === undefined ? createState(hashSeed) : restoreState(opened.snapshot, hashSeed)",
     replace: "createState()",
     breaks: "what was compacted is forgotten",
   },

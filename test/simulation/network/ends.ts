@@ -1,6 +1,7 @@
 /** The two ends of a call as grpc-js shows them to shared/rpc: emitters with `write`, `end`, `cancel`, `pause` and `resume`. */
 import { EventEmitter } from "node:events";
 import type { Metadata } from "@grpc/grpc-js";
+import { assert } from "#std";
 
 /** Events of the reading half, kept while it is paused or nobody listens for data. */
 class ReadingEnd extends EventEmitter {
@@ -129,6 +130,11 @@ export class ServerEnd extends ReadingEnd {
   write(bytes: Buffer, sent: () => void = () => undefined): boolean {
     if (!this.#over) this.#options.write(bytes, sent);
     return true;
+  }
+
+  /** Says to the caller that it is heard; here that is nothing to it. */
+  sendMetadata(): void {
+    assert(!this.#over, "the answer to a call that is over begins");
   }
 
   end(): void {

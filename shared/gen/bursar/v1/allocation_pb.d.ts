@@ -46,6 +46,29 @@ export declare type Policy = Message<"bursar.v1.Policy"> & {
    * @generated from field: uint32 queue_wait_ms_max = 4;
    */
   queueWaitMsMax: number;
+
+  /**
+   * Under PRIORITY_BASED: waiting for so many milliseconds raises the priority in the queue by one level; 100 … 2,592,000,000 (thirty
+   * days). 0: inherited, and one minute where no node says it.
+   *
+   * @generated from field: uint32 aging_step_ms = 5;
+   */
+  agingStepMs: number;
+
+  /**
+   * Percentages of a limit in credits or tool calls: when so much of it is used, its holder is told, once each. 1 … 99, rising, at most 8.
+   * Empty: inherited, and 80 and 95 where no node says any.
+   *
+   * @generated from field: repeated uint32 low_budget_percents = 6;
+   */
+  lowBudgetPercents: number[];
+
+  /**
+   * Under PREEMPTION_ALLOWED: how it is damped. Absent: inherited, and as usual where no node says it.
+   *
+   * @generated from field: bursar.v1.PreemptionRules preemption = 7;
+   */
+  preemption?: PreemptionRules | undefined;
 };
 
 /**
@@ -53,6 +76,61 @@ export declare type Policy = Message<"bursar.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export declare const PolicySchema: GenMessage<Policy>;
+
+/**
+ * How much of running work may be taken, and how that is damped. What is absent is as usual.
+ *
+ * @generated from message bursar.v1.PreemptionRules
+ */
+export declare type PreemptionRules = Message<"bursar.v1.PreemptionRules"> & {
+  /**
+   * The worst that may be done to running work. Unspecified: STOP.
+   *
+   * @generated from field: bursar.v1.WorstPreemption worst = 1;
+   */
+  worst: WorstPreemption;
+
+  /**
+   * Work is left alone for so many milliseconds after it was granted; at most thirty days. Usual: 5,000.
+   *
+   * @generated from field: optional uint32 protect_ms = 2;
+   */
+  protectMs?: number | undefined;
+
+  /**
+   * Work that was preempted, and its next attempt, are left alone for so many milliseconds; at most thirty days. Usual: 60,000.
+   *
+   * @generated from field: optional uint32 cool_down_ms = 3;
+   */
+  coolDownMs?: number | undefined;
+
+  /**
+   * Running work that is preempted at a time for one request; 1 … 256. Usual: 64.
+   *
+   * @generated from field: optional uint32 victims_per_round_max = 4;
+   */
+  victimsPerRoundMax?: number | undefined;
+
+  /**
+   * Running work is left alone where less than this percentage of what would be taken from it is missing; 0 … 100. Usual: 10.
+   *
+   * @generated from field: optional uint32 worth_percent_min = 5;
+   */
+  worthPercentMin?: number | undefined;
+
+  /**
+   * Milliseconds that stopped work has to end in peace; at most 600,000. Usual: 5,000.
+   *
+   * @generated from field: optional uint32 grace_ms = 6;
+   */
+  graceMs?: number | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.PreemptionRules.
+ * Use `create(PreemptionRulesSchema)` to create a new message.
+ */
+export declare const PreemptionRulesSchema: GenMessage<PreemptionRules>;
 
 /**
  * W3C trace context of one item. A stream outlives many requests, so each item carries its own.
@@ -204,6 +282,42 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
    * @generated from field: uint32 expected_wait_ms = 12;
    */
   expectedWaitMs: number;
+
+  /**
+   * The strategy that decided about a wish for budget. Unspecified for a call, about which none decides.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 13;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * Who named the strategy. Unspecified without one.
+   *
+   * @generated from field: bursar.v1.StrategySource strategy_source = 14;
+   */
+  strategySource: StrategySource;
+
+  /**
+   * Path of the node whose policy named the strategy; empty where no node did.
+   *
+   * @generated from field: string strategy_path = 15;
+   */
+  strategyPath: string;
+
+  /**
+   * How long the request has waited, in milliseconds, when it may not wait any longer; 0: it did not wait, or it still does.
+   *
+   * @generated from field: uint32 waited_ms = 16;
+   */
+  waitedMs: number;
+
+  /**
+   * Where budget is divided by weight: the request's share of the resource; the holders are then those above theirs. Absent: it is not, or
+   * the request's minimum has no room beside those of the others.
+   *
+   * @generated from field: bursar.v1.ShareStanding share = 20;
+   */
+  share?: ShareStanding | undefined;
 };
 
 /**
@@ -211,6 +325,40 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
  * Use `create(ConflictSchema)` to create a new message.
  */
 export declare const ConflictSchema: GenMessage<Conflict>;
+
+/**
+ * What a request would have where budget is divided by weight. Set by the node's owner.
+ *
+ * @generated from message bursar.v1.ShareStanding
+ */
+export declare type ShareStanding = Message<"bursar.v1.ShareStanding"> & {
+  /**
+   * At least so much of the scarce resource, rounded down.
+   *
+   * @generated from field: int64 least = 1;
+   */
+  least: bigint;
+
+  /**
+   * At most so much, rounded up.
+   *
+   * @generated from field: int64 most = 2;
+   */
+  most: bigint;
+
+  /**
+   * Its weight among the others, at least 1.
+   *
+   * @generated from field: uint32 weight = 3;
+   */
+  weight: number;
+};
+
+/**
+ * Describes the message bursar.v1.ShareStanding.
+ * Use `create(ShareStandingSchema)` to create a new message.
+ */
+export declare const ShareStandingSchema: GenMessage<ShareStanding>;
 
 /**
  * The right to hold an allocation for a time. Only durations travel: the holder counts from when it sent the request or renewal.
@@ -357,6 +505,61 @@ export declare type Grant = Message<"bursar.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export declare const GrantSchema: GenMessage<Grant>;
+
+/**
+ * So much of a limit is used: told once for each threshold of the policy, and again when the limit has grown in between.
+ *
+ * @generated from message bursar.v1.LowBudget
+ */
+export declare type LowBudget = Message<"bursar.v1.LowBudget"> & {
+  /**
+   * The allocation whose limit it is.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Its path, for people.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * The resource by its field name in ResourceAmounts: "credits" or "tool_calls".
+   *
+   * @generated from field: string resource = 3;
+   */
+  resource: string;
+
+  /**
+   * The threshold that was reached, in percent of the limit: 1 to 99.
+   *
+   * @generated from field: uint32 percent = 4;
+   */
+  percent: number;
+
+  /**
+   * What is free of it there now, in the resource's unit: what is granted and set aside is not.
+   *
+   * @generated from field: int64 available = 5;
+   */
+  available: bigint;
+
+  /**
+   * The limit, in the resource's unit.
+   *
+   * @generated from field: int64 limit = 6;
+   */
+  limit: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.LowBudget.
+ * Use `create(LowBudgetSchema)` to create a new message.
+ */
+export declare const LowBudgetSchema: GenMessage<LowBudget>;
 
 /**
  * One node of the tree as its owner sees it.
@@ -545,6 +748,13 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
    * @generated from field: optional int64 lease_left_ms = 26;
    */
   leaseLeftMs?: bigint | undefined;
+
+  /**
+   * The highest threshold of its policy that its use of a limit has reached, in percent: the higher one of credits and tool calls. 0: none.
+   *
+   * @generated from field: uint32 low_budget_percent = 27;
+   */
+  lowBudgetPercent: number;
 };
 
 /**
@@ -628,7 +838,7 @@ export enum ConflictStrategy {
   FIRST_COME_FIRST_SERVED = 1,
 
   /**
-   * Higher priority first, with aging. Refused by name until it is served.
+   * Higher priority first, with aging.
    *
    * @generated from enum value: CONFLICT_STRATEGY_PRIORITY_BASED = 2;
    */
@@ -642,7 +852,7 @@ export enum ConflictStrategy {
   PROPORTIONAL_SHARING = 3,
 
   /**
-   * As PRIORITY_BASED, and may take from running work. Refused by name until it is served.
+   * As PRIORITY_BASED, and may take from running work of strictly lower priority.
    *
    * @generated from enum value: CONFLICT_STRATEGY_PREEMPTION_ALLOWED = 4;
    */
@@ -660,6 +870,53 @@ export enum ConflictStrategy {
  * Describes the enum bursar.v1.ConflictStrategy.
  */
 export declare const ConflictStrategySchema: GenEnum<ConflictStrategy>;
+
+/**
+ * Who named the strategy that decided.
+ *
+ * @generated from enum bursar.v1.StrategySource
+ */
+export enum StrategySource {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STRATEGY_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The request, where the policy lets it.
+   *
+   * @generated from enum value: STRATEGY_SOURCE_REQUEST = 1;
+   */
+  REQUEST = 1,
+
+  /**
+   * The policy of the node that was asked.
+   *
+   * @generated from enum value: STRATEGY_SOURCE_OWN = 2;
+   */
+  OWN = 2,
+
+  /**
+   * The policy of a node above it.
+   *
+   * @generated from enum value: STRATEGY_SOURCE_INHERITED = 3;
+   */
+  INHERITED = 3,
+
+  /**
+   * Nobody: it is the usual one.
+   *
+   * @generated from enum value: STRATEGY_SOURCE_DEFAULT = 4;
+   */
+  DEFAULT = 4,
+}
+
+/**
+ * Describes the enum bursar.v1.StrategySource.
+ */
+export declare const StrategySourceSchema: GenEnum<StrategySource>;
 
 /**
  * Why a request could not be met as asked.
@@ -809,10 +1066,57 @@ export enum AllocationState {
    * @generated from enum value: ALLOCATION_STATE_CLOSED = 3;
    */
   CLOSED = 3,
+
+  /**
+   * Open, and for now takes nothing new: a PAUSE stands at it or above it. Only in views and reports.
+   *
+   * @generated from enum value: ALLOCATION_STATE_PAUSED = 4;
+   */
+  PAUSED = 4,
 }
 
 /**
  * Describes the enum bursar.v1.AllocationState.
  */
 export declare const AllocationStateSchema: GenEnum<AllocationState>;
+
+/**
+ * The worst that may be done to running work for the sake of more important work.
+ *
+ * @generated from enum bursar.v1.WorstPreemption
+ */
+export enum WorstPreemption {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: WORST_PREEMPTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is never touched, only asked for what it has free.
+   *
+   * @generated from enum value: WORST_PREEMPTION_SHRINK = 1;
+   */
+  SHRINK = 1,
+
+  /**
+   * It may be paused.
+   *
+   * @generated from enum value: WORST_PREEMPTION_PAUSE = 2;
+   */
+  PAUSE = 2,
+
+  /**
+   * It may be stopped.
+   *
+   * @generated from enum value: WORST_PREEMPTION_STOP = 3;
+   */
+  STOP = 3,
+}
+
+/**
+ * Describes the enum bursar.v1.WorstPreemption.
+ */
+export declare const WorstPreemptionSchema: GenEnum<WorstPreemption>;
 

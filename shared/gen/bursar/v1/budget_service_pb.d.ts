@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ResourceAmounts, ResourceLimits, ResourceRequirements, ResourceUsage } from "./resources_pb.js";
-import type { AllocationKind, AllocationState, Conflict, ConflictStrategy, ExecutionPriority, Grant, Lease, TraceContext } from "./allocation_pb.js";
+import type { AllocationKind, AllocationState, Conflict, ConflictStrategy, ExecutionPriority, Grant, Lease, LowBudget, TraceContext } from "./allocation_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 
 /**
@@ -243,6 +243,20 @@ export declare type AllocationStanding = Message<"bursar.v1.AllocationStanding">
    * @generated from field: bursar.v1.Lease lease = 5;
    */
   lease?: Lease | undefined;
+
+  /**
+   * Time to its deadline in milliseconds, as the parent has it now. Absent: not said.
+   *
+   * @generated from field: optional int64 deadline_left_ms = 6;
+   */
+  deadlineLeftMs?: bigint | undefined;
+
+  /**
+   * Preemptions by PAUSE of it that are over, by their ids: one of them that still stands at the child ends.
+   *
+   * @generated from field: repeated string pauses_over = 7;
+   */
+  pausesOver: string[];
 };
 
 /**
@@ -528,7 +542,7 @@ export declare type GrantDecision = Message<"bursar.v1.GrantDecision"> & {
 export declare const GrantDecisionSchema: GenMessage<GrantDecision>;
 
 /**
- * The parent's counter of one allocation. The child takes the maximum.
+ * The parent's counter of one allocation, of which the child takes the maximum, and its deadline.
  *
  * @generated from message bursar.v1.GrantRevision
  */
@@ -553,6 +567,21 @@ export declare type GrantRevision = Message<"bursar.v1.GrantRevision"> & {
    * @generated from field: bursar.v1.ResourceAmounts granted_total = 3;
    */
   grantedTotal?: ResourceAmounts | undefined;
+
+  /**
+   * Time to its deadline in milliseconds, as the parent has it now: it may have been moved in either direction. Absent: not said.
+   *
+   * @generated from field: optional int64 deadline_left_ms = 4;
+   */
+  deadlineLeftMs?: bigint | undefined;
+
+  /**
+   * Preemptions by PAUSE of it that are over, by their ids: the work goes on with what is granted. One that the child does not know yet
+   * has no effect when it comes.
+   *
+   * @generated from field: repeated string pauses_over = 5;
+   */
+  pausesOver: string[];
 };
 
 /**
@@ -759,6 +788,27 @@ export declare type UsageAcknowledgement = Message<"bursar.v1.UsageAcknowledgeme
    * @generated from field: google.rpc.Status error = 7;
    */
   error?: Status | undefined;
+
+  /**
+   * For LOW_BUDGET: what the allocation draws on has come to a threshold. Set with that directive alone.
+   *
+   * @generated from field: bursar.v1.LowBudget low_budget = 8;
+   */
+  lowBudget?: LowBudget | undefined;
+
+  /**
+   * For STOP by a preemption: its id. Empty: closed otherwise, without a grace of its own.
+   *
+   * @generated from field: string preemption_id = 9;
+   */
+  preemptionId: string;
+
+  /**
+   * For STOP by a preemption: time to end in peace before force, in milliseconds.
+   *
+   * @generated from field: uint32 grace_ms = 10;
+   */
+  graceMs: number;
 };
 
 /**
@@ -869,7 +919,7 @@ export enum Directive {
   STOP = 3,
 
   /**
-   * The budget is nearly used up.
+   * What the allocation draws on is nearly used up; see low_budget. Told once for each threshold, and again after a new welcome; work goes on.
    *
    * @generated from enum value: DIRECTIVE_LOW_BUDGET = 4;
    */

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ResourceAmounts, ResourceLimitOverrides, ResourceLimits } from "./resources_pb.js";
+import type { ResourceAmounts, ResourceLimitOverrides, ResourceLimits, ShareTerms } from "./resources_pb.js";
 import type { AllocationView, ExecutionPriority, Policy } from "./allocation_pb.js";
 import type { Routine } from "./routine_pb.js";
 import type { RunEvent } from "./run_pb.js";
@@ -62,6 +62,13 @@ export declare type CreateSwarmRequest = Message<"bursar.v1.CreateSwarmRequest">
    * @generated from field: bursar.v1.Policy policy = 6;
    */
   policy?: Policy | undefined;
+
+  /**
+   * How the swarm takes part where its account divides by weight; absent: with weight 1, and all or nothing.
+   *
+   * @generated from field: bursar.v1.ShareTerms share = 12;
+   */
+  share?: ShareTerms | undefined;
 };
 
 /**
@@ -132,11 +139,19 @@ export declare type RunRoutineRequest = Message<"bursar.v1.RunRoutineRequest"> &
   priority: ExecutionPriority;
 
   /**
-   * How long the run may wait for room, in milliseconds; 0 means answer now. Counts under QUEUE_AND_WAIT.
+   * How long the run may wait for room, in milliseconds; 0 means answer now. Counts under every strategy but
+   * FIRST_COME_FIRST_SERVED.
    *
    * @generated from field: uint32 wait_ms = 6;
    */
   waitMs: number;
+
+  /**
+   * How the run takes part where its swarm divides by weight; absent: as the routine says.
+   *
+   * @generated from field: bursar.v1.ShareTerms share = 12;
+   */
+  share?: ShareTerms | undefined;
 };
 
 /**
@@ -146,17 +161,17 @@ export declare type RunRoutineRequest = Message<"bursar.v1.RunRoutineRequest"> &
 export declare const RunRoutineRequestSchema: GenMessage<RunRoutineRequest>;
 
 /**
- * One thing that happened.
+ * What happened.
  *
  * @generated from message bursar.v1.RunRoutineResponse
  */
 export declare type RunRoutineResponse = Message<"bursar.v1.RunRoutineResponse"> & {
   /**
-   * What happened.
+   * What happened, in order; what happened together is told together. At least one.
    *
-   * @generated from field: bursar.v1.RunEvent event = 1;
+   * @generated from field: repeated bursar.v1.RunEvent events = 2;
    */
-  event?: RunEvent | undefined;
+  events: RunEvent[];
 };
 
 /**
@@ -186,17 +201,17 @@ export declare type WatchRunRequest = Message<"bursar.v1.WatchRunRequest"> & {
 export declare const WatchRunRequestSchema: GenMessage<WatchRunRequest>;
 
 /**
- * One thing that happened.
+ * What happened.
  *
  * @generated from message bursar.v1.WatchRunResponse
  */
 export declare type WatchRunResponse = Message<"bursar.v1.WatchRunResponse"> & {
   /**
-   * What happened.
+   * What happened, in order; what happened together is told together. At least one.
    *
-   * @generated from field: bursar.v1.RunEvent event = 1;
+   * @generated from field: repeated bursar.v1.RunEvent events = 2;
    */
-  event?: RunEvent | undefined;
+  events: RunEvent[];
 };
 
 /**
@@ -360,21 +375,22 @@ export declare const GetAccountsResponseSchema: GenMessage<GetAccountsResponse>;
  */
 export declare type UpdateLimitsRequest = Message<"bursar.v1.UpdateLimitsRequest"> & {
   /**
-   * Chosen by the caller.
+   * Chosen by the caller; the same id again changes nothing and answers the same, with other content it is refused.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The swarm or run.
+   * The account, swarm or run: its id or its path.
    *
    * @generated from field: string allocation_id = 2;
    */
   allocationId: string;
 
   /**
-   * The changes.
+   * The values to have from now on; at least one. Whether a resource is limited at all cannot change, nor can priority_bonus and
+   * emergency_reserve. max_duration_ms counts from the opening of the allocation, as it did then.
    *
    * @generated from field: bursar.v1.ResourceLimitOverrides overrides = 3;
    */
@@ -399,6 +415,27 @@ export declare type UpdateLimitsResponse = Message<"bursar.v1.UpdateLimitsRespon
    * @generated from field: bursar.v1.AllocationView allocation = 1;
    */
   allocation?: AllocationView | undefined;
+
+  /**
+   * Its limits before the change, returns taken off.
+   *
+   * @generated from field: bursar.v1.ResourceLimits before = 2;
+   */
+  before?: ResourceLimits | undefined;
+
+  /**
+   * Its limits after it.
+   *
+   * @generated from field: bursar.v1.ResourceLimits after = 3;
+   */
+  after?: ResourceLimits | undefined;
+
+  /**
+   * What else whoever asked should know, for people; empty: nothing.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
 };
 
 /**
@@ -428,7 +465,7 @@ export declare type PreemptRunRequest = Message<"bursar.v1.PreemptRunRequest"> &
   runId: string;
 
   /**
-   * How much; absent: all that can be had.
+   * How much, for SHRINK; absent: all that can be had. PAUSE and STOP take all that can be had.
    *
    * @generated from field: bursar.v1.ResourceAmounts amounts = 3;
    */
@@ -454,6 +491,13 @@ export declare type PreemptRunRequest = Message<"bursar.v1.PreemptRunRequest"> &
    * @generated from field: uint32 wait_ms = 6;
    */
   waitMs: number;
+
+  /**
+   * For STOP: time to end in peace before force, in milliseconds, at most 600,000; absent: 1,000. 0 means force at once.
+   *
+   * @generated from field: optional uint32 grace_ms = 7;
+   */
+  graceMs?: number | undefined;
 };
 
 /**
@@ -481,6 +525,60 @@ export declare type PreemptRunResponse = Message<"bursar.v1.PreemptRunResponse">
  * Use `create(PreemptRunResponseSchema)` to create a new message.
  */
 export declare const PreemptRunResponseSchema: GenMessage<PreemptRunResponse>;
+
+/**
+ * Lets a paused run go on.
+ *
+ * @generated from message bursar.v1.ResumeRequest
+ */
+export declare type ResumeRequest = Message<"bursar.v1.ResumeRequest"> & {
+  /**
+   * Chosen by the caller; the same id again answers the same. At most 128 characters.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Id of the run's allocation, or its path.
+   *
+   * @generated from field: string run = 2;
+   */
+  run: string;
+};
+
+/**
+ * Describes the message bursar.v1.ResumeRequest.
+ * Use `create(ResumeRequestSchema)` to create a new message.
+ */
+export declare const ResumeRequestSchema: GenMessage<ResumeRequest>;
+
+/**
+ * The run goes on.
+ *
+ * @generated from message bursar.v1.ResumeResponse
+ */
+export declare type ResumeResponse = Message<"bursar.v1.ResumeResponse"> & {
+  /**
+   * The run as it stands now.
+   *
+   * @generated from field: bursar.v1.AllocationView run = 1;
+   */
+  run?: AllocationView | undefined;
+
+  /**
+   * What it was given back: what its pause took.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts granted = 2;
+   */
+  granted?: ResourceAmounts | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.ResumeResponse.
+ * Use `create(ResumeResponseSchema)` to create a new message.
+ */
+export declare const ResumeResponseSchema: GenMessage<ResumeResponse>;
 
 /**
  * Stops a swarm.
@@ -719,7 +817,10 @@ export declare const CoordinationService: GenService<{
     output: typeof GetAccountsResponseSchema;
   },
   /**
-   * Changes the limits of a swarm or run while it works. Not served yet: UNIMPLEMENTED.
+   * Changes limits of an account, swarm or run while it works: all that is asked, or nothing. Growing is taken from what is free at the parent,
+   * and whoever waits for it is served at once. Shrinking an account or swarm goes down to what is used, set aside, granted or in doubt; a
+   * run, which another daemon holds, gives budget back by PreemptRun alone. A deadline moves within that of the parent. What cannot be done
+   * is refused by field with what is possible now. At most one effect per request_id.
    *
    * @generated from rpc bursar.v1.CoordinationService.UpdateLimits
    */
@@ -737,6 +838,17 @@ export declare const CoordinationService: GenService<{
     methodKind: "server_streaming";
     input: typeof PreemptRunRequestSchema;
     output: typeof PreemptRunResponseSchema;
+  },
+  /**
+   * Lets a run go on that was paused by PreemptRun: gives it back what the pause took, all or nothing, from what is free above it now. A run
+   * that is not paused stays as it is.
+   *
+   * @generated from rpc bursar.v1.CoordinationService.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ResumeRequestSchema;
+    output: typeof ResumeResponseSchema;
   },
   /**
    * Stops a swarm: its runs end, their budget comes back, and the swarm is closed.

@@ -4,9 +4,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { WorkHello, WorkTelling } from "./work_pb.js";
 import type { Grant, TraceContext } from "./allocation_pb.js";
 import type { Step } from "./routine_pb.js";
-import type { RunEvent } from "./run_pb.js";
 
 /**
  * Describes the file bursar/v1/execution_service.proto.
@@ -14,24 +14,51 @@ import type { RunEvent } from "./run_pb.js";
 export declare const file_bursar_v1_execution_service: GenFile;
 
 /**
- * A step to do.
+ * From the parent. All lists may be empty; of one message orders are taken first. At most 4,096 items in one message.
  *
- * @generated from message bursar.v1.ExecuteStepRequest
+ * @generated from message bursar.v1.ExecuteStepsRequest
  */
-export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest"> & {
+export declare type ExecuteStepsRequest = Message<"bursar.v1.ExecuteStepsRequest"> & {
   /**
-   * The instance that is meant; a daemon of another name refuses.
+   * Only in the first message of the stream, and required there.
    *
-   * @generated from field: string instance = 1;
+   * @generated from field: bursar.v1.WorkHello hello = 1;
    */
-  instance: string;
+  hello?: WorkHello | undefined;
 
   /**
-   * The incarnation that is meant; empty: any.
+   * Steps to do or to join. At most 65,536 that are not over at a time.
    *
-   * @generated from field: string incarnation = 2;
+   * @generated from field: repeated bursar.v1.StepOrder orders = 2;
    */
-  incarnation: string;
+  orders: StepOrder[];
+
+  /**
+   * Numbers of orders of which nothing needs to be told any more. Their steps go on.
+   *
+   * @generated from field: repeated uint32 left = 3;
+   */
+  left: number[];
+};
+
+/**
+ * Describes the message bursar.v1.ExecuteStepsRequest.
+ * Use `create(ExecuteStepsRequestSchema)` to create a new message.
+ */
+export declare const ExecuteStepsRequestSchema: GenMessage<ExecuteStepsRequest>;
+
+/**
+ * A step to do, or to join.
+ *
+ * @generated from message bursar.v1.StepOrder
+ */
+export declare type StepOrder = Message<"bursar.v1.StepOrder"> & {
+  /**
+   * Names the order on this stream; larger than that of every order before it. A wrong order is refused alone.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
 
   /**
    * The step's budget and lease; to join, its allocation_id alone.
@@ -41,7 +68,7 @@ export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest">
   grant?: Grant | undefined;
 
   /**
-   * What to do: code or worker. Absent: join what is known here, and begin nothing.
+   * What to do: code or worker. Absent: join what is known here, and begin nothing; a step that is not known is NOT_FOUND.
    *
    * @generated from field: bursar.v1.Step step = 4;
    */
@@ -60,41 +87,33 @@ export declare type ExecuteStepRequest = Message<"bursar.v1.ExecuteStepRequest">
    * @generated from field: string run_id = 6;
    */
   runId: string;
-
-  /**
-   * The incarnation of the daemon that grants. One that the receiver's latest hello did not meet is refused, for that hello did not name
-   * this grant, so that it has gone back. Empty: any. Nothing to joining.
-   *
-   * @generated from field: string grantor_incarnation = 7;
-   */
-  grantorIncarnation: string;
 };
 
 /**
- * Describes the message bursar.v1.ExecuteStepRequest.
- * Use `create(ExecuteStepRequestSchema)` to create a new message.
+ * Describes the message bursar.v1.StepOrder.
+ * Use `create(StepOrderSchema)` to create a new message.
  */
-export declare const ExecuteStepRequestSchema: GenMessage<ExecuteStepRequest>;
+export declare const StepOrderSchema: GenMessage<StepOrder>;
 
 /**
- * One thing that happened: worker_ready or, last, step_finished.
+ * To the parent.
  *
- * @generated from message bursar.v1.ExecuteStepResponse
+ * @generated from message bursar.v1.ExecuteStepsResponse
  */
-export declare type ExecuteStepResponse = Message<"bursar.v1.ExecuteStepResponse"> & {
+export declare type ExecuteStepsResponse = Message<"bursar.v1.ExecuteStepsResponse"> & {
   /**
-   * What happened.
+   * What happened, of each order in order.
    *
-   * @generated from field: bursar.v1.RunEvent event = 1;
+   * @generated from field: repeated bursar.v1.WorkTelling tellings = 1;
    */
-  event?: RunEvent | undefined;
+  tellings: WorkTelling[];
 };
 
 /**
- * Describes the message bursar.v1.ExecuteStepResponse.
- * Use `create(ExecuteStepResponseSchema)` to create a new message.
+ * Describes the message bursar.v1.ExecuteStepsResponse.
+ * Use `create(ExecuteStepsResponseSchema)` to create a new message.
  */
-export declare const ExecuteStepResponseSchema: GenMessage<ExecuteStepResponse>;
+export declare const ExecuteStepsResponseSchema: GenMessage<ExecuteStepsResponse>;
 
 /**
  * Runs steps. Served by execution, called by process at the address from the child's hello.
@@ -103,15 +122,15 @@ export declare const ExecuteStepResponseSchema: GenMessage<ExecuteStepResponse>;
  */
 export declare const ExecutionService: GenService<{
   /**
-   * Hands over a step's budget and streams what happens. The same grant again joins the same step. Losing the stream does not end it.
-   * Without a step it only joins: a step that is not known here is NOT_FOUND.
+   * Hands over steps with their budgets, and tells what happens in them: worker_ready or, last, step_finished. A parent opens one stream
+   * at each of its children and keeps it. Losing it ends no step: the same grant again, on another stream, joins the same step.
    *
-   * @generated from rpc bursar.v1.ExecutionService.ExecuteStep
+   * @generated from rpc bursar.v1.ExecutionService.ExecuteSteps
    */
-  executeStep: {
-    methodKind: "server_streaming";
-    input: typeof ExecuteStepRequestSchema;
-    output: typeof ExecuteStepResponseSchema;
+  executeSteps: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecuteStepsRequestSchema;
+    output: typeof ExecuteStepsResponseSchema;
   },
 }>;
 

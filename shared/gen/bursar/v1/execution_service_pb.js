@@ -5,27 +5,34 @@
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bursar_v1_allocation } from "./allocation_pb.js";
 import { file_bursar_v1_routine } from "./routine_pb.js";
-import { file_bursar_v1_run } from "./run_pb.js";
+import { file_bursar_v1_work } from "./work_pb.js";
 
 /**
  * Describes the file bursar/v1/execution_service.proto.
  */
 export const file_bursar_v1_execution_service = /*@__PURE__*/
-  fileDesc("CiFidXJzYXIvdjEvZXhlY3V0aW9uX3NlcnZpY2UucHJvdG8SCWJ1cnNhci52MSLQAQoSRXhlY3V0ZVN0ZXBSZXF1ZXN0EhAKCGluc3RhbmNlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEh8KBWdyYW50GAMgASgLMhAuYnVyc2FyLnYxLkdyYW50Eh0KBHN0ZXAYBCABKAsyDy5idXJzYXIudjEuU3RlcBImCgV0cmFjZRgFIAEoCzIXLmJ1cnNhci52MS5UcmFjZUNvbnRleHQSDgoGcnVuX2lkGAYgASgJEhsKE2dyYW50b3JfaW5jYXJuYXRpb24YByABKAkiOQoTRXhlY3V0ZVN0ZXBSZXNwb25zZRIiCgVldmVudBgBIAEoCzITLmJ1cnNhci52MS5SdW5FdmVudDJiChBFeGVjdXRpb25TZXJ2aWNlEk4KC0V4ZWN1dGVTdGVwEh0uYnVyc2FyLnYxLkV4ZWN1dGVTdGVwUmVxdWVzdBoeLmJ1cnNhci52MS5FeGVjdXRlU3RlcFJlc3BvbnNlMAFiBnByb3RvMw", [file_bursar_v1_allocation, file_bursar_v1_routine, file_bursar_v1_run]);
+  fileDesc("CiFidXJzYXIvdjEvZXhlY3V0aW9uX3NlcnZpY2UucHJvdG8SCWJ1cnNhci52MSJuChNFeGVjdXRlU3RlcHNSZXF1ZXN0EiMKBWhlbGxvGAEgASgLMhQuYnVyc2FyLnYxLldvcmtIZWxsbxIkCgZvcmRlcnMYAiADKAsyFC5idXJzYXIudjEuU3RlcE9yZGVyEgwKBGxlZnQYAyADKA0imQEKCVN0ZXBPcmRlchIOCgZudW1iZXIYASABKA0SHwoFZ3JhbnQYAyABKAsyEC5idXJzYXIudjEuR3JhbnQSHQoEc3RlcBgEIAEoCzIPLmJ1cnNhci52MS5TdGVwEiYKBXRyYWNlGAUgASgLMhcuYnVyc2FyLnYxLlRyYWNlQ29udGV4dBIOCgZydW5faWQYBiABKAlKBAgCEAMiQAoURXhlY3V0ZVN0ZXBzUmVzcG9uc2USKAoIdGVsbGluZ3MYASADKAsyFi5idXJzYXIudjEuV29ya1RlbGxpbmcyZwoQRXhlY3V0aW9uU2VydmljZRJTCgxFeGVjdXRlU3RlcHMSHi5idXJzYXIudjEuRXhlY3V0ZVN0ZXBzUmVxdWVzdBofLmJ1cnNhci52MS5FeGVjdXRlU3RlcHNSZXNwb25zZSgBMAFiBnByb3RvMw", [file_bursar_v1_allocation, file_bursar_v1_routine, file_bursar_v1_work]);
 
 /**
- * Describes the message bursar.v1.ExecuteStepRequest.
- * Use `create(ExecuteStepRequestSchema)` to create a new message.
+ * Describes the message bursar.v1.ExecuteStepsRequest.
+ * Use `create(ExecuteStepsRequestSchema)` to create a new message.
  */
-export const ExecuteStepRequestSchema = /*@__PURE__*/
+export const ExecuteStepsRequestSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_execution_service, 0);
 
 /**
- * Describes the message bursar.v1.ExecuteStepResponse.
- * Use `create(ExecuteStepResponseSchema)` to create a new message.
+ * Describes the message bursar.v1.StepOrder.
+ * Use `create(StepOrderSchema)` to create a new message.
  */
-export const ExecuteStepResponseSchema = /*@__PURE__*/
+export const StepOrderSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_execution_service, 1);
+
+/**
+ * Describes the message bursar.v1.ExecuteStepsResponse.
+ * Use `create(ExecuteStepsResponseSchema)` to create a new message.
+ */
+export const ExecuteStepsResponseSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_execution_service, 2);
 
 /**
  * Runs steps. Served by execution, called by process at the address from the child's hello.

@@ -8,6 +8,7 @@ import type { ResourceAmounts } from "./resources_pb.js";
 import type { TraceContext } from "./allocation_pb.js";
 import type { WorkOutcome } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
+import type { PreemptionMode } from "./preemption_service_pb.js";
 
 /**
  * Describes the file bursar/v1/meter_service.proto.
@@ -657,6 +658,14 @@ export declare type MeterNotice = Message<"bursar.v1.MeterNotice"> & {
      */
     value: ClosingNotice;
     case: "closing";
+  } | {
+    /**
+     * The allocation takes calls again after a pause.
+     *
+     * @generated from field: bursar.v1.ResumedNotice resumed = 5;
+     */
+    value: ResumedNotice;
+    case: "resumed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -685,6 +694,13 @@ export declare type PreemptedNotice = Message<"bursar.v1.PreemptedNotice"> & {
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * How. PAUSE: no new calls until a notice that it goes on; reserves are refused with PAUSED meanwhile.
+   *
+   * @generated from field: bursar.v1.PreemptionMode mode = 3;
+   */
+  mode: PreemptionMode;
 };
 
 /**
@@ -694,17 +710,59 @@ export declare type PreemptedNotice = Message<"bursar.v1.PreemptedNotice"> & {
 export declare const PreemptedNoticeSchema: GenMessage<PreemptedNotice>;
 
 /**
- * The budget is nearly used up.
+ * The allocation takes calls again after a pause.
+ *
+ * @generated from message bursar.v1.ResumedNotice
+ */
+export declare type ResumedNotice = Message<"bursar.v1.ResumedNotice"> & {
+};
+
+/**
+ * Describes the message bursar.v1.ResumedNotice.
+ * Use `create(ResumedNoticeSchema)` to create a new message.
+ */
+export declare const ResumedNoticeSchema: GenMessage<ResumedNotice>;
+
+/**
+ * The budget is nearly used up. Told once for each threshold (of one above the daemon, again when its link was lost); calls go on.
  *
  * @generated from message bursar.v1.LowBudgetNotice
  */
 export declare type LowBudgetNotice = Message<"bursar.v1.LowBudgetNotice"> & {
   /**
-   * Credits left to reserve.
+   * Credits left to reserve, here or where the allocation draws them from. 0 when it is about another resource.
    *
    * @generated from field: int64 available_credits = 1;
    */
   availableCredits: bigint;
+
+  /**
+   * The resource by its field name in ResourceAmounts: "credits" or "tool_calls".
+   *
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+
+  /**
+   * The threshold that was reached, in percent of the limit.
+   *
+   * @generated from field: uint32 percent = 3;
+   */
+  percent: number;
+
+  /**
+   * Path of the allocation whose limit it is: this one, or the one above it from which it draws.
+   *
+   * @generated from field: string path = 4;
+   */
+  path: string;
+
+  /**
+   * What is left of the resource there, in its unit.
+   *
+   * @generated from field: int64 available = 5;
+   */
+  available: bigint;
 };
 
 /**
@@ -725,6 +783,13 @@ export declare type ClosingNotice = Message<"bursar.v1.ClosingNotice"> & {
    * @generated from field: string reason = 1;
    */
   reason: string;
+
+  /**
+   * When it is stopped by a preemption: time left to settle and complete, in milliseconds, before its calls lapse.
+   *
+   * @generated from field: uint32 grace_ms = 2;
+   */
+  graceMs: number;
 };
 
 /**

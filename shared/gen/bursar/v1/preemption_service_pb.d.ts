@@ -41,7 +41,7 @@ export declare type PreemptItem = Message<"bursar.v1.PreemptItem"> & {
   epoch: bigint;
 
   /**
-   * How much; absent: all that can be had.
+   * How much; absent: all that can be had. For SHRINK: PAUSE and STOP take all that can be had.
    *
    * @generated from field: bursar.v1.ResourceAmounts amounts = 4;
    */
@@ -55,7 +55,7 @@ export declare type PreemptItem = Message<"bursar.v1.PreemptItem"> & {
   mode: PreemptionMode;
 
   /**
-   * Time to end in peace before force, in milliseconds. For STOP.
+   * Time to end in peace before force, in milliseconds, at most 600,000. For STOP; 0 means force at once.
    *
    * @generated from field: uint32 grace_ms = 6;
    */
@@ -186,7 +186,7 @@ export declare type PreemptResponse = Message<"bursar.v1.PreemptResponse"> & {
   victims: string[];
 
   /**
-   * True when nothing is wanted any more.
+   * True when nothing is wanted any more; for PAUSE: nothing is in flight any more; for STOP: it is closed.
    *
    * @generated from field: bool met = 8;
    */
@@ -234,14 +234,15 @@ export enum PreemptionMode {
   SHRINK = 1,
 
   /**
-   * Stop at the next safe point and keep state. Refused by name until it is served.
+   * Stop at the next safe point and keep state: nothing new is begun or reserved, what is in flight is settled, all free credits and tool
+   * calls go back. Branch slots and memory stay held. It goes on where it was when it is resumed.
    *
    * @generated from enum value: PREEMPTION_MODE_PAUSE = 2;
    */
   PAUSE = 2,
 
   /**
-   * Stop after a grace, by force if need be. Refused by name until it is served.
+   * Stop after a grace, by force if need be: the allocation closes, and all that was not used goes back.
    *
    * @generated from enum value: PREEMPTION_MODE_STOP = 3;
    */

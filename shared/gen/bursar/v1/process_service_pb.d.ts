@@ -4,9 +4,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { WorkHello, WorkTelling } from "./work_pb.js";
 import type { AllocationView, Grant, TraceContext } from "./allocation_pb.js";
 import type { Routine } from "./routine_pb.js";
-import type { RunEvent } from "./run_pb.js";
 import type { ResourceAmounts } from "./resources_pb.js";
 
 /**
@@ -15,24 +15,51 @@ import type { ResourceAmounts } from "./resources_pb.js";
 export declare const file_bursar_v1_process_service: GenFile;
 
 /**
- * A run to do.
+ * From the parent. All lists may be empty; of one message orders are taken first. At most 4,096 items in one message.
  *
- * @generated from message bursar.v1.ExecuteRoutineRequest
+ * @generated from message bursar.v1.ExecuteRoutinesRequest
  */
-export declare type ExecuteRoutineRequest = Message<"bursar.v1.ExecuteRoutineRequest"> & {
+export declare type ExecuteRoutinesRequest = Message<"bursar.v1.ExecuteRoutinesRequest"> & {
   /**
-   * The instance that is meant; a daemon of another name refuses.
+   * Only in the first message of the stream, and required there.
    *
-   * @generated from field: string instance = 1;
+   * @generated from field: bursar.v1.WorkHello hello = 1;
    */
-  instance: string;
+  hello?: WorkHello | undefined;
 
   /**
-   * The incarnation that is meant; empty: any.
+   * Runs to do or to join. At most 65,536 that are not over at a time.
    *
-   * @generated from field: string incarnation = 2;
+   * @generated from field: repeated bursar.v1.RoutineOrder orders = 2;
    */
-  incarnation: string;
+  orders: RoutineOrder[];
+
+  /**
+   * Numbers of orders of which nothing needs to be told any more. Their runs go on.
+   *
+   * @generated from field: repeated uint32 left = 3;
+   */
+  left: number[];
+};
+
+/**
+ * Describes the message bursar.v1.ExecuteRoutinesRequest.
+ * Use `create(ExecuteRoutinesRequestSchema)` to create a new message.
+ */
+export declare const ExecuteRoutinesRequestSchema: GenMessage<ExecuteRoutinesRequest>;
+
+/**
+ * A run to do, or to join.
+ *
+ * @generated from message bursar.v1.RoutineOrder
+ */
+export declare type RoutineOrder = Message<"bursar.v1.RoutineOrder"> & {
+  /**
+   * Names the order on this stream; larger than that of every order before it. A wrong order is refused alone.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
 
   /**
    * The run's budget and lease; to join, its allocation_id alone.
@@ -42,7 +69,7 @@ export declare type ExecuteRoutineRequest = Message<"bursar.v1.ExecuteRoutineReq
   grant?: Grant | undefined;
 
   /**
-   * What to do. Absent: join what is known here, and begin nothing.
+   * What to do. Absent: join what is known here, and begin nothing; a run that is not known is NOT_FOUND.
    *
    * @generated from field: bursar.v1.Routine routine = 4;
    */
@@ -54,41 +81,33 @@ export declare type ExecuteRoutineRequest = Message<"bursar.v1.ExecuteRoutineReq
    * @generated from field: bursar.v1.TraceContext trace = 5;
    */
   trace?: TraceContext | undefined;
-
-  /**
-   * The incarnation of the daemon that grants. One that the receiver's latest hello did not meet is refused, for that hello did not name
-   * this grant, so that it has gone back. Empty: any. Nothing to joining.
-   *
-   * @generated from field: string grantor_incarnation = 6;
-   */
-  grantorIncarnation: string;
 };
 
 /**
- * Describes the message bursar.v1.ExecuteRoutineRequest.
- * Use `create(ExecuteRoutineRequestSchema)` to create a new message.
+ * Describes the message bursar.v1.RoutineOrder.
+ * Use `create(RoutineOrderSchema)` to create a new message.
  */
-export declare const ExecuteRoutineRequestSchema: GenMessage<ExecuteRoutineRequest>;
+export declare const RoutineOrderSchema: GenMessage<RoutineOrder>;
 
 /**
- * One thing that happened.
+ * To the parent.
  *
- * @generated from message bursar.v1.ExecuteRoutineResponse
+ * @generated from message bursar.v1.ExecuteRoutinesResponse
  */
-export declare type ExecuteRoutineResponse = Message<"bursar.v1.ExecuteRoutineResponse"> & {
+export declare type ExecuteRoutinesResponse = Message<"bursar.v1.ExecuteRoutinesResponse"> & {
   /**
-   * What happened.
+   * What happened, of each order in order.
    *
-   * @generated from field: bursar.v1.RunEvent event = 1;
+   * @generated from field: repeated bursar.v1.WorkTelling tellings = 1;
    */
-  event?: RunEvent | undefined;
+  tellings: WorkTelling[];
 };
 
 /**
- * Describes the message bursar.v1.ExecuteRoutineResponse.
- * Use `create(ExecuteRoutineResponseSchema)` to create a new message.
+ * Describes the message bursar.v1.ExecuteRoutinesResponse.
+ * Use `create(ExecuteRoutinesResponseSchema)` to create a new message.
  */
-export declare const ExecuteRoutineResponseSchema: GenMessage<ExecuteRoutineResponse>;
+export declare const ExecuteRoutinesResponseSchema: GenMessage<ExecuteRoutinesResponse>;
 
 /**
  * Writes off what is in doubt in a step.
@@ -158,15 +177,15 @@ export declare const WriteOffStepResponseSchema: GenMessage<WriteOffStepResponse
  */
 export declare const ProcessService: GenService<{
   /**
-   * Hands over a run's budget and streams what happens. The same grant again joins the same run. Losing the stream does not end it.
-   * Without a routine it only joins: a run that is not known here is NOT_FOUND.
+   * Hands over runs with their budgets, and tells what happens in them. A parent opens one stream at each of its children and keeps it.
+   * Losing it ends no run: the same grant again, on another stream, joins the same run.
    *
-   * @generated from rpc bursar.v1.ProcessService.ExecuteRoutine
+   * @generated from rpc bursar.v1.ProcessService.ExecuteRoutines
    */
-  executeRoutine: {
-    methodKind: "server_streaming";
-    input: typeof ExecuteRoutineRequestSchema;
-    output: typeof ExecuteRoutineResponseSchema;
+  executeRoutines: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecuteRoutinesRequestSchema;
+    output: typeof ExecuteRoutinesResponseSchema;
   },
   /**
    * Books what is in doubt in a step as spent, by decision of a person.

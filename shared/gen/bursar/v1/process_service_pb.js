@@ -6,41 +6,48 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_bursar_v1_allocation } from "./allocation_pb.js";
 import { file_bursar_v1_resources } from "./resources_pb.js";
 import { file_bursar_v1_routine } from "./routine_pb.js";
-import { file_bursar_v1_run } from "./run_pb.js";
+import { file_bursar_v1_work } from "./work_pb.js";
 
 /**
  * Describes the file bursar/v1/process_service.proto.
  */
 export const file_bursar_v1_process_service = /*@__PURE__*/
-  fileDesc("Ch9idXJzYXIvdjEvcHJvY2Vzc19zZXJ2aWNlLnByb3RvEglidXJzYXIudjEiyQEKFUV4ZWN1dGVSb3V0aW5lUmVxdWVzdBIQCghpbnN0YW5jZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIfCgVncmFudBgDIAEoCzIQLmJ1cnNhci52MS5HcmFudBIjCgdyb3V0aW5lGAQgASgLMhIuYnVyc2FyLnYxLlJvdXRpbmUSJgoFdHJhY2UYBSABKAsyFy5idXJzYXIudjEuVHJhY2VDb250ZXh0EhsKE2dyYW50b3JfaW5jYXJuYXRpb24YBiABKAkiPAoWRXhlY3V0ZVJvdXRpbmVSZXNwb25zZRIiCgVldmVudBgBIAEoCzITLmJ1cnNhci52MS5SdW5FdmVudCJQChNXcml0ZU9mZlN0ZXBSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFQoNYWxsb2NhdGlvbl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkidgoUV3JpdGVPZmZTdGVwUmVzcG9uc2USLQoKYWxsb2NhdGlvbhgBIAEoCzIZLmJ1cnNhci52MS5BbGxvY2F0aW9uVmlldxIvCgt3cml0dGVuX29mZhgCIAEoCzIaLmJ1cnNhci52MS5SZXNvdXJjZUFtb3VudHMyugEKDlByb2Nlc3NTZXJ2aWNlElcKDkV4ZWN1dGVSb3V0aW5lEiAuYnVyc2FyLnYxLkV4ZWN1dGVSb3V0aW5lUmVxdWVzdBohLmJ1cnNhci52MS5FeGVjdXRlUm91dGluZVJlc3BvbnNlMAESTwoMV3JpdGVPZmZTdGVwEh4uYnVyc2FyLnYxLldyaXRlT2ZmU3RlcFJlcXVlc3QaHy5idXJzYXIudjEuV3JpdGVPZmZTdGVwUmVzcG9uc2ViBnByb3RvMw", [file_bursar_v1_allocation, file_bursar_v1_resources, file_bursar_v1_routine, file_bursar_v1_run]);
+  fileDesc("Ch9idXJzYXIvdjEvcHJvY2Vzc19zZXJ2aWNlLnByb3RvEglidXJzYXIudjEidAoWRXhlY3V0ZVJvdXRpbmVzUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzIULmJ1cnNhci52MS5Xb3JrSGVsbG8SJwoGb3JkZXJzGAIgAygLMhcuYnVyc2FyLnYxLlJvdXRpbmVPcmRlchIMCgRsZWZ0GAMgAygNIpIBCgxSb3V0aW5lT3JkZXISDgoGbnVtYmVyGAEgASgNEh8KBWdyYW50GAMgASgLMhAuYnVyc2FyLnYxLkdyYW50EiMKB3JvdXRpbmUYBCABKAsyEi5idXJzYXIudjEuUm91dGluZRImCgV0cmFjZRgFIAEoCzIXLmJ1cnNhci52MS5UcmFjZUNvbnRleHRKBAgCEAMiQwoXRXhlY3V0ZVJvdXRpbmVzUmVzcG9uc2USKAoIdGVsbGluZ3MYASADKAsyFi5idXJzYXIudjEuV29ya1RlbGxpbmciUAoTV3JpdGVPZmZTdGVwUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhUKDWFsbG9jYXRpb25faWQYAiABKAkSDgoGcmVhc29uGAMgASgJInYKFFdyaXRlT2ZmU3RlcFJlc3BvbnNlEi0KCmFsbG9jYXRpb24YASABKAsyGS5idXJzYXIudjEuQWxsb2NhdGlvblZpZXcSLwoLd3JpdHRlbl9vZmYYAiABKAsyGi5idXJzYXIudjEuUmVzb3VyY2VBbW91bnRzMr8BCg5Qcm9jZXNzU2VydmljZRJcCg9FeGVjdXRlUm91dGluZXMSIS5idXJzYXIudjEuRXhlY3V0ZVJvdXRpbmVzUmVxdWVzdBoiLmJ1cnNhci52MS5FeGVjdXRlUm91dGluZXNSZXNwb25zZSgBMAESTwoMV3JpdGVPZmZTdGVwEh4uYnVyc2FyLnYxLldyaXRlT2ZmU3RlcFJlcXVlc3QaHy5idXJzYXIudjEuV3JpdGVPZmZTdGVwUmVzcG9uc2ViBnByb3RvMw", [file_bursar_v1_allocation, file_bursar_v1_resources, file_bursar_v1_routine, file_bursar_v1_work]);
 
 /**
- * Describes the message bursar.v1.ExecuteRoutineRequest.
- * Use `create(ExecuteRoutineRequestSchema)` to create a new message.
+ * Describes the message bursar.v1.ExecuteRoutinesRequest.
+ * Use `create(ExecuteRoutinesRequestSchema)` to create a new message.
  */
-export const ExecuteRoutineRequestSchema = /*@__PURE__*/
+export const ExecuteRoutinesRequestSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_process_service, 0);
 
 /**
- * Describes the message bursar.v1.ExecuteRoutineResponse.
- * Use `create(ExecuteRoutineResponseSchema)` to create a new message.
+ * Describes the message bursar.v1.RoutineOrder.
+ * Use `create(RoutineOrderSchema)` to create a new message.
  */
-export const ExecuteRoutineResponseSchema = /*@__PURE__*/
+export const RoutineOrderSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_process_service, 1);
+
+/**
+ * Describes the message bursar.v1.ExecuteRoutinesResponse.
+ * Use `create(ExecuteRoutinesResponseSchema)` to create a new message.
+ */
+export const ExecuteRoutinesResponseSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_process_service, 2);
 
 /**
  * Describes the message bursar.v1.WriteOffStepRequest.
  * Use `create(WriteOffStepRequestSchema)` to create a new message.
  */
 export const WriteOffStepRequestSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_process_service, 2);
+  messageDesc(file_bursar_v1_process_service, 3);
 
 /**
  * Describes the message bursar.v1.WriteOffStepResponse.
  * Use `create(WriteOffStepResponseSchema)` to create a new message.
  */
 export const WriteOffStepResponseSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_process_service, 3);
+  messageDesc(file_bursar_v1_process_service, 4);
 
 /**
  * Runs routines. Served by process, called by coordination at the address from the child's hello.

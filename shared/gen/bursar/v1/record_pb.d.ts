@@ -8,8 +8,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AllocationKind, ConflictStrategy, ExecutionPriority } from "./allocation_pb.js";
-import type { CallKind } from "./meter_service_pb.js";
 import type { PreemptionMode } from "./preemption_service_pb.js";
+import type { CallKind } from "./meter_service_pb.js";
 
 /**
  * Describes the file bursar/v1/record.proto.
@@ -261,6 +261,38 @@ export declare type JournalEvent = Message<"bursar.v1.JournalEvent"> & {
      */
     value: JournalEvent_FinalAcknowledged;
     case: "finalAcknowledged";
+  } | {
+    /**
+     * A person changed limits.
+     *
+     * @generated from field: bursar.v1.JournalEvent.LimitsUpdated limits_updated = 26;
+     */
+    value: JournalEvent_LimitsUpdated;
+    case: "limitsUpdated";
+  } | {
+    /**
+     * A deadline is another one.
+     *
+     * @generated from field: bursar.v1.JournalEvent.DeadlineMoved deadline_moved = 27;
+     */
+    value: JournalEvent_DeadlineMoved;
+    case: "deadlineMoved";
+  } | {
+    /**
+     * Others give way to a request that waits.
+     *
+     * @generated from field: bursar.v1.JournalEvent.ClaimPlanned claim_planned = 28;
+     */
+    value: JournalEvent_ClaimPlanned;
+    case: "claimPlanned";
+  } | {
+    /**
+     * Room is set aside for it.
+     *
+     * @generated from field: bursar.v1.JournalEvent.RoomReserved room_reserved = 29;
+     */
+    value: JournalEvent_RoomReserved;
+    case: "roomReserved";
   } | { case: undefined; value?: undefined };
 };
 
@@ -310,6 +342,33 @@ export declare type JournalEvent_Amounts = Message<"bursar.v1.JournalEvent.Amoun
  * Use `create(JournalEvent_AmountsSchema)` to create a new message.
  */
 export declare const JournalEvent_AmountsSchema: GenMessage<JournalEvent_Amounts>;
+
+/**
+ * What an allocation wishes of a parent that divides its budget by weight: credits and tool calls.
+ *
+ * @generated from message bursar.v1.JournalEvent.Wish
+ */
+export declare type JournalEvent_Wish = Message<"bursar.v1.JournalEvent.Wish"> & {
+  /**
+   * The least that is of use; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts min = 1;
+   */
+  min?: JournalEvent_Amounts | undefined;
+
+  /**
+   * All that is wished for; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts max = 2;
+   */
+  max?: JournalEvent_Amounts | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.Wish.
+ * Use `create(JournalEvent_WishSchema)` to create a new message.
+ */
+export declare const JournalEvent_WishSchema: GenMessage<JournalEvent_Wish>;
 
 /**
  * Limits as they were granted. Absent: not limited.
@@ -406,6 +465,27 @@ export declare type JournalEvent_RecordedPolicy = Message<"bursar.v1.JournalEven
    * @generated from field: optional int64 queue_wait_ms_max = 4;
    */
   queueWaitMsMax?: bigint | undefined;
+
+  /**
+   * Waiting time that raises by one level, in milliseconds.
+   *
+   * @generated from field: optional int64 aging_step_ms = 5;
+   */
+  agingStepMs?: bigint | undefined;
+
+  /**
+   * Percentages of a limit that are used when its holder is told; empty: not said here.
+   *
+   * @generated from field: repeated int64 low_budget_percents = 6;
+   */
+  lowBudgetPercents: bigint[];
+
+  /**
+   * How preemption is damped; absent: not said here.
+   *
+   * @generated from field: bursar.v1.JournalEvent.RecordedPreemption preemption = 7;
+   */
+  preemption?: JournalEvent_RecordedPreemption | undefined;
 };
 
 /**
@@ -413,6 +493,61 @@ export declare type JournalEvent_RecordedPolicy = Message<"bursar.v1.JournalEven
  * Use `create(JournalEvent_RecordedPolicySchema)` to create a new message.
  */
 export declare const JournalEvent_RecordedPolicySchema: GenMessage<JournalEvent_RecordedPolicy>;
+
+/**
+ * How preemption is damped. What is absent is as usual.
+ *
+ * @generated from message bursar.v1.JournalEvent.RecordedPreemption
+ */
+export declare type JournalEvent_RecordedPreemption = Message<"bursar.v1.JournalEvent.RecordedPreemption"> & {
+  /**
+   * The worst that may be done to running work; unspecified: not said.
+   *
+   * @generated from field: bursar.v1.PreemptionMode worst = 1;
+   */
+  worst: PreemptionMode;
+
+  /**
+   * How long work is left alone after it was granted, in milliseconds.
+   *
+   * @generated from field: optional int64 protect_ms = 2;
+   */
+  protectMs?: bigint | undefined;
+
+  /**
+   * How long work is left alone after it was preempted, in milliseconds.
+   *
+   * @generated from field: optional int64 cool_down_ms = 3;
+   */
+  coolDownMs?: bigint | undefined;
+
+  /**
+   * Running work preempted at a time.
+   *
+   * @generated from field: optional int64 victims_per_round_max = 4;
+   */
+  victimsPerRoundMax?: bigint | undefined;
+
+  /**
+   * Percentage of what is taken from running work that must be missing.
+   *
+   * @generated from field: optional int64 worth_percent_min = 5;
+   */
+  worthPercentMin?: bigint | undefined;
+
+  /**
+   * Time in which stopped work may end in peace, in milliseconds.
+   *
+   * @generated from field: optional int64 grace_ms = 6;
+   */
+  graceMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.RecordedPreemption.
+ * Use `create(JournalEvent_RecordedPreemptionSchema)` to create a new message.
+ */
+export declare const JournalEvent_RecordedPreemptionSchema: GenMessage<JournalEvent_RecordedPreemption>;
 
 /**
  * The request whose one effect this event is.
@@ -593,6 +728,27 @@ export declare type JournalEvent_AllocationOpened = Message<"bursar.v1.JournalEv
    * @generated from field: bool pooled_tool_calls = 20;
    */
   pooledToolCalls: boolean;
+
+  /**
+   * What it wishes of a parent that divides by weight; absent where its parent did not.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Wish wish = 23;
+   */
+  wish?: JournalEvent_Wish | undefined;
+
+  /**
+   * Where work may be preempted: engine time at which its request first arrived, if that was earlier.
+   *
+   * @generated from field: optional int64 arrived_at_ms = 24;
+   */
+  arrivedAtMs?: bigint | undefined;
+
+  /**
+   * Engine time at which what it is the next attempt of was preempted.
+   *
+   * @generated from field: optional int64 preempted_at_ms = 25;
+   */
+  preemptedAtMs?: bigint | undefined;
 };
 
 /**
@@ -627,6 +783,13 @@ export declare type JournalEvent_LimitRaised = Message<"bursar.v1.JournalEvent.L
    * @generated from field: bursar.v1.JournalEvent.EffectMark effect = 3;
    */
   effect?: JournalEvent_EffectMark | undefined;
+
+  /**
+   * What it wishes from now on of a parent that divides by weight; absent: as before.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Wish wish = 4;
+   */
+  wish?: JournalEvent_Wish | undefined;
 };
 
 /**
@@ -634,6 +797,74 @@ export declare type JournalEvent_LimitRaised = Message<"bursar.v1.JournalEvent.L
  * Use `create(JournalEvent_LimitRaisedSchema)` to create a new message.
  */
 export declare const JournalEvent_LimitRaisedSchema: GenMessage<JournalEvent_LimitRaised>;
+
+/**
+ * A person changed limits; the changes themselves are the events behind it.
+ *
+ * @generated from message bursar.v1.JournalEvent.LimitsUpdated
+ */
+export declare type JournalEvent_LimitsUpdated = Message<"bursar.v1.JournalEvent.LimitsUpdated"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * What its limits were; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Limits before = 2;
+   */
+  before?: JournalEvent_Limits | undefined;
+
+  /**
+   * What they are; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Limits after = 3;
+   */
+  after?: JournalEvent_Limits | undefined;
+
+  /**
+   * The request that it answers; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.EffectMark effect = 4;
+   */
+  effect?: JournalEvent_EffectMark | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.LimitsUpdated.
+ * Use `create(JournalEvent_LimitsUpdatedSchema)` to create a new message.
+ */
+export declare const JournalEvent_LimitsUpdatedSchema: GenMessage<JournalEvent_LimitsUpdated>;
+
+/**
+ * A deadline is another one: of the allocation, and of all below it that had the same one or would have a later one.
+ *
+ * @generated from message bursar.v1.JournalEvent.DeadlineMoved
+ */
+export declare type JournalEvent_DeadlineMoved = Message<"bursar.v1.JournalEvent.DeadlineMoved"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Engine time of the deadline.
+   *
+   * @generated from field: int64 deadline_at_ms = 2;
+   */
+  deadlineAtMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.DeadlineMoved.
+ * Use `create(JournalEvent_DeadlineMovedSchema)` to create a new message.
+ */
+export declare const JournalEvent_DeadlineMovedSchema: GenMessage<JournalEvent_DeadlineMoved>;
 
 /**
  * A limit shrank by what was free; it went to the parent.
@@ -1285,6 +1516,20 @@ export declare type JournalEvent_OpenWish = Message<"bursar.v1.JournalEvent.Open
    * @generated from field: bool pooled_tool_calls = 19;
    */
   pooledToolCalls: boolean;
+
+  /**
+   * Engine time of its first arrival; absent: it came when it began to wait.
+   *
+   * @generated from field: optional int64 arrived_at_ms = 20;
+   */
+  arrivedAtMs?: bigint | undefined;
+
+  /**
+   * The allocation whose preempted work is tried again.
+   *
+   * @generated from field: optional string attempt_of = 21;
+   */
+  attemptOf?: string | undefined;
 };
 
 /**
@@ -1354,6 +1599,13 @@ export declare type JournalEvent_RaiseWish = Message<"bursar.v1.JournalEvent.Rai
    * @generated from field: bursar.v1.ConflictStrategy strategy = 8;
    */
   strategy: ConflictStrategy;
+
+  /**
+   * Engine time of its first arrival; absent: it came when it began to wait.
+   *
+   * @generated from field: optional int64 arrived_at_ms = 9;
+   */
+  arrivedAtMs?: bigint | undefined;
 };
 
 /**
@@ -1493,6 +1745,13 @@ export declare type JournalEvent_ReclaimRequested = Message<"bursar.v1.JournalEv
    * @generated from field: bursar.v1.JournalEvent.Amounts wanted = 5;
    */
   wanted?: JournalEvent_Amounts | undefined;
+
+  /**
+   * Time to end in peace before force, in milliseconds. For STOP.
+   *
+   * @generated from field: optional int64 grace_ms = 6;
+   */
+  graceMs?: bigint | undefined;
 };
 
 /**
@@ -1534,6 +1793,129 @@ export declare type JournalEvent_ReclaimEnded = Message<"bursar.v1.JournalEvent.
  * Use `create(JournalEvent_ReclaimEndedSchema)` to create a new message.
  */
 export declare const JournalEvent_ReclaimEndedSchema: GenMessage<JournalEvent_ReclaimEnded>;
+
+/**
+ * Others give way to a request that waits, since the latest plan; without givers nobody can, and nothing is set aside for it any more.
+ *
+ * @generated from message bursar.v1.JournalEvent.ClaimPlanned
+ */
+export declare type JournalEvent_ClaimPlanned = Message<"bursar.v1.JournalEvent.ClaimPlanned"> & {
+  /**
+   * The node at which it waits.
+   *
+   * @generated from field: string parent_id = 1;
+   */
+  parentId: string;
+
+  /**
+   * Under which the request waits.
+   *
+   * @generated from field: string effect_key = 2;
+   */
+  effectKey: string;
+
+  /**
+   * Plans carried out for it so far.
+   *
+   * @generated from field: int64 round = 3;
+   */
+  round: bigint;
+
+  /**
+   * Who gives way.
+   *
+   * @generated from field: repeated bursar.v1.JournalEvent.Giver givers = 4;
+   */
+  givers: JournalEvent_Giver[];
+
+  /**
+   * Engine time at which it is looked at again.
+   *
+   * @generated from field: int64 look_at_ms = 5;
+   */
+  lookAtMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.ClaimPlanned.
+ * Use `create(JournalEvent_ClaimPlannedSchema)` to create a new message.
+ */
+export declare const JournalEvent_ClaimPlannedSchema: GenMessage<JournalEvent_ClaimPlanned>;
+
+/**
+ * Who gives way to a claim.
+ *
+ * @generated from message bursar.v1.JournalEvent.Giver
+ */
+export declare type JournalEvent_Giver = Message<"bursar.v1.JournalEvent.Giver"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Name of the preemption there.
+   *
+   * @generated from field: string preemption_id = 2;
+   */
+  preemptionId: string;
+
+  /**
+   * How.
+   *
+   * @generated from field: bursar.v1.PreemptionMode mode = 3;
+   */
+  mode: PreemptionMode;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.Giver.
+ * Use `create(JournalEvent_GiverSchema)` to create a new message.
+ */
+export declare const JournalEvent_GiverSchema: GenMessage<JournalEvent_Giver>;
+
+/**
+ * Room that is free at a node is set aside for a claim.
+ *
+ * @generated from message bursar.v1.JournalEvent.RoomReserved
+ */
+export declare type JournalEvent_RoomReserved = Message<"bursar.v1.JournalEvent.RoomReserved"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string parent_id = 1;
+   */
+  parentId: string;
+
+  /**
+   * The claim.
+   *
+   * @generated from field: string effect_key = 2;
+   */
+  effectKey: string;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts by = 3;
+   */
+  by?: JournalEvent_Amounts | undefined;
+
+  /**
+   * The claim that had it before; absent: it had come free.
+   *
+   * @generated from field: optional string from_effect_key = 4;
+   */
+  fromEffectKey?: string | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.RoomReserved.
+ * Use `create(JournalEvent_RoomReservedSchema)` to create a new message.
+ */
+export declare const JournalEvent_RoomReservedSchema: GenMessage<JournalEvent_RoomReserved>;
 
 /**
  * A service's own record about an allocation.
@@ -1798,6 +2180,13 @@ export enum JournalEvent_ReclaimEnd {
    * @generated from enum value: RECLAIM_END_CLOSED = 3;
    */
   CLOSED = 3,
+
+  /**
+   * The work goes on after a pause.
+   *
+   * @generated from enum value: RECLAIM_END_RESUMED = 4;
+   */
+  RESUMED = 4,
 }
 
 /**

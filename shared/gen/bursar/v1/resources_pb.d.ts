@@ -512,3 +512,37 @@ export declare type HeldBooks = Message<"bursar.v1.HeldBooks"> & {
  */
 export declare const HeldBooksSchema: GenMessage<HeldBooks>;
 
+/**
+ * How a request takes part where budget is divided by weight (PROPORTIONAL_SHARING). Set by who asks.
+ *
+ * @generated from message bursar.v1.ShareTerms
+ */
+export declare type ShareTerms = Message<"bursar.v1.ShareTerms"> & {
+  /**
+   * Its weight among the others, 1 to 1,000,000; 0 means 1.
+   *
+   * @generated from field: uint32 weight = 1;
+   */
+  weight: number;
+
+  /**
+   * The least credits that are of use; absent: all that are asked for. Under other strategies too it may be granted no more than this.
+   *
+   * @generated from field: optional int64 min_credits = 2;
+   */
+  minCredits?: bigint | undefined;
+
+  /**
+   * The same of tool calls.
+   *
+   * @generated from field: optional int64 min_tool_calls = 3;
+   */
+  minToolCalls?: bigint | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.ShareTerms.
+ * Use `create(ShareTermsSchema)` to create a new message.
+ */
+export declare const ShareTermsSchema: GenMessage<ShareTerms>;
+

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ResourceLimits } from "./resources_pb.js";
+import type { ResourceLimits, ShareTerms } from "./resources_pb.js";
 
 /**
  * Describes the file bursar/v1/routine.proto.
@@ -39,6 +39,13 @@ export declare type Routine = Message<"bursar.v1.Routine"> & {
    * @generated from field: repeated bursar.v1.Step steps = 3;
    */
   steps: Step[];
+
+  /**
+   * How the run takes part where its swarm divides by weight; RunRoutine's own take its place.
+   *
+   * @generated from field: bursar.v1.ShareTerms share = 4;
+   */
+  share?: ShareTerms | undefined;
 };
 
 /**
@@ -112,6 +119,13 @@ export declare type Step = Message<"bursar.v1.Step"> & {
    * @generated from field: bursar.v1.InterruptionPolicy on_interruption = 7;
    */
   onInterruption: InterruptionPolicy;
+
+  /**
+   * How it takes part where budget is divided by weight; absent: with weight 1, and all or nothing.
+   *
+   * @generated from field: bursar.v1.ShareTerms share = 8;
+   */
+  share?: ShareTerms | undefined;
 };
 
 /**
@@ -241,6 +255,13 @@ export declare type Branch = Message<"bursar.v1.Branch"> & {
    * @generated from field: bursar.v1.FailurePolicy on_failure = 4;
    */
   onFailure: FailurePolicy;
+
+  /**
+   * How it takes part where budget is divided by weight; absent: with weight 1, and all or nothing.
+   *
+   * @generated from field: bursar.v1.ShareTerms share = 5;
+   */
+  share?: ShareTerms | undefined;
 };
 
 /**

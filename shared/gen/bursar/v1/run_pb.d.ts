@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AllocationView, Conflict } from "./allocation_pb.js";
+import type { AllocationView, Conflict, LowBudget } from "./allocation_pb.js";
 import type { ExecutionError } from "./errors_pb.js";
 import type { ResourceUsage } from "./resources_pb.js";
 
@@ -88,6 +88,14 @@ export declare type RunEvent = Message<"bursar.v1.RunEvent"> & {
      */
     value: RunFinished;
     case: "finished";
+  } | {
+    /**
+     * The budget of the run, or of what stands above it, is nearly used up.
+     *
+     * @generated from field: bursar.v1.LowBudget low_budget = 9;
+     */
+    value: LowBudget;
+    case: "lowBudget";
   } | { case: undefined; value?: undefined };
 };
 
@@ -109,6 +117,13 @@ export declare type RunQueued = Message<"bursar.v1.RunQueued"> & {
    * @generated from field: bursar.v1.Conflict conflict = 1;
    */
   conflict?: Conflict | undefined;
+
+  /**
+   * The same in words: what WatchDecisions and Why say of it.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
 };
 
 /**

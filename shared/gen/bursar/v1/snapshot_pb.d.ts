@@ -8,7 +8,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AllocationKind, AllocationState, ExecutionPriority } from "./allocation_pb.js";
-import type { JournalEvent_Amounts, JournalEvent_Limits, JournalEvent_OpenWish, JournalEvent_RaiseWish, JournalEvent_RecordedPolicy, JournalEvent_Side } from "./record_pb.js";
+import type { JournalEvent_Amounts, JournalEvent_Giver, JournalEvent_Limits, JournalEvent_OpenWish, JournalEvent_RaiseWish, JournalEvent_RecordedPolicy, JournalEvent_Side, JournalEvent_Wish } from "./record_pb.js";
 import type { CallKind } from "./meter_service_pb.js";
 import type { PreemptionMode } from "./preemption_service_pb.js";
 
@@ -18,8 +18,8 @@ import type { PreemptionMode } from "./preemption_service_pb.js";
 export declare const file_bursar_v1_snapshot: GenFile;
 
 /**
- * A part of a snapshot that is small enough to be stored as one. The fields from `header` on stand in rising order over all chunks: all
- * allocations before the first hold, and so on. A *place* is the number of an allocation, hold, waiter or ended subject among its kind over
+ * A part of a snapshot that is small enough to be stored as one. The fields from `header` on stand in rising order over all chunks (but for
+ * `remembered`): all allocations before the first hold, and so on. A *place* is the number of an allocation, hold, waiter or ended subject among its kind over
  * all chunks, from 0. Amounts are whole, 0 … 2^53-1; times are engine time in milliseconds, 0 … 2^53-1. An absent optional field is an
  * absent value; zero is zero.
  *
@@ -130,6 +130,35 @@ export declare type SnapshotChunk = Message<"bursar.v1.SnapshotChunk"> & {
    * @generated from field: bursar.v1.SnapshotChunk.End end = 15;
    */
   end?: SnapshotChunk_End | undefined;
+
+  /**
+   * What has ended and is remembered: after the effects and before what is due, from format 2 on. Then there are no `ended`, no hold has
+   * ended, no allocation is forgotten, and the effects are those of what goes on.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.Remembered remembered = 16;
+   */
+  remembered: SnapshotChunk_Remembered[];
+
+  /**
+   * Requests to which others give way: after the waiters.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.Claim claims = 17;
+   */
+  claims: SnapshotChunk_Claim[];
+
+  /**
+   * What is set aside at nodes: after the claims.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.Earmark earmarks = 18;
+   */
+  earmarks: SnapshotChunk_Earmark[];
+
+  /**
+   * What is kept of work that may have to give way: after the marks.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.History histories = 19;
+   */
+  histories: SnapshotChunk_History[];
 };
 
 /**
@@ -387,6 +416,13 @@ export declare type SnapshotChunk_Allocation = Message<"bursar.v1.SnapshotChunk.
    * @generated from field: bool forgotten = 29;
    */
   forgotten: boolean;
+
+  /**
+   * What it wishes of a parent that divides by weight; absent: nothing is said.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Wish wish = 30;
+   */
+  wish?: JournalEvent_Wish | undefined;
 };
 
 /**
@@ -914,6 +950,20 @@ export declare type SnapshotChunk_Waiter = Message<"bursar.v1.SnapshotChunk.Wait
    * @generated from field: int64 sequence = 7;
    */
   sequence: bigint;
+
+  /**
+   * Engine time of its first arrival.
+   *
+   * @generated from field: int64 arrived_at_ms = 8;
+   */
+  arrivedAtMs: bigint;
+
+  /**
+   * Engine time at which its work must be done; absent: never.
+   *
+   * @generated from field: optional int64 deadline_at_ms = 9;
+   */
+  deadlineAtMs?: bigint | undefined;
 };
 
 /**
@@ -1104,6 +1154,13 @@ export declare type SnapshotChunk_Reclaim = Message<"bursar.v1.SnapshotChunk.Rec
    * @generated from field: bursar.v1.JournalEvent.Amounts reclaimed = 7;
    */
   reclaimed?: JournalEvent_Amounts | undefined;
+
+  /**
+   * Time to end in peace before force, in milliseconds. For STOP.
+   *
+   * @generated from field: optional int64 grace_ms = 8;
+   */
+  graceMs?: bigint | undefined;
 };
 
 /**
@@ -1285,6 +1342,14 @@ export declare type SnapshotChunk_Effect = Message<"bursar.v1.SnapshotChunk.Effe
      */
     value: SnapshotChunk_WrittenOff;
     case: "writtenOff";
+  } | {
+    /**
+     * Limits were changed.
+     *
+     * @generated from field: bursar.v1.SnapshotChunk.Updated updated = 13;
+     */
+    value: SnapshotChunk_Updated;
+    case: "updated";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1653,6 +1718,40 @@ export declare type SnapshotChunk_WrittenOff = Message<"bursar.v1.SnapshotChunk.
 export declare const SnapshotChunk_WrittenOffSchema: GenMessage<SnapshotChunk_WrittenOff>;
 
 /**
+ * The answer to a change of limits.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Updated
+ */
+export declare type SnapshotChunk_Updated = Message<"bursar.v1.SnapshotChunk.Updated"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * What its limits were; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Limits before = 2;
+   */
+  before?: JournalEvent_Limits | undefined;
+
+  /**
+   * What they are; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Limits after = 3;
+   */
+  after?: JournalEvent_Limits | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Updated.
+ * Use `create(SnapshotChunk_UpdatedSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_UpdatedSchema: GenMessage<SnapshotChunk_Updated>;
+
+/**
  * What becomes due of one index, in that order; may go on in the next. When follows from what it is.
  *
  * @generated from message bursar.v1.SnapshotChunk.Due
@@ -1698,6 +1797,149 @@ export declare type SnapshotChunk_End = Message<"bursar.v1.SnapshotChunk.End"> &
  * Use `create(SnapshotChunk_EndSchema)` to create a new message.
  */
 export declare const SnapshotChunk_EndSchema: GenMessage<SnapshotChunk_End>;
+
+/**
+ * What has ended and is remembered: whole records, the next to be forgotten first.
+ *
+ * A record is little-endian and made of units of 8 bytes: units of the record (u32), kind (u8), numbers (u8), texts (u8), 0 (u8); 8 bytes of
+ * 0; the numbers (f64, whole); the texts, each as its length doubled, plus 1 when wide, as a varint, then its characters, one byte each
+ * (Latin-1) or, when wide, two (UTF-16); zeros up to a whole unit. The first number is when it is forgotten, of kinds 1 to 4 the second is the
+ * hash of what was asked, and the first text its key (caller and request id in one).
+ *
+ * - Kind 1, a call: numbers 3 to 6 are when it was to lapse by the answer, its cost in credits and in tool calls, and 1 if it was clamped plus
+ *   twice the characters of the key that are the id of its allocation; then its amounts (credits, or all four resources). Texts: the id of
+ *   the hold, and the id of the allocation where the key does not have it.
+ * - Kind 2, an allocation was opened: bits of what is there, kind and priority, depth, weight, epoch, time to live of the lease, and what the
+ *   bits say. Texts: id, path, name; the token and the policy (JSON) if the bits say so.
+ * - Kind 3, an allocation was raised: epoch, 1 if in part, by how much, what had been granted in total. Text: its id.
+ * - Kind 4, any other answer. Text: the answer as JSON.
+ * - Kind 5, an allocation that may be forgotten. Text: its id.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Remembered
+ */
+export declare type SnapshotChunk_Remembered = Message<"bursar.v1.SnapshotChunk.Remembered"> & {
+  /**
+   * The records.
+   *
+   * @generated from field: bytes records = 1;
+   */
+  records: Uint8Array;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Remembered.
+ * Use `create(SnapshotChunk_RememberedSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_RememberedSchema: GenMessage<SnapshotChunk_Remembered>;
+
+/**
+ * A request that waits and to which others give way.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Claim
+ */
+export declare type SnapshotChunk_Claim = Message<"bursar.v1.SnapshotChunk.Claim"> & {
+  /**
+   * Its place among the waiters.
+   *
+   * @generated from field: int64 waiter = 1;
+   */
+  waiter: bigint;
+
+  /**
+   * Plans carried out for it so far.
+   *
+   * @generated from field: int64 round = 2;
+   */
+  round: bigint;
+
+  /**
+   * Who gives way.
+   *
+   * @generated from field: repeated bursar.v1.JournalEvent.Giver givers = 3;
+   */
+  givers: JournalEvent_Giver[];
+
+  /**
+   * Engine time at which it is looked at again.
+   *
+   * @generated from field: int64 look_at_ms = 4;
+   */
+  lookAtMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Claim.
+ * Use `create(SnapshotChunk_ClaimSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_ClaimSchema: GenMessage<SnapshotChunk_Claim>;
+
+/**
+ * Room of a node that is set aside; those of one node in the order in which they were set.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Earmark
+ */
+export declare type SnapshotChunk_Earmark = Message<"bursar.v1.SnapshotChunk.Earmark"> & {
+  /**
+   * Place of the node.
+   *
+   * @generated from field: int64 allocation = 1;
+   */
+  allocation: bigint;
+
+  /**
+   * For whom: the effect key of a claim.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts amounts = 3;
+   */
+  amounts?: JournalEvent_Amounts | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Earmark.
+ * Use `create(SnapshotChunk_EarmarkSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_EarmarkSchema: GenMessage<SnapshotChunk_Earmark>;
+
+/**
+ * What is kept of work that may have to give way; the oldest first.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.History
+ */
+export declare type SnapshotChunk_History = Message<"bursar.v1.SnapshotChunk.History"> & {
+  /**
+   * The allocation, which may be gone.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Engine time at which its request first arrived, if that was before it was opened.
+   *
+   * @generated from field: optional int64 arrived_at_ms = 2;
+   */
+  arrivedAtMs?: bigint | undefined;
+
+  /**
+   * Engine time at which it, or what it is the next attempt of, was last preempted.
+   *
+   * @generated from field: optional int64 preempted_at_ms = 3;
+   */
+  preemptedAtMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.History.
+ * Use `create(SnapshotChunk_HistorySchema)` to create a new message.
+ */
+export declare const SnapshotChunk_HistorySchema: GenMessage<SnapshotChunk_History>;
 
 /**
  * How a write-off stands.
@@ -1812,6 +2054,13 @@ export enum SnapshotChunk_DueIndex {
    * @generated from enum value: DUE_INDEX_WAITERS = 4;
    */
   WAITERS = 4,
+
+  /**
+   * Claims, by when they are looked at again; items are places of waiters.
+   *
+   * @generated from enum value: DUE_INDEX_CLAIMS = 5;
+   */
+  CLAIMS = 5,
 }
 
 /**

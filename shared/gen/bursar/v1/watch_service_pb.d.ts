@@ -2,9 +2,9 @@
 // @generated from file bursar/v1/watch_service.proto (package bursar.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AllocationView, Conflict } from "./allocation_pb.js";
+import type { AllocationView, Conflict, ConflictStrategy, ExecutionPriority, StrategySource } from "./allocation_pb.js";
 
 /**
  * Describes the file bursar/v1/watch_service.proto.
@@ -86,11 +86,18 @@ export declare const WatchUsageResponseSchema: GenMessage<WatchUsageResponse>;
  */
 export declare type WatchDecisionsRequest = Message<"bursar.v1.WatchDecisionsRequest"> & {
   /**
-   * The node under which decisions are made; empty: all.
+   * The node at the top: decisions about it, about what is below it, and about what is asked of them. Empty: all.
    *
    * @generated from field: string allocation_id = 1;
    */
   allocationId: string;
+
+  /**
+   * True: also the decisions of the daemons below, as long as they are connected.
+   *
+   * @generated from field: bool below = 2;
+   */
+  below: boolean;
 };
 
 /**
@@ -106,14 +113,14 @@ export declare const WatchDecisionsRequestSchema: GenMessage<WatchDecisionsReque
  */
 export declare type WatchDecisionsResponse = Message<"bursar.v1.WatchDecisionsResponse"> & {
   /**
-   * The allocation or request concerned.
+   * The allocation concerned; where nothing came of a request, the request.
    *
    * @generated from field: string subject_id = 1;
    */
   subjectId: string;
 
   /**
-   * What was decided and why, for people.
+   * What was decided and why, for people: that of the decision.
    *
    * @generated from field: string reason = 2;
    */
@@ -125,6 +132,13 @@ export declare type WatchDecisionsResponse = Message<"bursar.v1.WatchDecisionsRe
    * @generated from field: bursar.v1.Conflict conflict = 3;
    */
   conflict?: Conflict | undefined;
+
+  /**
+   * The whole of it. Absent in the first answer, which comes at once and says that watching has begun.
+   *
+   * @generated from field: bursar.v1.Decision decision = 4;
+   */
+  decision?: Decision | undefined;
 };
 
 /**
@@ -132,6 +146,350 @@ export declare type WatchDecisionsResponse = Message<"bursar.v1.WatchDecisionsRe
  * Use `create(WatchDecisionsResponseSchema)` to create a new message.
  */
 export declare const WatchDecisionsResponseSchema: GenMessage<WatchDecisionsResponse>;
+
+/**
+ * One decision with its reason.
+ *
+ * @generated from message bursar.v1.Decision
+ */
+export declare type Decision = Message<"bursar.v1.Decision"> & {
+  /**
+   * When, by the wall clock of the daemon, in milliseconds since 1970; for display.
+   *
+   * @generated from field: int64 wall_time_ms = 1;
+   */
+  wallTimeMs: bigint;
+
+  /**
+   * The tier that decided: "coordination", "process" or "execution".
+   *
+   * @generated from field: string tier = 2;
+   */
+  tier: string;
+
+  /**
+   * The daemon that decided.
+   *
+   * @generated from field: string instance = 3;
+   */
+  instance: string;
+
+  /**
+   * What was decided.
+   *
+   * @generated from field: bursar.v1.DecisionKind kind = 4;
+   */
+  kind: DecisionKind;
+
+  /**
+   * What was decided and why, in one sentence: the words of the error, of the span event and of this are the same.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * What was asked, in words; empty when nobody asked.
+   *
+   * @generated from field: string asked = 6;
+   */
+  asked: string;
+
+  /**
+   * The request; of a preemption its id. Empty when none is behind it.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+
+  /**
+   * The allocation that it is about; empty when nothing came of the request.
+   *
+   * @generated from field: string allocation_id = 8;
+   */
+  allocationId: string;
+
+  /**
+   * Its path, or the one that it would have had; empty when not known.
+   *
+   * @generated from field: string path = 9;
+   */
+  path: string;
+
+  /**
+   * The allocation that was asked for budget; empty at the top of the tree.
+   *
+   * @generated from field: string parent_id = 10;
+   */
+  parentId: string;
+
+  /**
+   * Its path.
+   *
+   * @generated from field: string parent_path = 11;
+   */
+  parentPath: string;
+
+  /**
+   * Base priority of the request or allocation. Unspecified when not known.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 12;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * The conflict, when there was one: resource, ancestor, holders, place, expected wait, retry time.
+   *
+   * @generated from field: bursar.v1.Conflict conflict = 13;
+   */
+  conflict?: Conflict | undefined;
+
+  /**
+   * The strategy in force when it was granted, queued or refused; unspecified for other decisions.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 14;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * Who named the strategy. Unspecified without one.
+   *
+   * @generated from field: bursar.v1.StrategySource strategy_source = 15;
+   */
+  strategySource: StrategySource;
+
+  /**
+   * Path of the node whose policy named the strategy; empty where no node did.
+   *
+   * @generated from field: string strategy_path = 16;
+   */
+  strategyPath: string;
+
+  /**
+   * How long the request waited before, in milliseconds; 0: not at all.
+   *
+   * @generated from field: int64 waited_ms = 17;
+   */
+  waitedMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.Decision.
+ * Use `create(DecisionSchema)` to create a new message.
+ */
+export declare const DecisionSchema: GenMessage<Decision>;
+
+/**
+ * Asks why.
+ *
+ * @generated from message bursar.v1.WhyRequest
+ */
+export declare type WhyRequest = Message<"bursar.v1.WhyRequest"> & {
+  /**
+   * A request_id, the id of an allocation, or a path of names.
+   *
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message bursar.v1.WhyRequest.
+ * Use `create(WhyRequestSchema)` to create a new message.
+ */
+export declare const WhyRequestSchema: GenMessage<WhyRequest>;
+
+/**
+ * Who was asked and what each knows, this daemon first.
+ *
+ * @generated from message bursar.v1.WhyResponse
+ */
+export declare type WhyResponse = Message<"bursar.v1.WhyResponse"> & {
+  /**
+   * One for each daemon that was asked.
+   *
+   * @generated from field: repeated bursar.v1.DaemonKnowledge daemons = 1;
+   */
+  daemons: DaemonKnowledge[];
+};
+
+/**
+ * Describes the message bursar.v1.WhyResponse.
+ * Use `create(WhyResponseSchema)` to create a new message.
+ */
+export declare const WhyResponseSchema: GenMessage<WhyResponse>;
+
+/**
+ * What one daemon knows of the subject.
+ *
+ * @generated from message bursar.v1.DaemonKnowledge
+ */
+export declare type DaemonKnowledge = Message<"bursar.v1.DaemonKnowledge"> & {
+  /**
+   * The tier: "coordination", "process" or "execution".
+   *
+   * @generated from field: string tier = 1;
+   */
+  tier: string;
+
+  /**
+   * The daemon.
+   *
+   * @generated from field: string instance = 2;
+   */
+  instance: string;
+
+  /**
+   * What it could not be asked for, in words; empty when it answered.
+   *
+   * @generated from field: string failure = 3;
+   */
+  failure: string;
+
+  /**
+   * How the subject stands there now, one sentence each; empty when it knows of nothing by that name.
+   *
+   * @generated from field: repeated string standing = 4;
+   */
+  standing: string[];
+
+  /**
+   * What was decided about it, oldest first: the latest 32.
+   *
+   * @generated from field: repeated bursar.v1.Decision decisions = 5;
+   */
+  decisions: Decision[];
+
+  /**
+   * Decisions that this daemon has made since its start.
+   *
+   * @generated from field: uint64 decisions_noted = 6;
+   */
+  decisionsNoted: bigint;
+
+  /**
+   * How many of these are forgotten.
+   *
+   * @generated from field: uint64 decisions_forgotten = 7;
+   */
+  decisionsForgotten: bigint;
+
+  /**
+   * Start of the daemon by its wall clock, in milliseconds since 1970: what it decided before is forgotten. For display.
+   *
+   * @generated from field: int64 started_wall_time_ms = 8;
+   */
+  startedWallTimeMs: bigint;
+
+  /**
+   * The allocation that the subject names here; empty when there is none.
+   *
+   * @generated from field: string allocation_id = 9;
+   */
+  allocationId: string;
+
+  /**
+   * Its path.
+   *
+   * @generated from field: string path = 10;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message bursar.v1.DaemonKnowledge.
+ * Use `create(DaemonKnowledgeSchema)` to create a new message.
+ */
+export declare const DaemonKnowledgeSchema: GenMessage<DaemonKnowledge>;
+
+/**
+ * What was decided.
+ *
+ * @generated from enum bursar.v1.DecisionKind
+ */
+export enum DecisionKind {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: DECISION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * All that was asked for was granted.
+   *
+   * @generated from enum value: DECISION_KIND_GRANTED = 1;
+   */
+  GRANTED = 1,
+
+  /**
+   * A part of it was granted.
+   *
+   * @generated from enum value: DECISION_KIND_GRANTED_IN_PART = 2;
+   */
+  GRANTED_IN_PART = 2,
+
+  /**
+   * The request waits.
+   *
+   * @generated from enum value: DECISION_KIND_QUEUED = 3;
+   */
+  QUEUED = 3,
+
+  /**
+   * The request was refused, at once or after waiting.
+   *
+   * @generated from enum value: DECISION_KIND_REFUSED = 4;
+   */
+  REFUSED = 4,
+
+  /**
+   * Budget was taken back.
+   *
+   * @generated from enum value: DECISION_KIND_PREEMPTED = 5;
+   */
+  PREEMPTED = 5,
+
+  /**
+   * A person changed limits.
+   *
+   * @generated from enum value: DECISION_KIND_LIMITS_CHANGED = 6;
+   */
+  LIMITS_CHANGED = 6,
+
+  /**
+   * The allocation takes no new work any more.
+   *
+   * @generated from enum value: DECISION_KIND_CLOSING = 7;
+   */
+  CLOSING = 7,
+
+  /**
+   * The allocation is closed.
+   *
+   * @generated from enum value: DECISION_KIND_CLOSED = 8;
+   */
+  CLOSED = 8,
+
+  /**
+   * The lease of a silent holder ended.
+   *
+   * @generated from enum value: DECISION_KIND_IN_DOUBT = 9;
+   */
+  IN_DOUBT = 9,
+
+  /**
+   * A person gave a silent holder up.
+   *
+   * @generated from enum value: DECISION_KIND_WRITTEN_OFF = 10;
+   */
+  WRITTEN_OFF = 10,
+}
+
+/**
+ * Describes the enum bursar.v1.DecisionKind.
+ */
+export declare const DecisionKindSchema: GenEnum<DecisionKind>;
 
 /**
  * Watching, at any tier: each shows its own part of the tree.
@@ -150,7 +508,7 @@ export declare const WatchService: GenService<{
     output: typeof WatchUsageResponseSchema;
   },
   /**
-   * Decisions about grants, with their reasons. Not served yet: UNIMPLEMENTED.
+   * Decisions of this daemon from now on, with their reasons. A reader that does not read is ended with RESOURCE_EXHAUSTED.
    *
    * @generated from rpc bursar.v1.WatchService.WatchDecisions
    */
@@ -158,6 +516,17 @@ export declare const WatchService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchDecisionsRequestSchema;
     output: typeof WatchDecisionsResponseSchema;
+  },
+  /**
+   * Why a request or an allocation is as it is: how it stands now, and what was decided about it. A daemon answers from what it knows and
+   * asks the daemons below that may know more. Nothing known is no error: the answer says who was asked.
+   *
+   * @generated from rpc bursar.v1.WatchService.Why
+   */
+  why: {
+    methodKind: "unary";
+    input: typeof WhyRequestSchema;
+    output: typeof WhyResponseSchema;
   },
 }>;
 

@@ -2,14 +2,14 @@
 // @generated from file bursar/v1/watch_service.proto (package bursar.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_bursar_v1_allocation } from "./allocation_pb.js";
 
 /**
  * Describes the file bursar/v1/watch_service.proto.
  */
 export const file_bursar_v1_watch_service = /*@__PURE__*/
-  fileDesc("Ch1idXJzYXIvdjEvd2F0Y2hfc2VydmljZS5wcm90bxIJYnVyc2FyLnYxIk4KEVdhdGNoVXNhZ2VSZXF1ZXN0EhUKDWFsbG9jYXRpb25faWQYASABKAkSEwoLaW50ZXJ2YWxfbXMYAiABKA0SDQoFZGVwdGgYAyABKA0icAoSV2F0Y2hVc2FnZVJlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEigKBW5vZGVzGAIgAygLMhkuYnVyc2FyLnYxLkFsbG9jYXRpb25WaWV3Eh4KFnJlbW92ZWRfYWxsb2NhdGlvbl9pZHMYAyADKAkiLgoVV2F0Y2hEZWNpc2lvbnNSZXF1ZXN0EhUKDWFsbG9jYXRpb25faWQYASABKAkiYwoWV2F0Y2hEZWNpc2lvbnNSZXNwb25zZRISCgpzdWJqZWN0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIlCghjb25mbGljdBgDIAEoCzITLmJ1cnNhci52MS5Db25mbGljdDK0AQoMV2F0Y2hTZXJ2aWNlEksKCldhdGNoVXNhZ2USHC5idXJzYXIudjEuV2F0Y2hVc2FnZVJlcXVlc3QaHS5idXJzYXIudjEuV2F0Y2hVc2FnZVJlc3BvbnNlMAESVwoOV2F0Y2hEZWNpc2lvbnMSIC5idXJzYXIudjEuV2F0Y2hEZWNpc2lvbnNSZXF1ZXN0GiEuYnVyc2FyLnYxLldhdGNoRGVjaXNpb25zUmVzcG9uc2UwAWIGcHJvdG8z", [file_bursar_v1_allocation]);
+  fileDesc("Ch1idXJzYXIvdjEvd2F0Y2hfc2VydmljZS5wcm90bxIJYnVyc2FyLnYxIk4KEVdhdGNoVXNhZ2VSZXF1ZXN0EhUKDWFsbG9jYXRpb25faWQYASABKAkSEwoLaW50ZXJ2YWxfbXMYAiABKA0SDQoFZGVwdGgYAyABKA0icAoSV2F0Y2hVc2FnZVJlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEigKBW5vZGVzGAIgAygLMhkuYnVyc2FyLnYxLkFsbG9jYXRpb25WaWV3Eh4KFnJlbW92ZWRfYWxsb2NhdGlvbl9pZHMYAyADKAkiPQoVV2F0Y2hEZWNpc2lvbnNSZXF1ZXN0EhUKDWFsbG9jYXRpb25faWQYASABKAkSDQoFYmVsb3cYAiABKAgiigEKFldhdGNoRGVjaXNpb25zUmVzcG9uc2USEgoKc3ViamVjdF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSJQoIY29uZmxpY3QYAyABKAsyEy5idXJzYXIudjEuQ29uZmxpY3QSJQoIZGVjaXNpb24YBCABKAsyEy5idXJzYXIudjEuRGVjaXNpb24iywMKCERlY2lzaW9uEhQKDHdhbGxfdGltZV9tcxgBIAEoAxIMCgR0aWVyGAIgASgJEhAKCGluc3RhbmNlGAMgASgJEiUKBGtpbmQYBCABKA4yFy5idXJzYXIudjEuRGVjaXNpb25LaW5kEg4KBnJlYXNvbhgFIAEoCRINCgVhc2tlZBgGIAEoCRISCgpyZXF1ZXN0X2lkGAcgASgJEhUKDWFsbG9jYXRpb25faWQYCCABKAkSDAoEcGF0aBgJIAEoCRIRCglwYXJlbnRfaWQYCiABKAkSEwoLcGFyZW50X3BhdGgYCyABKAkSLgoIcHJpb3JpdHkYDCABKA4yHC5idXJzYXIudjEuRXhlY3V0aW9uUHJpb3JpdHkSJQoIY29uZmxpY3QYDSABKAsyEy5idXJzYXIudjEuQ29uZmxpY3QSLQoIc3RyYXRlZ3kYDiABKA4yGy5idXJzYXIudjEuQ29uZmxpY3RTdHJhdGVneRIyCg9zdHJhdGVneV9zb3VyY2UYDyABKA4yGS5idXJzYXIudjEuU3RyYXRlZ3lTb3VyY2USFQoNc3RyYXRlZ3lfcGF0aBgQIAEoCRIRCgl3YWl0ZWRfbXMYESABKAMiHQoKV2h5UmVxdWVzdBIPCgdzdWJqZWN0GAEgASgJIjoKC1doeVJlc3BvbnNlEisKB2RhZW1vbnMYASADKAsyGi5idXJzYXIudjEuRGFlbW9uS25vd2xlZGdlIvUBCg9EYWVtb25Lbm93bGVkZ2USDAoEdGllchgBIAEoCRIQCghpbnN0YW5jZRgCIAEoCRIPCgdmYWlsdXJlGAMgASgJEhAKCHN0YW5kaW5nGAQgAygJEiYKCWRlY2lzaW9ucxgFIAMoCzITLmJ1cnNhci52MS5EZWNpc2lvbhIXCg9kZWNpc2lvbnNfbm90ZWQYBiABKAQSGwoTZGVjaXNpb25zX2ZvcmdvdHRlbhgHIAEoBBIcChRzdGFydGVkX3dhbGxfdGltZV9tcxgIIAEoAxIVCg1hbGxvY2F0aW9uX2lkGAkgASgJEgwKBHBhdGgYCiABKAkqzwIKDERlY2lzaW9uS2luZBIdChlERUNJU0lPTl9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVREVDSVNJT05fS0lORF9HUkFOVEVEEAESIQodREVDSVNJT05fS0lORF9HUkFOVEVEX0lOX1BBUlQQAhIYChRERUNJU0lPTl9LSU5EX1FVRVVFRBADEhkKFURFQ0lTSU9OX0tJTkRfUkVGVVNFRBAEEhsKF0RFQ0lTSU9OX0tJTkRfUFJFRU1QVEVEEAUSIAocREVDSVNJT05fS0lORF9MSU1JVFNfQ0hBTkdFRBAGEhkKFURFQ0lTSU9OX0tJTkRfQ0xPU0lORxAHEhgKFERFQ0lTSU9OX0tJTkRfQ0xPU0VEEAgSGgoWREVDSVNJT05fS0lORF9JTl9ET1VCVBAJEh0KGURFQ0lTSU9OX0tJTkRfV1JJVFRFTl9PRkYQCjLqAQoMV2F0Y2hTZXJ2aWNlEksKCldhdGNoVXNhZ2USHC5idXJzYXIudjEuV2F0Y2hVc2FnZVJlcXVlc3QaHS5idXJzYXIudjEuV2F0Y2hVc2FnZVJlc3BvbnNlMAESVwoOV2F0Y2hEZWNpc2lvbnMSIC5idXJzYXIudjEuV2F0Y2hEZWNpc2lvbnNSZXF1ZXN0GiEuYnVyc2FyLnYxLldhdGNoRGVjaXNpb25zUmVzcG9uc2UwARI0CgNXaHkSFS5idXJzYXIudjEuV2h5UmVxdWVzdBoWLmJ1cnNhci52MS5XaHlSZXNwb25zZWIGcHJvdG8z", [file_bursar_v1_allocation]);
 
 /**
  * Describes the message bursar.v1.WatchUsageRequest.
@@ -38,6 +38,48 @@ export const WatchDecisionsRequestSchema = /*@__PURE__*/
  */
 export const WatchDecisionsResponseSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_watch_service, 3);
+
+/**
+ * Describes the message bursar.v1.Decision.
+ * Use `create(DecisionSchema)` to create a new message.
+ */
+export const DecisionSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_watch_service, 4);
+
+/**
+ * Describes the message bursar.v1.WhyRequest.
+ * Use `create(WhyRequestSchema)` to create a new message.
+ */
+export const WhyRequestSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_watch_service, 5);
+
+/**
+ * Describes the message bursar.v1.WhyResponse.
+ * Use `create(WhyResponseSchema)` to create a new message.
+ */
+export const WhyResponseSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_watch_service, 6);
+
+/**
+ * Describes the message bursar.v1.DaemonKnowledge.
+ * Use `create(DaemonKnowledgeSchema)` to create a new message.
+ */
+export const DaemonKnowledgeSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_watch_service, 7);
+
+/**
+ * Describes the enum bursar.v1.DecisionKind.
+ */
+export const DecisionKindSchema = /*@__PURE__*/
+  enumDesc(file_bursar_v1_watch_service, 0);
+
+/**
+ * What was decided.
+ *
+ * @generated from enum bursar.v1.DecisionKind
+ */
+export const DecisionKind = /*@__PURE__*/
+  tsEnum(DecisionKindSchema);
 
 /**
  * Watching, at any tier: each shows its own part of the tree.

@@ -1,0 +1,105 @@
+/**
+ * How a preemption begins at a node, by its mode. All of them ask for budget back and feed it with what comes free.
+ * - SHRINK takes what is free, here and in local descendants, and asks the holders of delegated ones for the rest.
+ * - PAUSE stands until it is resumed: nothing below takes anything new, everybody below who is held elsewhere is paused there, and what is
+ *   free goes back. Branch slots and memory stay held, for the work that stands still still uses them.
+ * - STOP closes the node and all below it; what is in flight has until the end of the grace and a moment more, and is unconfirmed then.
+ */
+import { LIMITS } from "#std";
+import { askForRest, askHolder } from "./ask-below.ts";
+import { nextName, type ReclaimPlace } from "./asked.ts";
+import { lift } from "./cascade.ts";
+import { closeTree } from "./decide-close.ts";
+import { type Draft, emit, say } from "./draft.ts";
+import { reclaimable, reclaimableWhilePaused } from "./free.ts";
+import type { PreemptionMode, Priority } from "./policy.ts";
+import { endIfMet, pendingOf } from "./reclaim.ts";
+import { type Amounts, isNothing, leastAmounts, monusAmounts } from "./resource.ts";
+import type { Allocation, Reclaim } from "./state.ts";
+
+export interface Reclaiming {
+  readonly preemptionId: string;
+  /** For SHRINK. Absent, and for PAUSE and STOP: all that can be had. */
+  readonly wanted?: Amounts | undefined;
+  readonly mode: PreemptionMode;
+  /** Why, for people. */
+  readonly reason: string;
+  /** For STOP: time to end in peace before force. Default: none. */
+  readonly graceMs?: number | undefined;
+  /** Of whoever needs the budget; absent: a person's. */
+  readonly claimantPriority?: Priority | undefined;
+}
+
+/** The id must be new at the node, and the node not closed. */
+export function beginReclaim(draft: Draft, node: Allocation, reclaiming: Reclaiming): void {
+  const { preemptionId, mode, reason, graceMs = 0, claimantPriority } = reclaiming;
+  const most = mostOf(node, mode);
+  const wanted = mode === "SHRINK" && reclaiming.wanted ? leastAmounts(reclaiming.wanted, most) : most;
+  const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: node.id } as const;
+  emit(draft, { ...event, mode, reason, wanted, ...(mode === "STOP" ? { graceMs } : {}) });
+  if (node.side === "delegated") askHolder(draft, node, preemptionId, claimantPriority);
+  const reclaim = node.reclaims.get(preemptionId);
+  if (!reclaim) return;
+  if (mode === "STOP") stop(draft, node, { reason, graceMs });
+  else if (node.side !== "delegated") {
+    if (mode === "PAUSE") say(draft, { type: "paused", allocationId: node.id, preemptionId, reason });
+    drawFrom(draft, node, node, preemptionId);
+    if (mode === "PAUSE") pauseBelow(draft, { node, reclaim }, node, claimantPriority);
+    else askRest(draft, node, preemptionId);
+  }
+  endIfMet(draft, node, preemptionId);
+}
+
+function mostOf(node: Allocation, mode: PreemptionMode): Amounts {
+  return mode === "PAUSE" ? reclaimableWhilePaused(node) : reclaimable(node);
+}
+
+function askRest(draft: Draft, node: Allocation, preemptionId: string): void {
+  const reclaim = node.reclaims.get(preemptionId);
+  if (reclaim) askForRest(draft, { node, reclaim });
+}
+
+/** Takes what is free in `node` and its local descendants up to `target`, as far as the preemption wants it. */
+function drawFrom(draft: Draft, target: Allocation, node: Allocation, preemptionId: string): void {
+  const reclaim = target.reclaims.get(preemptionId);
+  if (!reclaim || isNothing(pendingOf(reclaim)) || node.side === "delegated") return;
+  lift(draft, target, node, reclaim);
+  for (const child of node.children) drawFrom(draft, target, child, preemptionId);
+}
+
+/** Whoever is held elsewhere must be told, however little there is to be had from it. */
+function pauseBelow(draft: Draft, place: ReclaimPlace, node: Allocation, claimantPriority?: Priority): void {
+  for (const child of node.children) {
+    if (child.side !== "delegated") pauseBelow(draft, place, child, claimantPriority);
+    else if (child.state === "open") pauseChild(draft, place, child, claimantPriority);
+  }
+}
+
+function pauseChild(draft: Draft, place: ReclaimPlace, child: Allocation, claimantPriority?: Priority): void {
+  const preemptionId = nextName(place, child);
+  let wanted = reclaimableWhilePaused(child);
+  for (const owed of child.reclaims.values()) wanted = monusAmounts(wanted, pendingOf(owed));
+  const { mode, reason }: Reclaim = place.reclaim;
+  const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: child.id } as const;
+  emit(draft, { ...event, mode, reason, wanted });
+  askHolder(draft, child, preemptionId, claimantPriority);
+}
+
+interface Stopping {
+  readonly reason: string;
+  readonly graceMs: number;
+}
+
+function stop(draft: Draft, node: Allocation, { reason, graceMs }: Stopping): void {
+  closeTree(draft, node, reason);
+  lapseBy(draft, node, draft.nowMs + Math.min(graceMs, LIMITS.graceMsMax) + LIMITS.stopSettleMs);
+}
+
+/** Calls in flight do not outlive the grace by more than it takes to settle what was ended by force; an extension is refused from now on. */
+function lapseBy(draft: Draft, node: Allocation, atMs: number): void {
+  for (const hold of [...node.holds]) {
+    if (hold.state !== "live" || hold.expiresAtMs <= atMs) continue;
+    emit(draft, { type: "hold_extended", atMs: draft.nowMs, holdId: hold.id, expiresAtMs: atMs }, hold);
+  }
+  for (const child of node.children) if (child.side !== "delegated") lapseBy(draft, child, atMs);
+}

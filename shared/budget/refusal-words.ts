@@ -1,0 +1,105 @@
+/**
+ * Why a request was refused, or waits, in words. The one place that makes them: the message of an error, the span event, WatchDecisions and
+ * `bursar why` say the same.
+ */
+import { LIMITS, unreachable } from "#std";
+import type { Conflict, Refusal, ShareStanding } from "./outcome.ts";
+import { type StrategyInForce, strategyWords } from "./strategy-in-force.ts";
+
+const WIRE_NAME = {
+  credits: "credits",
+  toolCalls: "tool_calls",
+  branches: "concurrent_branches",
+  memoryBytes: "memory_bytes",
+  duration: "duration",
+} as const;
+
+/** The name by which the wire knows a resource. */
+export function resourceName(resource: Conflict["resource"]): string {
+  return WIRE_NAME[resource];
+}
+
+/** A conflict in one sentence: what was wanted, what was free, where, who holds it, under which rule, and when to try again. */
+export function conflictWords(conflict: Conflict): string {
+  const { conflict: type, holders, never } = conflict;
+  const short = shortWords(conflict);
+  if (conflict.resource === "duration") return `${type}: ${short}`;
+  const named = holders.map(({ path, amount }) => `${path} (${amount})`).join(", ");
+  const holds = type === "EXCLUSIVE_ACCESS_REQUIRED" || named === "" ? "" : `; held by ${named}`;
+  const held = conflict.share ? shareWords(conflict.share, named) : holds;
+  const rule = never || !conflict.strategy ? "" : `; ${ruleWords(conflict, conflict.strategy)}`;
+  const giving = conflict.preemption === undefined ? "" : `; ${conflict.preemption}`;
+  return `${type}: ${short}${held}${rule}${giving}; ${nextWords(conflict)}`;
+}
+
+function shortWords(conflict: Conflict): string {
+  const { ancestorPath, available, wanted, debt } = conflict;
+  const resource = WIRE_NAME[conflict.resource];
+  if (conflict.resource === "duration") {
+    if (available <= 0) return `the deadline of ${ancestorPath} has passed`;
+    return `${ancestorPath} has ${available} ms left, and the work asked for would have no time`;
+  }
+  if (conflict.conflict === "EXCLUSIVE_ACCESS_REQUIRED") return exclusiveWords(conflict);
+  if (debt === 0 && available >= wanted) {
+    return `${ancestorPath} has ${available} ${resource} free, enough for the ${wanted} wanted, and others have their turn before`;
+  }
+  const owed = debt > 0 ? ` and owes ${debt}, which must be paid first` : "";
+  return `${ancestorPath} has ${available} ${resource} free of the ${wanted} wanted${owed}`;
+}
+
+function shareWords({ least, most, weight }: ShareStanding, named: string): string {
+  const share = least === most ? `${least}` : `${least} to ${most}`;
+  const above = named === "" ? "nobody holds clearly more than theirs" : `above theirs are ${named}`;
+  return `; its share is ${share} at weight ${weight}, and ${above}`;
+}
+
+function exclusiveWords({ ancestorPath, resource, holders }: Conflict): string {
+  const who = holders.map(({ path }) => path).join(", ");
+  const name = WIRE_NAME[resource];
+  return who === ""
+    ? `${ancestorPath} cannot give ${name} to one alone now`
+    : `${name} of ${ancestorPath} is in use by ${who}, and one of them or the request wants it alone`;
+}
+
+function ruleWords({ position, waitedMs }: Conflict, strategy: StrategyInForce): string {
+  const name = strategyWords(strategy);
+  if (position > 0) return `it waits at place ${position} under ${name}`;
+  if (waitedMs !== undefined) return `it waited ${waitedMs} ms under ${name}, and may not wait longer`;
+  // Under the other strategies those wait who ask to; what draws from above never waits below.
+  const isDenied = strategy.name === "FIRST_COME_FIRST_SERVED";
+  return isDenied ? `${name} denies what does not fit now` : `it does not wait under ${name}`;
+}
+
+function nextWords({ never, position, expectedWaitMs, retryAfterMs }: Conflict): string {
+  if (never) return "it can never fit, ask for less or have the limit raised";
+  return position > 0 ? `something changes in about ${expectedWaitMs} ms` : `try again in ${retryAfterMs} ms`;
+}
+
+/** A refusal in words: what refused, and what to do where that is not plain. */
+export function refusalWords(refusal: Refusal): string {
+  switch (refusal.code) {
+    case "invalid":
+      return refusal.violations.map(({ field, message }) => `${field}: ${message}`).join("; ");
+    case "not_found":
+      return `no ${refusal.subject} with id ${refusal.id} is known here`;
+    case "stale_epoch":
+      return `the epoch is not current; ${refusal.allocationId} is held under epoch ${refusal.currentEpoch}`;
+    case "request_reused":
+      return `${refusal.requestId} was used before with other content; use a new id for a new request`;
+    case "closing":
+      return `${refusal.path} takes no new work: ${refusal.reason}`;
+    case "lease_ended":
+      return `the lease of ${refusal.path} has ended; nothing is spent until the tier above answers: try again in ${LIMITS.retryAfterMs} ms`;
+    case "paused":
+      return `${refusal.path} is paused (${refusal.reason}); nothing new is begun until it goes on: try again in ${LIMITS.retryAfterMs} ms`;
+    case "conflict":
+      return conflictWords(refusal.conflict);
+    case "not_permitted":
+    case "not_in_doubt":
+    case "unsupported":
+    case "too_many":
+      return refusal.message;
+    default:
+      return unreachable(refusal);
+  }
+}

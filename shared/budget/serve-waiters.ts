@@ -1,0 +1,129 @@
+/**
+ * Serving those who wait at a node when budget comes free: first the claims for which something is set aside, then in the order of the queue
+ * whoever fits and may go ahead of those before it that stay. Lanes in which nobody can be served any more are left out, however many wait
+ * there; so waiting for one resource never hides who waits for another.
+ */
+import { LIMITS } from "#std";
+import { notTakingWork } from "./conflict.ts";
+import type { Draft } from "./draft.ts";
+import { shortOf } from "./free.ts";
+import { endsAtMs, Gate } from "./going-ahead.ts";
+import { grant } from "./grant.ts";
+import { dequeue, tell } from "./queue.ts";
+import { type Amounts, type Demand, isNothing, monusAmounts } from "./resource.ts";
+import { type Portion, portionOf } from "./share-portion.ts";
+import { sharedAt } from "./sharing.ts";
+import type { Allocation, Waiter } from "./state.ts";
+import type { Found, Lanes } from "./wait-queue.ts";
+import { withClaimOf } from "./wait-queue.ts";
+
+/** Answers those who wait at `node`; what was raised by it may serve others in turn (`raised`). */
+export function serveQueue(draft: Draft, node: Allocation): Allocation[] {
+  const raised: Allocation[] = [];
+  if (node.waiters.size === 0 || notTakingWork(node, draft.nowMs)) return raised;
+  const serving: Serving = { draft, node, gate: new Gate(node, draft.nowMs), raised };
+  // What a claim had set aside and did not need is free for those that were passed over before.
+  while (serveClaims(serving) || serveInOrder(serving));
+  return raised;
+}
+
+interface Serving {
+  readonly draft: Draft;
+  readonly node: Allocation;
+  readonly gate: Gate;
+  readonly raised: Allocation[];
+}
+
+/** True when somebody was served. */
+function serveClaims(serving: Serving): boolean {
+  const { node } = serving;
+  if (isNothing(node.waiters.earmarks.total)) return false;
+  const { order } = node.waiters;
+  const claims = [...node.waiters.claims.values()].map(({ waiter }) => waiter);
+  let served = false;
+  for (const waiter of claims.sort(order.compare)) {
+    const own = node.waiters.earmarks.of(waiter.effectKey);
+    if (isNothing(own)) continue;
+    const { claimed } = node.waiters.before(waiter);
+    if (isServed(serving, { waiter, claimed, own })) served = true;
+  }
+  return served;
+}
+
+/** True when a claim was served, and so others may be again. */
+function serveInOrder(serving: Serving): boolean {
+  const { node, gate } = serving;
+  const looks = new Looks(node.waiters.lanes);
+  for (let rank = 0; ; ) {
+    const found = node.waiters.next(rank, looks.open);
+    if (!found) return false;
+    rank = found.rank;
+    const own = node.waiters.earmarks.of(found.waiter.effectKey);
+    if (isServed(serving, { ...found, own })) {
+      if (!isNothing(own)) return true;
+      continue;
+    }
+    rank += 1;
+    looks.passedOver(found);
+    looks.open = gate.stillOpen(looks.open, withClaimOf(found.claimed, found.waiter));
+  }
+}
+
+interface Turning {
+  readonly waiter: Waiter;
+  readonly claimed: Amounts;
+  /** What is set aside for it. */
+  readonly own: Amounts;
+}
+
+function isServed(serving: Serving, turning: Turning): boolean {
+  const { draft, node, gate, raised } = serving;
+  const portion = portionFor(serving, turning);
+  const demand = portion ? turning.waiter.demand : granted(serving, turning);
+  if (!demand || portion?.short) return false;
+  const { request, effectKey: key, fingerprint: print, arrivedAtMs } = turning.waiter;
+  dequeue(draft, turning.waiter, "granted");
+  const weighing = { parent: node, wish: request, key, print, arrivedAtMs, ...(portion && { portion }) };
+  const answer = grant(draft, weighing, demand);
+  tell(draft, request, answer);
+  gate.taken();
+  const child = request.type === "raise" ? draft.state.allocations.get(request.allocationId) : undefined;
+  if (child) raised.push(child);
+  return true;
+}
+
+/** What it gets where budget is divided by weight; undefined: it is not. */
+function portionFor({ draft, node }: Serving, { waiter, claimed }: Turning): Portion | undefined {
+  const shared = sharedAt(draft.state, node);
+  if (!shared) return undefined;
+  const { request: wish, demand } = waiter;
+  return portionOf(draft.state, shared, { wish, demand, claimed, waiter });
+}
+
+/** What it may be granted now: all of it, or just its minimum where that is set aside; undefined: it waits. */
+function granted({ draft, node, gate }: Serving, { waiter, claimed, own }: Turning): Demand | undefined {
+  const { demand, request } = waiter;
+  const min = monusAmounts(demand.min, own);
+  if (shortOf(node, min)) return undefined;
+  const ends = endsAtMs(draft.state, node, request, draft.nowMs);
+  const beyond = isNothing(own) ? demand : { wanted: monusAmounts(demand.wanted, own), min };
+  if (!gate.blockedBy({ demand: beyond, claimed, endsAtMs: ends })) return demand;
+  return isNothing(min) ? { wanted: demand.min, min: demand.min } : undefined;
+}
+
+/** In which lanes to go on looking, and how often it was in vain in each. */
+class Looks {
+  open: Lanes;
+  readonly #inVain = new Map<number, number>();
+
+  constructor(open: Lanes) {
+    this.open = open;
+  }
+
+  /** Looking for backfill has an end; those further back have their turn when the queue has moved. */
+  passedOver({ waiter: { lane } }: Found): void {
+    const count = (this.#inVain.get(lane) ?? 0) + 1;
+    this.#inVain.set(lane, count);
+    if (count >= LIMITS.backfillScanMax) this.open &= ~(1 << lane);
+  }
+}

@@ -1,0 +1,117 @@
+/** How things stand with a request or an allocation at this moment, computed from the state: true also when its history is forgotten. */
+import { owingBelow, pendingOf } from "./asked.ts";
+import { doubtShare } from "./book.ts";
+import { NO_LIST } from "./collections.ts";
+import { doubtWords, preemptedWords, wishWords } from "./explain.ts";
+import { strategyInForce } from "./find-strategy.ts";
+import { freeOf, isConsumable, isLimited } from "./free.ts";
+import { bookOf, heldBookOf } from "./ledger.ts";
+import { standing } from "./queue.ts";
+import { conflictWords, resourceName } from "./refusal-words.ts";
+import { amountsOf, CONSUMABLES, RESOURCES, type Resource } from "./resource.ts";
+import { type Allocation, type BudgetState, rootOf, type Waiter } from "./state.ts";
+import { strategyWords } from "./strategy-in-force.ts";
+
+/** One sentence for each thing that is to be known of the allocation now; the first says its state. Of what it holds at most `listed`. */
+export function allocationStanding(
+  state: BudgetState,
+  node: Allocation,
+  { nowMs, listed }: { readonly nowMs: number; readonly listed: number },
+): string[] {
+  if (node.state === "closed") {
+    return [`closed ${nowMs - (node.closedAtMs ?? nowMs)} ms ago: ${node.closingReason ?? "no reason was given"}`];
+  }
+  const raises = node.parent?.waiters.raisesOf(node.id) ?? [];
+  return [
+    stateWords(node, nowMs),
+    ...lackWords(node, nowMs),
+    ...[...node.reclaims.values()].slice(0, listed).map((reclaim) => {
+      const { preemptionId, mode, reason, reclaimed } = reclaim;
+      const waitingOn = node.side === "delegated" ? 0 : owingBelow({ node, reclaim }).length;
+      return preemptedWords({ preemptionId, mode, reason, reclaimed, pending: pendingOf(reclaim), waitingOn });
+    }),
+    ...raises.slice(0, listed).map((waiter) => requestStanding(state, waiter, nowMs)),
+    ...(node.waiters.size === 0 ? [] : [queueWords(node)]),
+  ];
+}
+
+/** Of a request that waits: what it asked for, and why it has not got it yet. */
+export function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): string {
+  const { conflict } = standing({ state, nowMs, events: NO_LIST, messages: NO_LIST }, waiter);
+  const waited = nowMs - waiter.arrivedAtMs;
+  return `request ${waiter.request.requestId} for ${wishWords(waiter.request)}, waiting for ${waited} ms: ${conflictWords(conflict)}`;
+}
+
+export interface RequestStandingOptions {
+  readonly nowMs: number;
+  /** Sentences at most. */
+  readonly listed: number;
+  /** Answers looked at, at most, to find that of a request that does not wait. */
+  readonly scanned: number;
+}
+
+/** One sentence for each request with this id that waits, or whose answer is kept. Requests of several callers may have the same id. */
+export function requestStandings(
+  state: BudgetState,
+  requestId: string,
+  { nowMs, listed, scanned }: RequestStandingOptions,
+): string[] {
+  const found: string[] = [];
+  const isWaiting = (waiter: Waiter) => state.effects.get(waiter.effectKey) === waiter;
+  for (const waiter of state.due.waiters.items()) {
+    if (found.length >= listed) return found;
+    if (waiter.request.requestId === requestId && isWaiting(waiter)) found.push(requestStanding(state, waiter, nowMs));
+  }
+  let looked = 0;
+  for (const [key, effect] of state.effects) {
+    if (++looked > scanned || found.length >= listed) break;
+    if (effect.kind === "opening" && key.endsWith(`\n${requestId}`)) {
+      found.push(
+        `request ${requestId} was granted ${effect.node.path} (${effect.node.id}), which is ${effect.node.state}`,
+      );
+    }
+  }
+  return found;
+}
+
+function stateWords(node: Allocation, nowMs: number): string {
+  const held = node.side === "delegated" ? `, held by ${node.peer ?? "another daemon"}` : "";
+  if (node.state === "closing") {
+    const { holds, children } = node;
+    return `closing: ${node.closingReason ?? "no reason was given"}; waits for what is below it to end: calls ${holds.size}, allocations ${children.size}${held}`;
+  }
+  const budget = RESOURCES.filter((resource) => isLimited(node, resource) && limitOf(node, resource) > 0).map(
+    (resource) => `${freeOf(node, resource)} of ${limitOf(node, resource)} ${resourceName(resource)} free`,
+  );
+  const left = node.deadlineAtMs === undefined ? "" : `, ${Math.max(0, node.deadlineAtMs - nowMs)} ms left`;
+  const rule = node.side === "delegated" ? "" : `; its children compete under ${ruleOf(node)}`;
+  return `open (${node.priority}): ${budget.length === 0 ? "no limit of its own" : budget.join(", ")}${left}${held}${rule}`;
+}
+
+/** What keeps an open or closing allocation from spending. */
+function lackWords(node: Allocation, nowMs: number): string[] {
+  const root = rootOf(node);
+  const ended = root.side === "received" && root.leaseEndsAtMs !== undefined && nowMs >= root.leaseEndsAtMs;
+  const inDoubt = amountsOf({ credits: doubtShare(node, "credits"), toolCalls: doubtShare(node, "toolCalls") });
+  return [
+    ...(ended ? [`the lease of ${root.path} has ended: nothing new is spent until the tier above renews it`] : []),
+    ...(node.doubtful ? [doubtWords(node.peer ?? "", inDoubt)] : []),
+    ...CONSUMABLES.filter((resource) => bookOf(node, resource).debt > 0).map(
+      (resource) => `owes ${bookOf(node, resource).debt} ${resourceName(resource)}, which must be paid first`,
+    ),
+    ...(node.deadlineAtMs !== undefined && nowMs >= node.deadlineAtMs ? ["its deadline has passed"] : []),
+  ];
+}
+
+function queueWords(node: Allocation): string {
+  const { size } = node.waiters;
+  return `${size === 1 ? "1 request waits" : `${size} requests wait`} here, under ${ruleOf(node)}`;
+}
+
+function ruleOf(node: Allocation): string {
+  return strategyWords(strategyInForce(node, undefined));
+}
+
+function limitOf(node: Allocation, resource: Resource): number {
+  return (isConsumable(resource) ? bookOf(node, resource) : heldBookOf(node, resource)).limit;
+}

@@ -1,0 +1,132 @@
+/**
+ * A map of texts, in the order in which they were added, as a Map is, for hundreds of thousands of entries: a third to a half of what Map
+ * takes there, which follows a chain of entries through memory for each key. Seeded, so that nobody can choose keys that fall together;
+ * order and content do not depend on the seed. While it is gone through, entries may be deleted but not added.
+ */
+import { InvariantError } from "./assert.ts";
+import { HashSlots } from "./hash-slots.ts";
+import type { TextHash } from "./text-hash.ts";
+
+const ROOM_MIN = 16;
+
+export class TextMap<V> {
+  readonly #hash: TextHash;
+  readonly #index = new HashSlots();
+  /**
+   * A key and its value in turn, side by side in memory, in the order of their adding; a deleted entry leaves a gap until the next packing.
+   */
+  readonly #entries: (string | V | undefined)[] = [];
+  /** So many entries, gaps among them, may stand here before room is made. */
+  #room = ROOM_MIN;
+  /** How many were ever added. */
+  #added = 0;
+
+  /** By a seed that callers do not know. A hash of its own, or one that another table of the same keys has, too. */
+  constructor(hash: TextHash) {
+    this.#hash = hash;
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  get(key: string): V | undefined {
+    const slot = this.#slotOf(key, this.#hash.of(key));
+    return slot < 0 ? undefined : this.#valueAt(this.#index.refAt(slot));
+  }
+
+  has(key: string): boolean {
+    return this.#slotOf(key, this.#hash.of(key)) >= 0;
+  }
+
+  /** False when no key with that hash is here: for who knows the hash of a key and would have to make the key. */
+  mayHave(hash: number): boolean {
+    return this.#index.first(hash) >= 0;
+  }
+
+  /** As with a Map, a key that is there keeps its place. */
+  set(key: string, value: V): this {
+    const hash = this.#hash.of(key);
+    const slot = this.#slotOf(key, hash);
+    if (slot >= 0) this.#entries[2 * this.#index.refAt(slot) + 1] = value;
+    else this.#append(key, value, hash);
+    return this;
+  }
+
+  delete(key: string): boolean {
+    return this.take(key) !== undefined;
+  }
+
+  /** Takes the entry out; undefined when there is none. */
+  take(key: string): V | undefined {
+    const slot = this.#slotOf(key, this.#hash.of(key));
+    if (slot < 0) return undefined;
+    const entry = this.#index.refAt(slot);
+    const value = this.#valueAt(entry);
+    this.#entries[2 * entry] = undefined;
+    this.#entries[2 * entry + 1] = undefined;
+    this.#index.removeAt(slot);
+    return value;
+  }
+
+  #slotOf(key: string, hash: number): number {
+    const index = this.#index;
+    let slot = index.first(hash);
+    while (slot >= 0 && this.#entries[2 * index.refAt(slot)] !== key) slot = index.next(slot, hash);
+    return slot;
+  }
+
+  /** What stands after a key was put in as a value. */
+  #valueAt(entry: number): V {
+    return this.#entries[2 * entry + 1] as V;
+  }
+
+  #append(key: string, value: V, hash: number): void {
+    if (this.#entries.length === 2 * this.#room) this.#makeRoom();
+    this.#index.add(hash, this.#entries.length / 2);
+    this.#entries.push(key, value);
+    this.#added += 1;
+  }
+
+  /** Packs the entries where half of the room or more is gaps, else doubles it: an entry is moved once for one that was added, at most. */
+  #makeRoom(): void {
+    const { size } = this.#index;
+    if (size * 2 > this.#room) this.#room *= 2;
+    else {
+      this.#pack();
+      if (size * 8 < this.#room) this.#room = Math.max(ROOM_MIN, this.#room / 2);
+    }
+  }
+
+  #pack(): void {
+    const entries = this.#entries;
+    const places = new Int32Array(entries.length / 2);
+    let count = 0;
+    for (let entry = 0; entry < places.length; entry += 1) {
+      if (entries[2 * entry] === undefined) continue;
+      entries[2 * count] = entries[2 * entry];
+      entries[2 * count + 1] = entries[2 * entry + 1];
+      places[entry] = count;
+      count += 1;
+    }
+    entries.length = 2 * count;
+    this.#index.renumber(places);
+  }
+
+  *[Symbol.iterator](): Generator<[string, V], void> {
+    const added = this.#added;
+    for (let entry = 0; 2 * entry < this.#entries.length; entry += 1) {
+      const key = this.#entries[2 * entry];
+      if (key !== undefined) yield [key as string, this.#valueAt(entry)];
+      if (added !== this.#added) throw new InvariantError("a map was added to while it was gone through");
+    }
+  }
+
+  *keys(): Generator<string, void> {
+    for (const [key] of this) yield key;
+  }
+
+  *values(): Generator<V, void> {
+    for (const [, value] of this) yield value;
+  }
+}

@@ -1,0 +1,221 @@
+/** What a daemon remembers of its decisions: once they are durable, bounded, by subject; and the same words for everybody. */
+import { describe, expect, it } from "vitest";
+import { type GrantWish, type Limits, type OpenWish, type Policy, wordsOf } from "#budget";
+import { MemoryDisk } from "#journal";
+import { LIMITS } from "#std";
+import type { Decision } from "./decision-log.ts";
+import { errorOfOutcome } from "./refusal-error.ts";
+import { some, Tier } from "./testing/tier.ts";
+import { VirtualClock } from "./testing/virtual-clock.ts";
+
+const CONTEXT = { tier: "coordination", errorId: "error-1", onOwn: false } as const;
+
+async function tierWith(policy: Policy = {}, credits = 1_000): Promise<Tier> {
+  const tier = new Tier(new VirtualClock(), new MemoryDisk({ journalId: "journal-1", syncs: "when-told" }), {
+    checkInvariants: false,
+  });
+  tier.syncMs = 0;
+  await tier.run({ type: "open_root", allocationId: "acme", name: "acme", limits: { credits } as Limits, policy });
+  return tier;
+}
+
+function wish(requestId: string, credits: number, more: Partial<OpenWish> = {}): OpenWish {
+  return {
+    type: "open",
+    caller: "ann",
+    requestId,
+    allocationId: `id-of-${requestId}`,
+    token: undefined,
+    parentId: "acme",
+    name: requestId,
+    kind: "run",
+    limits: { credits } as Limits,
+    min: some({ credits }),
+    pooled: [],
+    priority: "HIGH",
+    weight: 1,
+    policy: {},
+    byHolder: false,
+    holder: undefined,
+    leaseTtlMs: 0,
+    waitMs: 0,
+    strategy: undefined,
+    ...more,
+  };
+}
+
+const grant = (of: GrantWish) => ({ type: "grant", wish: of }) as const;
+
+function told({ loop: { decisions } }: Tier, text: string, allocationId?: string): string[] {
+  return decisions.find({ text, allocationId }, 32).map(({ record }) => `${record.verdict.decided} ${wordsOf(record)}`);
+}
+
+describe("a decision is remembered", () => {
+  it("with what was asked, of whom, by which strategy, and when", async () => {
+    const tier = await tierWith({ strategy: "QUEUE_AND_WAIT" });
+    await tier.run(grant(wish("r-1", 400)));
+    const [decision] = tier.loop.decisions.find({ text: "r-1", allocationId: undefined }, 1);
+    expect(decision?.record).toMatchObject({
+      requestId: "r-1",
+      allocationId: "id-of-r-1",
+      path: "acme/r-1",
+      parentPath: "acme",
+      priority: "HIGH",
+      asked: "a run with 400 credits, HIGH",
+      verdict: { decided: "GRANTED", strategy: { name: "QUEUE_AND_WAIT", from: "own" } },
+    });
+    expect(told(tier, "r-1")).toEqual([
+      "GRANTED granted in full: 400 credits, out of acme under QUEUE_AND_WAIT (its own)",
+    ]);
+  });
+
+  it("only once it is durable, and before its caller hears of it", async () => {
+    const tier = await tierWith();
+    tier.syncMs = "by hand";
+    const seen: string[][] = [];
+    tier.loop.submit(grant(wish("r-1", 400)), () => seen.push(told(tier, "r-1")));
+    await tier.clock.settle();
+    expect([tier.disk.waiting, told(tier, "r-1")]).toEqual([1, []]);
+    tier.disk.sync();
+    expect(seen).toEqual([
+      ["GRANTED granted in full: 400 credits, out of acme under FIRST_COME_FIRST_SERVED (by default)"],
+    ]);
+  });
+
+  it("in part, with what is lacking", async () => {
+    const tier = await tierWith();
+    await tier.run(grant(wish("r-1", 1_500, { min: some({ credits: 10 }) })));
+    expect(told(tier, "acme/r-1")).toEqual([
+      "GRANTED_IN_PART granted in part: 1000 credits, 500 credits less than wanted, out of acme under FIRST_COME_FIRST_SERVED (by default)",
+    ]);
+  });
+
+  it("refused in the words of the error", async () => {
+    const tier = await tierWith();
+    await tier.run(grant(wish("r-1", 900)));
+    const outcome = await tier.run(grant(wish("r-2", 200)));
+    const { message } = errorOfOutcome(outcome, CONTEXT);
+    expect(told(tier, "r-2")).toEqual([`REFUSED ${message}`]);
+    // Nothing came of it, and yet its path finds it; so does the node that was asked.
+    expect(told(tier, "acme/r-2")).toEqual([`REFUSED ${message}`]);
+    expect(told(tier, "acme", "acme")).toHaveLength(2);
+  });
+
+  it("when it waited, with its place and then how long", async () => {
+    const tier = await tierWith({ strategy: "QUEUE_AND_WAIT" });
+    await tier.run(grant(wish("r-1", 900)));
+    await tier.run(grant(wish("r-2", 200, { waitMs: 5_000 })));
+    // The same request again is told its place, which is no new decision.
+    await tier.run(grant(wish("r-2", 200, { waitMs: 5_000 })));
+    await tier.clock.advance(300);
+    await tier.run({ type: "close", allocationId: "id-of-r-1", reason: "over" });
+    expect(told(tier, "r-2")).toEqual([
+      expect.stringContaining("it waits at place 1 under QUEUE_AND_WAIT (its own)"),
+      "GRANTED granted in full after waiting 300 ms: 200 credits, out of acme under QUEUE_AND_WAIT (its own)",
+    ]);
+    expect(tier.loop.decisions.latest("r-2")?.record.asked).toContain("willing to wait 5000 ms");
+  });
+
+  it("when it waited in vain", async () => {
+    const tier = await tierWith({ strategy: "QUEUE_AND_WAIT" });
+    await tier.run(grant(wish("r-1", 900)));
+    await tier.run(grant(wish("r-2", 200, { waitMs: 500 })));
+    await tier.clock.advance(1_000);
+    expect(told(tier, "r-2").at(-1)).toMatch(
+      /^REFUSED .*; it waited \d+ ms under QUEUE_AND_WAIT .*, and may not wait longer/,
+    );
+  });
+
+  it("of calls only what is refused, and not where the allocation draws from above", async () => {
+    const tier = await tierWith();
+    const reserve = (allocationId: string, requestId: string, credits: number) => {
+      const call = { what: "model", name: "gpt", ttlMs: 1_000, holdId: `hold-${requestId}` } as const;
+      const wanted = some({ credits });
+      return tier.run({ type: "reserve", allocationId, requestId, wanted, min: wanted, ...call });
+    };
+    await tier.run(grant(wish("r-1", 50)));
+    await reserve("id-of-r-1", "c-1", 10);
+    const outcome = await reserve("id-of-r-1", "c-2", 70);
+    expect(told(tier, "c-1")).toEqual([]);
+    expect(told(tier, "c-2")).toEqual([`REFUSED ${errorOfOutcome(outcome, CONTEXT).message}`]);
+    await tier.run(grant(wish("r-2", 0, { limits: {}, min: some({}), pooled: ["credits"] })));
+    await reserve("id-of-r-2", "c-3", 5_000);
+    expect(told(tier, "c-3")).toEqual([]);
+  });
+
+  it("of people: limits, preemption", async () => {
+    const tier = await tierWith();
+    await tier.run(grant(wish("r-1", 500)));
+    const allocationId = "id-of-r-1";
+    const change = { caller: "bob", requestId: "u-1", allocationId, limits: { credits: 300 } as Limits } as const;
+    await tier.run({ type: "update_limits", ...change });
+    const reclaim = { preemptionId: "p-1", allocationId, epoch: undefined, amounts: some({ credits: 100 }) } as const;
+    await tier.run({ type: "reclaim", ...reclaim, mode: "SHRINK", reason: "for the demo" });
+    expect(told(tier, allocationId, allocationId).slice(1)).toEqual([
+      "LIMITS_CHANGED limits changed: credits 500 → 300",
+      "PREEMPTED preempted (SHRINK) by p-1: 100 credits came back, all that was wanted; for the demo",
+    ]);
+  });
+});
+
+it("who is asked below to give back for somebody else finds by whom and why", async () => {
+  const tier = await tierWith();
+  await tier.run(grant(wish("swarm", 500)));
+  const parentId = "id-of-swarm";
+  await tier.run(grant(wish("r-1", 500, { parentId, holder: "process-1", leaseTtlMs: 5_000 })));
+  const reclaim = { preemptionId: "p-1", allocationId: parentId, epoch: undefined, amounts: some({ credits: 60 }) };
+  await tier.run({ type: "reclaim", ...reclaim, mode: "SHRINK", reason: "for the demo" });
+  expect(told(tier, "swarm/r-1").at(-1)).toMatch(
+    /^PREEMPTED preempted \(SHRINK\) by p-1\/.*: nothing came back, 60 credits still wanted; for the demo$/,
+  );
+  expect(told(tier, "p-1")).toEqual([
+    "PREEMPTED preempted (SHRINK) by p-1: nothing came back, 60 credits still wanted, asked of 1 held elsewhere; for the demo",
+  ]);
+});
+
+describe("the memory is bounded", () => {
+  it("one who is refused again and again makes nobody forget the others", async () => {
+    const tier = await tierWith();
+    await tier.run(grant(wish("r-1", 900)));
+    await tier.run(grant(wish("small", 101)));
+    for (let n = 0; n < 100; n += 1) await tier.run(grant(wish(`again-${n}`, 200, { name: "stubborn" })));
+    expect(told(tier, "stubborn")).toHaveLength(LIMITS.refusalsPerSubjectKept);
+    expect(told(tier, "small")).toHaveLength(1);
+    const { noted, forgotten } = tier.loop.decisions.memory;
+    expect({ noted, forgotten }).toEqual({ noted: 102, forgotten: 100 - LIMITS.refusalsPerSubjectKept });
+  });
+
+  it("the oldest grants go first, and the latest are found", async () => {
+    const tier = await tierWith({}, 1_000_000);
+    const many = LIMITS.decisionsKept + 10;
+    const commands = Array.from({ length: many }, (_, n) => grant(wish(`r-${n}`, 1)));
+    tier.loop.submitAll(commands, () => undefined);
+    await tier.clock.settle();
+    expect(tier.loop.decisions.memory).toEqual({ noted: many, forgotten: 10 });
+    expect(told(tier, "r-9")).toEqual([]);
+    expect(told(tier, "r-10")).toHaveLength(1);
+    expect(tier.loop.decisions.latest(`r-${many - 1}`)?.record.path).toBe(`acme/r-${many - 1}`);
+  });
+
+  it("a restart forgets it", async () => {
+    const tier = await tierWith();
+    await tier.run(grant(wish("r-1", 900)));
+    tier.restart();
+    await tier.clock.settle();
+    expect(told(tier, "r-1")).toEqual([]);
+    expect(tier.loop.decisions.memory.noted).toBe(0);
+  });
+});
+
+it("a follower is told every decision, closings included, until it leaves", async () => {
+  const tier = await tierWith();
+  const heard: string[] = [];
+  const hear = ({ record }: Decision) => heard.push(`${record.path} ${record.verdict.decided}`);
+  const leave = tier.loop.decisions.follow(hear);
+  await tier.run(grant(wish("r-1", 900)));
+  await tier.run(grant(wish("r-2", 900)));
+  await tier.run({ type: "close", allocationId: "id-of-r-1", reason: "over" });
+  leave();
+  await tier.run(grant(wish("r-3", 900)));
+  expect(heard).toEqual(["acme/r-1 GRANTED", "acme/r-2 REFUSED", "acme/r-1 CLOSING", "acme/r-1 CLOSED"]);
+});

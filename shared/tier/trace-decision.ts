@@ -1,0 +1,33 @@
+/** Decisions in traces: an event of the span in which the decision was waited for, with the words that the caller is told. */
+import { type Decided, wordsOf } from "#budget";
+import { boundedText } from "#errors";
+import type { Span, SpanAttributes } from "#ports";
+import type { Decision, DecisionLog } from "./decision-log.ts";
+
+const EVENT = "bursar.decision";
+
+/** What was decided about a request or allocation, other than a refusal: the latest that is known. For spans that go somewhere. */
+export function traceDecision(span: Span | undefined, decisions: DecisionLog, id: string): void {
+  if (!span) return;
+  const decision = decisions.latest(id);
+  if (decision) span.event(EVENT, attributesOf(decision));
+}
+
+/** A refusal, by the error that its caller gets; both have their words from the engine. */
+export function traceRefusal(span: Span | undefined, requestId: string, error: { readonly message: string }): void {
+  if (!span) return;
+  const decided: Decided = "REFUSED";
+  span.event(EVENT, { "bursar.decided": decided, "bursar.reason": error.message, "bursar.request_id": requestId });
+}
+
+function attributesOf({ record }: Decision): SpanAttributes {
+  const { requestId, allocationId, path, parentPath, verdict } = record;
+  return {
+    "bursar.decided": verdict.decided,
+    "bursar.reason": boundedText(wordsOf(record)),
+    "bursar.request_id": requestId,
+    "bursar.allocation_id": allocationId,
+    "bursar.path": path,
+    "bursar.parent_path": parentPath,
+  };
+}

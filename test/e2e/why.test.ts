@@ -1,0 +1,212 @@
+/** Every decision says why, and says it in the same words everywhere: to the caller, in the trace, to watchers, and to whoever asks. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Client } from "#rpc";
+import type { AllocationView } from "../../shared/gen/bursar/v1/allocation_pb.js";
+import { type DaemonKnowledge, type Decision, WatchService } from "../../shared/gen/bursar/v1/watch_service_pb.js";
+import {
+  clientOf,
+  DEMO_ACCOUNT,
+  type FollowedRun,
+  runRoutine,
+  type TestClient,
+  TestWorker,
+  workerRoutine,
+} from "./client.ts";
+import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
+
+const FIRST_COME = 1;
+const QUEUE_AND_WAIT = 5;
+
+const { folder, remove } = temporaryFolder();
+let receiver: OtlpReceiver;
+let mesh: Mesh;
+let client: TestClient;
+let watched: Watched;
+
+/** Follows the decisions of all daemons. */
+class Watched {
+  readonly decisions: Decision[] = [];
+  readonly begun: Promise<void>;
+  readonly #abort = new AbortController();
+  readonly #waiting = new Set<() => void>();
+
+  constructor({ connection }: TestClient) {
+    const begun = Promise.withResolvers<void>();
+    this.begun = begun.promise;
+    void this.#follow(connection.client(WatchService), begun.resolve).catch(begun.reject);
+  }
+
+  async #follow(watch: Client<typeof WatchService>, begun: () => void): Promise<void> {
+    for await (const { decision } of watch.watchDecisions({ below: true }, { signal: this.#abort.signal })) {
+      begun();
+      if (decision) this.decisions.push(decision);
+      for (const look of this.#waiting) look();
+    }
+  }
+
+  /** The first decision that fits, also one that comes later; the test's time-out says so when there is none. */
+  first(fits: (decision: Decision) => boolean): Promise<Decision> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const found = this.decisions.find(fits);
+        if (!found) return;
+        this.#waiting.delete(look);
+        resolve(found);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  end(): void {
+    this.#abort.abort();
+  }
+}
+
+function watchClient({ connection }: TestClient) {
+  return connection.client(WatchService);
+}
+
+beforeAll(async () => {
+  receiver = await startOtlpReceiver();
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, OTEL_BSP_SCHEDULE_DELAY: "50" };
+  mesh = await startMesh({ folder, environment });
+  client = clientOf(mesh.coordination.address);
+  watched = new Watched(client);
+  await watched.begun;
+});
+
+afterAll(async () => {
+  watched?.end();
+  client?.connection.close();
+  killAll();
+  await receiver.close();
+  remove();
+});
+
+async function swarmOf(name: string, maxCredits: bigint, strategy: number): Promise<AllocationView> {
+  const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits: { maxCredits } };
+  const { swarm } = await client.coordination.createSwarm({ ...request, policy: { strategy } });
+  if (!swarm) throw new Error("CreateSwarm answered no swarm");
+  return swarm;
+}
+
+interface Started {
+  readonly run: FollowedRun;
+  readonly requestId: string;
+  readonly traceId: string;
+}
+
+function start(swarm: AllocationView, credits: bigint, name: string, waitMs = 0): Started {
+  const requestId = randomUUID();
+  const traceId = randomUUID().replaceAll("-", "");
+  const request = { requestId, swarmId: swarm.allocationId, routine: workerRoutine(credits, name), waitMs };
+  const run = runRoutine(client, request, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
+  run.ended.catch(() => undefined);
+  return { run, requestId, traceId };
+}
+
+/** Waits for the span event of a decision in this trace and answers its words. */
+async function tracedWords(traceId: string, decided: string): Promise<unknown> {
+  const words = () =>
+    receiver.spans
+      .filter((span) => span.traceId === traceId)
+      .flatMap(({ events }) => events.filter(({ name }) => name === "bursar.decision"))
+      .filter(({ attributes }) => attributes["bursar.decided"] === decided)
+      .map(({ attributes }) => attributes["bursar.reason"]);
+  await receiver.until(() => words().length > 0);
+  return words().at(-1);
+}
+
+async function whyOf(subject: string): Promise<readonly DaemonKnowledge[]> {
+  return (await watchClient(client).why({ subject })).daemons;
+}
+
+async function lastReason(subject: string): Promise<string | undefined> {
+  return (await whyOf(subject)).flatMap(({ decisions }) => decisions).at(-1)?.reason;
+}
+
+test("a denied run: the caller, the trace, the watcher and why say the same", async () => {
+  const swarm = await swarmOf("denies", 1_000n, FIRST_COME);
+  const holder = start(swarm, 800n, "holder");
+  await holder.run.workerReady;
+  const denied = start(swarm, 500n, "denied");
+  const error = await denied.run.ended.then(
+    () => undefined,
+    (failure: unknown) => failure as Error,
+  );
+  const words = error?.message ?? "";
+  expect(words).toBe(
+    `INSUFFICIENT_CREDITS: ${swarm.path} has 200 credits free of the 500 wanted; held by ${swarm.path}/holder (800); ` +
+      "FIRST_COME_FIRST_SERVED (its own) denies what does not fit now; try again in 1000 ms",
+  );
+  expect(await tracedWords(denied.traceId, "REFUSED")).toBe(words);
+  const seen = await watched.first(({ requestId }) => requestId === denied.requestId);
+  expect(seen).toMatchObject({ reason: words, kind: 4, path: `${swarm.path}/denied`, tier: "coordination" });
+  expect(await lastReason(denied.requestId)).toBe(words);
+  expect(await lastReason("denies/denied")).toBe(words);
+});
+
+test("a run that waits and is served", async () => {
+  const swarm = await swarmOf("queues", 1_000n, QUEUE_AND_WAIT);
+  const first = start(swarm, 800n, "first");
+  const ready = await first.run.workerReady;
+  const second = start(swarm, 500n, "second", 60_000);
+  const queued = await watched.first(({ requestId }) => requestId === second.requestId);
+  expect(queued.reason).toContain("it waits at place 1 under QUEUE_AND_WAIT (its own)");
+  expect(await tracedWords(second.traceId, "QUEUED")).toBe(queued.reason);
+  const [told] = second.run.events;
+  expect(told?.event.case === "queued" && told.event.value.reason).toBe(queued.reason);
+  const [waiting] = await whyOf(second.requestId);
+  expect(waiting?.standing[0]).toContain(queued.reason.split(";")[0]);
+  expect(waiting?.decisions.at(-1)?.reason).toBe(queued.reason);
+
+  const worker = new TestWorker(ready.address);
+  await worker.attach(ready);
+  await worker.send({ case: "complete", value: { allocationId: ready.allocationId } });
+  worker.close();
+  await second.run.workerReady;
+  const granted = await watched.first(({ requestId, kind }) => requestId === second.requestId && kind === 1);
+  expect(granted.reason).toMatch(
+    /^granted in full after waiting \d+ ms: 500 credits and 1 branch slot, out of .* under QUEUE_AND_WAIT/,
+  );
+  expect(await tracedWords(second.traceId, "GRANTED")).toBe(granted.reason);
+  expect(await lastReason(second.requestId)).toBe(granted.reason);
+});
+
+test("a call that a step refuses, and what stands below another daemon", async () => {
+  const swarm = await swarmOf("calls", 1_000n, FIRST_COME);
+  const { run, traceId } = start(swarm, 300n, "caller");
+  const ready = await run.workerReady;
+  const worker = new TestWorker(ready.address);
+  await worker.attach(ready);
+  const { allocationId } = ready;
+  const requestId = randomUUID();
+  const value = { requestId, allocationId, kind: 1, name: "gpt", wanted: { credits: 301n } };
+  const answer = await worker.send({ case: "reserve", value });
+  worker.close();
+  const words = answer.case === "error" ? answer.value.message : "";
+  expect(words).toContain("has 300 credits free of the 301 wanted; it can never fit");
+  expect(await tracedWords(traceId, "REFUSED")).toBe(words);
+  expect(await watched.first((decision) => decision.requestId === requestId)).toMatchObject({
+    reason: words,
+    tier: "execution",
+    asked: "301 credits for a call of model gpt",
+  });
+  // Coordination knows neither the request nor the step: it asks below, over process.
+  expect(await lastReason(requestId)).toBe(words);
+  const tiers = await whyOf(allocationId);
+  expect(tiers.map(({ tier }) => tier)).toEqual(["coordination", "process", "execution"]);
+  expect(tiers.map(({ standing }) => standing.length > 0)).toEqual([false, true, true]);
+});
+
+test("a subject that nobody knows is no error: the answer says who was asked", async () => {
+  const daemons = await whyOf("no-such-request");
+  expect(daemons.map(({ tier, standing, failure }) => ({ tier, standing, failure }))).toEqual([
+    { tier: "coordination", standing: [], failure: "" },
+    { tier: "process", standing: [], failure: "" },
+    { tier: "execution", standing: [], failure: "" },
+  ]);
+});
