@@ -17,6 +17,8 @@ export interface ItemSenderOptions<Item, Out> {
   readonly bytesOf: (item: Item) => number;
   /** Whether no other item may follow this one in the same message. Default: never. */
   readonly endsMessage?: (item: Item) => boolean;
+  /** Told when what waited, or some of it, has been handed to the stream: there may be room again. */
+  readonly onSent?: () => void;
 }
 
 export class ItemSender<Item, Out> {
@@ -63,7 +65,9 @@ export class ItemSender<Item, Out> {
   }
 
   #flush(): void {
+    if (this.#full || this.#pending.length === 0) return;
     while (this.#pending.length > 0 && !this.#full) this.#full = !this.#sendSome();
+    this.#options.onSent?.();
   }
 
   #sendSome(): boolean {

@@ -100,6 +100,16 @@ describe("a line of work", () => {
     expect(await reading[0]).toEqual([1, 2, 3, 4]);
   });
 
+  it("tells of many orders at once, more than may wait for the parent", async () => {
+    const { line, feedOf } = await lined();
+    const ids = Array.from({ length: 1_000 }, (_, index) => `o-${index}`);
+    const reading = ids.map((id) => read(line.follow(order(id), forEver())));
+    const feeds = await Promise.all(ids.map(feedOf));
+    for (const feed of feeds) feed.push(event(1));
+    for (const feed of feeds) feed.end();
+    expect(await Promise.all(reading)).toEqual(ids.map(() => [1]));
+  });
+
   it("refuses an order alone, and tells a defect of the child as no refusal", async () => {
     const { line, feedOf, faults } = await lined();
     const going = read(line.follow(order("a"), forEver()));

@@ -62,19 +62,11 @@ class WorkStream<In, Order> {
   constructor(stream: DuplexStream<In, Answer>, context: CallContext, options: WorkStreamOptions<In, Order>) {
     this.#stream = stream;
     this.#options = options;
-    const sending = {
-      send: (message: Answer) => stream.send(message),
-      close: () => stream.close(),
-      onDrain: (take: () => void) =>
-        stream.onDrain(() => {
-          take();
-          this.#wake();
-        }),
-    };
     this.#sender = new ItemSender<WorkTelling, Answer>({
-      stream: sending,
+      stream,
       bytesOf: bytesAtMost,
       pack: (items) => ({ tellings: [...items] }),
+      onSent: () => this.#wake(),
     });
     context.signal.addEventListener("abort", () => this.#end(), { once: true });
     stream.onEnd((failure) => {

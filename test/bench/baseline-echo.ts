@@ -4,7 +4,7 @@
  * to these, measured in the same run with messages of about equal bytes.
  *
  * V8 makes guesses that hold for the rest of a process, so that one such pair may be twice as fast as the next. A row therefore takes
- * each figure from three fresh pairs and counts the best of them: the harder one for us.
+ * each figure from three fresh pairs and counts the middle one, as it does with its own three windows.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { forkProcess, forkServer } from "./forked.ts";

@@ -1,5 +1,6 @@
 /** The bare things by themselves, as rows that only inform: what this machine does without anything of this project. */
 import type { Measured } from "../bench-report/row.ts";
+import { median } from "../bench-report/statistics.ts";
 import { startCommitBaseline } from "./baseline-commit.ts";
 import { ECHO_PAIRS, type EchoBaseline, withEchoPair } from "./baseline-echo.ts";
 
@@ -23,13 +24,13 @@ export async function baselineRows(): Promise<Measured[]> {
     [stream, "items/s", (echo) => echo.streamItemsPerSecond(DURATION_MS)],
     [batched, "items/s", (echo) => echo.batchedItemsPerSecond(DURATION_MS)],
   ];
-  const best = ways.map(() => 0);
+  const seen: number[][] = ways.map(() => []);
   for (let pair = 0; pair < ECHO_PAIRS; pair += 1) {
     await withEchoPair(new URL("./payload-grants.ts", import.meta.url), async (echo) => {
-      for (const [index, [, , rate]] of ways.entries()) best[index] = Math.max(best[index] ?? 0, await rate(echo));
+      for (const [index, [, , rate]] of ways.entries()) seen[index]?.push(await rate(echo));
     });
   }
-  const echoes = ways.map(([name, unit], index) => ({ name, unit, value: best[index] ?? Number.NaN }));
+  const echoes = ways.map(([name, unit], index) => ({ name, unit, value: median(seen[index] ?? []) }));
   const commits = await startCommitBaseline();
   try {
     await commits.take(COMMITS_MS);
