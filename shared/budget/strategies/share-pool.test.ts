@@ -170,6 +170,13 @@ const wish = (max: number, sequence: number, min = 0) => claimOf({ credits: n(ma
 describe("a node with 1,000 credits", () => {
   const pool = () => new SharePool({ room: { credits: n(1_000) } });
 
+  test("who has less than its min is found where nothing is left beyond the minima", () => {
+    const shares = new SharePool({ room: { credits: n(5) } });
+    shares.add(wish(7, 0));
+    const lacking = shares.add(wish(11, 1, 5));
+    expect(shares.belowShare("credits", EVERYTHING)).toEqual([{ seat: lacking, amount: 5 }]);
+  });
+
   test("P4: a newcomer is refused where it would put one who is there below its min, and nothing has changed", () => {
     const shares = pool();
     const first = shares.add(wish(900, 1, 700));

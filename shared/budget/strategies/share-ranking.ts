@@ -3,7 +3,7 @@
  * level at which they stand. Who stands above the water holds more than its share, if it holds more than its `min`; who stands below it
  * holds less, if it holds less than its `max`. So there are two rankings, and in both what is looked for comes first.
  */
-import { RankedList } from "#std";
+import { LIMITS, RankedList } from "#std";
 import { compareHeights, type Height, type Mark, markAt } from "./share-level.ts";
 import type { Part, Standing } from "./share-seat.ts";
 
@@ -51,10 +51,16 @@ export class ShareRanking {
 
   /** Who has less than its `min`, and then who stands below the level and has less than its `max`, the lowest first. */
   *below(level: Height | undefined): Generator<Standing, void> {
+    let passed = 0;
     for (const standing of this.#least) {
       const { held, min } = standing.owner;
-      if (level && held >= min && compareHeights(standing, level) >= 0) return;
-      yield standing;
+      if (!level || held < min || compareHeights(standing, level) < 0) {
+        yield standing;
+        continue;
+      }
+      // At a level of zero those who have less than their `min` stand among others at the bottom.
+      passed += 1;
+      if (standing.numerator > 0 || passed > LIMITS.shareScanMax) return;
     }
   }
 }
