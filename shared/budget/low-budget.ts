@@ -35,7 +35,7 @@ export function useOf({ books: { credits, toolCalls } }: Allocation): NodeUse {
 }
 
 /** Its own or the nearest above it here, in rising order. */
-export function lowBudgetPercentsAt(node: Allocation): readonly number[] {
+function lowBudgetPercentsAt(node: Allocation): readonly number[] {
   return lowBudgetPercentsAbove(node) ?? LIMITS.lowBudgetPercents;
 }
 

@@ -99,7 +99,7 @@ function neededBy({ node, min, ahead, reserved }: Claiming): Amounts {
   };
 }
 
-export function claimingOf(node: Allocation, waiter: Waiter): Claiming {
+function claimingOf(node: Allocation, waiter: Waiter): Claiming {
   const { request, base, demand } = waiter;
   const reserved = node.waiters.earmarks.of(waiter.effectKey);
   return { node, request, base, min: demand.min, ahead: node.waiters.before(waiter), reserved, own: ownName(waiter) };

@@ -36,7 +36,7 @@ export function allocationStanding(
 }
 
 /** Of a request that waits: what it asked for, and why it has not got it yet. */
-export function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): string {
+function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): string {
   const { conflict } = standing({ state, nowMs, events: NO_LIST, messages: NO_LIST }, waiter);
   const waited = nowMs - waiter.arrivedAtMs;
   return `request ${waiter.request.requestId} for ${wishWords(waiter.request)}, waiting for ${waited} ms: ${conflictWords(conflict)}`;

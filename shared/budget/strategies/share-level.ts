@@ -61,7 +61,7 @@ export function markAt<Owner>({ at, rate, turn, arrival, owner }: MarkOptions<Ow
   return { numerator: at, denominator: rate, approx: at / rate, sequence, number, turn, owner };
 }
 
-export function comparePlaces(a: Place, b: Place): number {
+function comparePlaces(a: Place, b: Place): number {
   return compareHeights(a, b) || a.sequence - b.sequence || a.number - b.number;
 }
 

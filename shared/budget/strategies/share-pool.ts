@@ -168,16 +168,7 @@ export class SharePool {
    * is above it by no more than LIMITS.shareDeadZonePercent of the share. At most LIMITS.shareScanMax holders are looked at.
    */
   aboveShare(resource: Consumable, wanted: Amount): ShareGap[] {
-    const { coupled, single } = this.levelsIn(resource);
-    const rankings = this.#rankings[resource];
-    const order = merged(rankings.coupled.above(coupled), rankings.single.above(single), (a, b) =>
-      compareHeights(b, a),
-    );
-    return gapsIn(order, wanted, (part) => {
-      const [, most] = boundsAt(part, this.levelOf(part.seat, resource));
-      const above = monus(part.held, most);
-      return isClear(above, most) ? above : ZERO;
-    });
+    return this.#clearlyAbove(resource, wanted, ({ held }) => held);
   }
 
   /** The first who stand above their share in a resource, at most LIMITS.shareScanMax, and have used more than it: `usedBy` says how much. */
@@ -206,14 +197,18 @@ export class SharePool {
    * everybody a little.
    */
   givers(resource: Consumable, wanted: Amount, can: (seat: Seat) => Amount): ShareGap[] {
-    const clear = this.#givers(resource, wanted, (part, [, high]) => {
-      const above = monus(part.held, high);
-      return isClear(above, high) ? least(above, can(part.seat)) : ZERO;
-    });
+    const clear = this.#clearlyAbove(resource, wanted, ({ seat }) => can(seat));
     if (clear.reduce((sum, gap) => sum + gap.amount, 0) >= wanted) return clear;
     return this.#givers(resource, wanted, (part, [low]) => {
       const keeps = most(part.min, subtract(low, deadZoneOf(low)));
       return part.held > keeps ? least(monus(part.held, keeps), can(part.seat)) : ZERO;
+    });
+  }
+
+  #clearlyAbove(resource: Consumable, wanted: Amount, can: (part: Part) => Amount): ShareGap[] {
+    return this.#givers(resource, wanted, (part, [, high]) => {
+      const above = monus(part.held, high);
+      return isClear(above, high) ? least(above, can(part)) : ZERO;
     });
   }
 

@@ -86,7 +86,7 @@ export function pickGivers<G extends Giver>(givers: readonly G[], missing: Amoun
 }
 
 /** What is given beyond what is missing. A sum of many amounts may be larger than an amount. */
-export class Surplus {
+class Surplus {
   readonly #of: { [R in Resource]: bigint };
 
   constructor(missing: Amounts) {
