@@ -23,6 +23,8 @@ const tasks = {
   "simulate:soak": own("test/simulation/soak.ts"),
   "simulate:mutants": { ...own("test/simulation/mutants/main.ts"), wholeGroup: true },
   crash: own("test/e2e/crash/main.ts"),
+  compare: own("test/comparisons/main.ts"),
+  scenarios: own("test/scenarios/main.ts"),
   generate: tool("buf", "generate"),
   types: tool("tsc", "-p", "."),
   lint: tool("biome", "ci", "."),

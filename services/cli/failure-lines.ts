@@ -38,7 +38,7 @@ function wordsOf(error: unknown): string[] {
 }
 
 function faultWords(error: ExecutionError): string[] {
-  const { type, message, tier, allocationPath, cause, retryAfterMs, fieldViolations } = error;
+  const { type, message, tier, allocationPath, cause, retryAfterMs, fieldViolations, shadow } = error;
   const from = [tier === undefined ? "" : `told by ${tier}`, allocationPath === "" ? "" : `about ${allocationPath}`];
   const told = from.filter((part) => part !== "").join(" ");
   return [
@@ -46,6 +46,7 @@ function faultWords(error: ExecutionError): string[] {
     ...(told === "" ? [] : [told]),
     ...(cause === undefined || cause === "" ? [] : [`because: ${cause}`]),
     ...violationWords(fieldViolations),
+    ...(shadow === undefined ? [] : [shadow]),
     `what to do: ${ERROR_TABLE[type].advice}`,
     ...retryWords(retryAfterMs),
   ];

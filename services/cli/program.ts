@@ -9,6 +9,7 @@ import { addLs } from "./commands/ls.ts";
 import { address, notEmpty } from "./commands/option-values.ts";
 import { addPreempt } from "./commands/preempt.ts";
 import { addReplay } from "./commands/replay.ts";
+import { addReservations, addReserve, addUnreserve } from "./commands/reserve.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRun } from "./commands/run.ts";
 import { addStop } from "./commands/stop.ts";
@@ -43,6 +44,9 @@ export async function runProgram(argv: readonly string[], session: Session): Pro
     addWhy,
     addStop,
     addLimits,
+    addReserve,
+    addReservations,
+    addUnreserve,
     addPreempt,
     addResume,
     addWriteOff,

@@ -1,6 +1,6 @@
 /** One account of the accounts file, as commands, and as the text by which it is known again. */
-import { amountsOf, type Limits, NOTHING, type Policy } from "#budget";
-import type { AccountSpec } from "#codec";
+import { amountsOf, type Limits, NOTHING } from "#budget";
+import { type AccountSpec, policyOfSpec } from "#codec";
 import type { CommandInput } from "#tier";
 
 /** Key of the note that keeps, beside an account, what the file said of it when it was last applied. */
@@ -14,20 +14,9 @@ export function accountId(path: string): string {
 /** What the file says of an account itself; not of those below it. */
 export type AccountEntry = Omit<AccountSpec, "children">;
 
-function policyOf({ strategy, queue, lowBudgetPercents, preemption }: AccountEntry): Policy {
-  return {
-    ...(preemption === undefined ? {} : { preemption }),
-    ...(lowBudgetPercents === undefined ? {} : { lowBudgetPercents }),
-    ...(strategy === undefined ? {} : { strategy }),
-    ...(queue?.lengthMax === undefined ? {} : { queueLengthMax: queue.lengthMax }),
-    ...(queue?.waitMaxMs === undefined ? {} : { queueWaitMsMax: queue.waitMaxMs }),
-    ...(queue?.agingStepMs === undefined ? {} : { agingStepMs: queue.agingStepMs }),
-  };
-}
-
 /** The same for entries that say the same, whatever the order of their fields. */
 export function textOf(entry: AccountEntry): string {
-  return JSON.stringify({ limits: sorted(entry.limits), policy: sorted(policyOf(entry)) });
+  return JSON.stringify({ limits: sorted(entry.limits), policy: sorted(policyOfSpec(entry)) });
 }
 
 function sorted(fields: object): object {
@@ -43,7 +32,7 @@ export function appliedText({ notes }: { readonly notes: ReadonlyMap<string, str
 export function setLimits(entry: AccountEntry): CommandInput {
   const note = { key: APPLIED_NOTE, value: textOf(entry) };
   const allocationId = accountId(entry.path);
-  return { type: "set_limits", allocationId, limits: entry.limits, policy: policyOf(entry), note };
+  return { type: "set_limits", allocationId, limits: entry.limits, policy: policyOfSpec(entry), note };
 }
 
 /** The note of an account that was just opened. Where it is missing after a crash, the entry is applied once more, which changes nothing. */
@@ -55,7 +44,7 @@ export function noteApplied(entry: AccountEntry): CommandInput {
 export function openAccount(entry: AccountEntry): CommandInput {
   const { name, path, limits } = entry;
   const allocationId = accountId(path);
-  const policy = policyOf(entry);
+  const policy = policyOfSpec(entry);
   const parent = path.slice(0, -name.length - 1);
   if (parent === "") return { type: "open_root", allocationId, name, limits, policy };
   const rank = { kind: "account", priority: "NORMAL", weight: 1, strategy: undefined, waitMs: 0 } as const;

@@ -68,24 +68,29 @@ async function changedOf({ loop, log }: Base, entries: readonly AccountEntry[]):
   const standings = await loop.read(({ allocations }) =>
     entries.map((entry) => {
       const node = allocations.get(accountId(entry.path));
-      return { entry, applied: node && appliedText(node), limits: node && limitsOf(node) };
+      const { strategy } = node?.policy ?? {};
+      return { entry, applied: node && appliedText(node), limits: node && limitsOf(node), strategy };
     }),
   );
   const changed: AccountEntry[] = [];
-  for (const { entry, applied, limits } of standings) {
+  for (const { entry, applied, limits, strategy } of standings) {
     if (applied !== textOf(entry)) changed.push(entry);
-    else if (limits && !isAsWritten(entry, limits)) {
+    else if (limits && (strategy !== entry.strategy || !isAsWritten(entry, limits))) {
       log.info(
-        { account: entry.path, limits },
-        "the account keeps limits that were changed live: its entry is unchanged",
+        { account: entry.path, limits, strategy: strategy ?? "inherited" },
+        "the account keeps limits and the strategy that were changed live: its entry is unchanged",
       );
     }
   }
   return changed;
 }
 
+/** What is carved inside the credits. */
+const PARTS = ["priorityBonus", "emergencyReserve", "wrapUpReserve"] as const;
+
 function isAsWritten({ limits }: AccountEntry, now: Limits): boolean {
-  return RESOURCES.every((resource) => limits[resource] === now[resource]);
+  const isSame = RESOURCES.every((resource) => limits[resource] === now[resource]);
+  return isSame && PARTS.every((part) => (limits[part] ?? 0) === (now[part] ?? 0));
 }
 
 /** Undefined when the account is as the file says; otherwise why not. */
@@ -125,7 +130,9 @@ function lowered(now: Limits, wanted: Limits): Limits | undefined {
   const less = RESOURCES.filter((resource) => isLess(wanted[resource], now[resource]));
   const more = RESOURCES.filter((resource) => isLess(now[resource], wanted[resource]));
   if (less.length === 0) return undefined;
-  return { ...wanted, ...Object.fromEntries(more.map((resource) => [resource, now[resource]])) };
+  const kept = Object.fromEntries(more.map((resource) => [resource, now[resource]]));
+  const carved = PARTS.map((part) => [part, Math.min(wanted[part] ?? 0, now[part] ?? 0)]);
+  return { ...wanted, ...kept, ...Object.fromEntries(carved) };
 }
 
 function isLess(a: number | undefined, b: number | undefined): boolean {

@@ -61,6 +61,11 @@ export async function buildCoordination(base: DaemonBase): Promise<DaemonParts> 
     ],
     beginsWork: [`/${CoordinationService.typeName}/CreateSwarm`, `/${CoordinationService.typeName}/RunRoutine`],
     start: () => undefined,
+    reload: async () => {
+      if (settings.accounts === undefined) return log.warn({}, "there is no accounts file to read: see --accounts");
+      await applyAccounts(base, settings.accounts);
+      log.info({ file: settings.accounts }, "the accounts file was read again and applied");
+    },
     drain: async (graceMs) => {
       await swarms.drain(graceMs);
       peers.close();

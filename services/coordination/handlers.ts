@@ -26,10 +26,12 @@ import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
 import { bind, type ServiceBinding, type ServiceHandlers, together } from "#rpc";
 import { findAccount, isUnder, notFound } from "./find.ts";
 import { preemptRun } from "./preempt-run.ts";
+import { reservationHandlers } from "./reservations.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 import type { SwarmStateMachine } from "./swarm-state-machine.ts";
 import { updateLimits } from "./update-limits.ts";
+import { stopWaiting } from "./waiting-runs.ts";
 import { writeOff } from "./write-off.ts";
 
 export interface HandlerParts {
@@ -41,17 +43,21 @@ export interface HandlerParts {
 type Handlers = ServiceHandlers<typeof CoordinationService>;
 
 export function coordinationService(handlerParts: HandlerParts): ServiceBinding {
-  return bind(CoordinationService, { ...swarmHandlers(handlerParts), ...runHandlers(handlerParts) });
+  return bind(CoordinationService, {
+    ...swarmHandlers(handlerParts),
+    ...runHandlers(handlerParts),
+    ...reservationHandlers(handlerParts.parts.base),
+  });
 }
 
 function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
   const { loop, ids } = parts.base;
   return {
-    createSwarm: async (request) => {
+    createSwarm: async (request, { signal }) => {
       const spec = parseOrThrow(parseCreateSwarm, request);
       const parentId = await loop.read((state) => findAccount(state, spec.account)?.id);
       if (parentId === undefined) throw notFound(`no account ${spec.account} is known; see GetAccounts`);
-      const outcome = await loop.ask({ type: "grant", wish: swarmWish(spec, parentId, ids.newId()) });
+      const outcome = await swarms.grants.await(swarmWish(spec, parentId, ids.newId()), signal);
       if (outcome.type !== "opened") throw swarms.errorOf(outcome);
       return { swarm: await viewOne(views, (state) => state.allocations.get(outcome.allocationId), 1) };
     },
@@ -110,7 +116,11 @@ function runHandlers({ parts, swarms, views }: HandlerParts): Handlers {
     },
     stopRun: async (request) => {
       const { run, ...how } = parseOrThrow(parseStopRun, request);
-      const id = await idOf(parts.base, run, "run");
+      const [id, isOver] = await parts.base.loop.read((state) => {
+        const node = findNode(state, run);
+        return node?.kind === "run" ? [node.id, node.state === "closed"] : [undefined, true];
+      });
+      if (isOver && (await stopWaiting(parts.base, run))) return {};
       if (id === undefined) throw notFound(`no run ${run} is known; see GetSwarm for ids and paths`);
       await stop(parts, id, how);
       return { run: await viewOne(views, (state) => state.allocations.get(id), 0, run) };
@@ -159,12 +169,14 @@ function unknownSwarm(asked: string) {
 }
 
 function swarmWish(
-  { requestId, name, limits, priority, policy, share }: CreateSwarmSpec,
+  { requestId, name, limits, priority, policy, share, reservationId, waitMs }: CreateSwarmSpec,
   parentId: string,
   allocationId: string,
 ): OpenWish {
   const min = leastOf(limits, share);
   const place = { caller: parentId, requestId, allocationId, parentId, name, kind: "swarm", limits, min } as const;
-  const own = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0, waitMs: 0 } as const;
-  return { type: "open", ...place, ...own, priority, weight: share?.weight ?? 1, policy, strategy: undefined };
+  const own = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0 } as const;
+  const reserved = reservationId === undefined ? {} : { reservationId };
+  const weight = share?.weight ?? 1;
+  return { type: "open", ...place, ...own, waitMs, priority, weight, policy, strategy: undefined, ...reserved };
 }

@@ -1,17 +1,33 @@
 /** A run as it is handed to a process daemon or joined there, and how that is ordered. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { grantToProto, type RoutineSpec, routineToProto, traceToProto } from "#codec";
+import type { Access, Limits, Priority } from "#budget";
+import { grantToProto, type RoutineSpec, routineToProto, type ShareTerms, traceToProto } from "#codec";
 import type { GrantSchema, TraceContext as TraceContextMessage } from "#gen/bursar/v1/allocation_pb.js";
 import type { Routine } from "#gen/bursar/v1/routine_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
 import type { ChildDaemon } from "#tier";
+
+/** A run as it was asked for. */
+export interface RunOrder {
+  readonly requestId: string;
+  readonly swarmId: string;
+  readonly routine: RoutineSpec;
+  readonly limits: Limits;
+  readonly priority: Priority;
+  readonly waitMs: number;
+  readonly share?: ShareTerms;
+  readonly access?: readonly Access[];
+  /** The reservation of its swarm that its first attempt is met out of. */
+  readonly reservationId?: string;
+  readonly trace: TraceContext | undefined;
+}
 
 /** A grant that goes to a process daemon for the first time, or one that an earlier life of this daemon handed over. */
 export type RunWork =
   | {
       readonly type: "hand_over";
       readonly grant: GrantHandover;
-      readonly child: ChildDaemon;
+      readonly child: Pick<ChildDaemon, "instance">;
       readonly routine: RoutineSpec;
       readonly trace: TraceContext | undefined;
     }

@@ -1,12 +1,12 @@
 /** One run as coordination follows it: waits for room, is handed to a process daemon, and tells what happens until its books are final. */
 import { create } from "@bufbuild/protobuf";
-import { type Conflict, conflictWords } from "#budget";
-import { conflictToProto, lowBudgetToProto, viewOf } from "#codec";
+import { type Conflict, conflictWords, gaveWay, usageOf } from "#budget";
+import { conflictToProto, lowBudgetToProto, usageToProto, viewOf } from "#codec";
 import { delegateWork, EventFeed, eventNumbers } from "#daemon";
 import { boundedText } from "#errors";
 import { type RunEvent, RunEventSchema, type RunFinished, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import type { LowBudget } from "#ports";
-import { orderOf, type RunWork } from "./run-order.ts";
+import { orderOf, type RunOrder, type RunWork } from "./run-order.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
 /** The name of an outcome as views show it. */
@@ -16,21 +16,55 @@ const OUTCOME_NAME = new Map<WorkOutcome, string>([
   [WorkOutcome.STOPPED, "stopped"],
 ]);
 
+/** How a run ended that gave way to others; undefined: its process daemon did not say. */
+export interface GaveWay {
+  readonly finished: RunFinished | undefined;
+}
+
 /** Key of the note that keeps how a run ended, beside its allocation. */
 export const OUTCOME_NOTE = "outcome";
 
 export class RunRecord {
-  readonly runId: string;
   readonly feed = new EventFeed<RunEvent>();
   readonly #parts: SwarmParts;
   readonly #nextNumber: () => bigint;
+  /** What was asked for; undefined for one that an earlier life of this daemon began. */
+  order: RunOrder | undefined;
   #isStarted = false;
+  #runId: string;
+  #attempt = 1;
 
   /** `lives`: the life of this daemon, whose events are numbered above those of earlier ones. */
   constructor(runId: string, lives: number, parts: SwarmParts) {
-    this.runId = runId;
+    this.#runId = runId;
     this.#parts = parts;
     this.#nextNumber = eventNumbers(lives);
+  }
+
+  /** The allocation of the present attempt. */
+  get runId(): string {
+    return this.#runId;
+  }
+
+  /** Number of the present attempt: 1 for the first. */
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  /** It has given way and is tried again, as another allocation. */
+  async tryAgain({ runId, attempt }: { readonly runId: string; readonly attempt: number }): Promise<void> {
+    const allocationId = this.#runId;
+    this.#runId = runId;
+    this.#attempt = attempt;
+    this.#isStarted = false;
+    const before = await this.#parts.base.loop.read(({ allocations }) => {
+      const node = allocations.get(allocationId);
+      return node && { reason: node.closingReason ?? "", usage: usageToProto(usageOf(node)) };
+    });
+    const next = { nextAllocationId: runId, nextAttempt: attempt };
+    const told = { allocationId, reason: boundedText(before?.reason ?? ""), ...next };
+    const usage = before ? { usage: before.usage } : {};
+    this.tell({ case: "preempted", value: { $typeName: "bursar.v1.RunPreempted", ...told, ...usage } });
   }
 
   tell(event: RunEvent["event"]): void {
@@ -55,8 +89,11 @@ export class RunRecord {
     });
   }
 
-  /** Follows the run to its end. A refusal by the process daemon ends the feed with it. */
-  async follow(work: RunWork): Promise<void> {
+  /**
+   * Follows the run to its end. A refusal by the process daemon ends the feed with it. Answers how it ended when it gave way to others and
+   * nobody stopped it: then its end is not told yet.
+   */
+  async follow(work: RunWork): Promise<GaveWay | undefined> {
     const { base, closings, lines, downlink } = this.#parts;
     const allocationId = this.runId;
     const join = { grant: { allocationId } };
@@ -83,9 +120,20 @@ export class RunRecord {
       });
     } catch (error) {
       this.feed.end(error);
-      return;
+      return undefined;
     }
-    await this.#finish(finished);
+    if (await this.#gaveWay(finished)) return { finished };
+    await this.finish(finished);
+    return undefined;
+  }
+
+  /** Whoever did what it should meanwhile needs no other try. */
+  async #gaveWay(finished: RunFinished | undefined): Promise<boolean> {
+    if (finished && finished.outcome !== WorkOutcome.STOPPED) return false;
+    return this.#parts.base.loop.read(({ allocations }) => {
+      const node = allocations.get(this.runId);
+      return node?.parent?.state === "open" && gaveWay(node);
+    });
   }
 
   /** Tells how a run ended that is closed, as far as it is still known. */
@@ -103,7 +151,7 @@ export class RunRecord {
   }
 
   /** Tells the end with the books as they stand here, and keeps how it ended with the allocation. */
-  async #finish(finished: RunFinished | undefined): Promise<void> {
+  async finish(finished: RunFinished | undefined): Promise<void> {
     const { base } = this.#parts;
     const outcome = finished?.outcome ?? WorkOutcome.STOPPED;
     const name = OUTCOME_NAME.get(outcome) ?? "failed";

@@ -1,47 +1,42 @@
 /**
  * Swarms and their runs. A run is granted from its swarm, at once or after waiting in the swarm's queue, to the process daemon with the
- * least work, and is followed to its end. The same request joins the same run.
+ * least work, and is followed to its end. The same request joins the same run. A run that gave way to others is tried again (run-attempts.ts).
  */
-import type { BudgetState, Limits, OpenWish, Outcome, Priority } from "#budget";
-import { leastOf, type RoutineSpec, type ShareTerms } from "#codec";
+import { create } from "@bufbuild/protobuf";
+import type { BudgetState, OpenWish, Outcome } from "#budget";
+import { leastOf } from "#codec";
 import { ChildLoads, lowBudgetOf, traceLowBudget } from "#daemon";
 import { executionError, FaultError, RefusalError } from "#errors";
-import type { ItemError, LowBudget, TraceContext } from "#ports";
+import { RunFinishedSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
+import type { ItemError, LowBudget } from "#ports";
+import { toExecutionErrorMessage } from "#rpc";
 import { LIMITS } from "#std";
 import { type ChildDaemon, errorOfOutcome, traceDecision, traceRefusal } from "#tier";
 import { isUnder } from "./find.ts";
-import type { RunWork } from "./run-order.ts";
-import { RunRecord } from "./run-record.ts";
+import { againWish, attemptNotes, attemptsIn, type FoundAttempt, nextAttemptOf, orderOfBooks } from "./run-attempts.ts";
+import type { RunOrder, RunWork } from "./run-order.ts";
+import { type GaveWay, RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
+import { keyOf, WaitedGrants } from "./waited-grants.ts";
 
-export interface RunOrder {
-  readonly requestId: string;
-  readonly swarmId: string;
-  readonly routine: RoutineSpec;
-  readonly limits: Limits;
-  readonly priority: Priority;
-  readonly waitMs: number;
-  readonly share?: ShareTerms;
-  readonly trace: TraceContext | undefined;
-}
+/** The instance that holds a run. */
+type Holder = Pick<ChildDaemon, "instance">;
 
 export class SwarmStateMachine {
   readonly #parts: SwarmParts;
   readonly #runs = new Map<string, RunRecord>();
-  /** Requests that wait in a queue, by caller and request id. */
-  readonly #waiting = new Map<string, (outcome: Outcome) => void>();
+  readonly grants: WaitedGrants;
+  /** Runs whose requests wait in a queue, by caller and request id. */
+  readonly #queued = new Map<string, RunRecord>();
   readonly #loads = new ChildLoads();
   #lives = 0;
 
   constructor(parts: SwarmParts) {
     this.#parts = parts;
+    this.grants = new WaitedGrants(parts.base.loop);
     parts.base.loop.subscribe((message) => {
       const low = lowBudgetOf(message);
       if (low) void this.#onLowBudget(low);
-      if (message.type !== "decided") return;
-      const key = keyOf(message.caller, message.requestId);
-      this.#waiting.get(key)?.(message.outcome);
-      this.#waiting.delete(key);
     });
   }
 
@@ -51,15 +46,24 @@ export class SwarmStateMachine {
    */
   async recover(): Promise<void> {
     const { loop, log } = this.#parts.base;
-    const { lives, waiting, runs } = await loop.read((state) => ({
+    const { lives, waiting, runs, attempts } = await loop.read((state) => ({
       lives: state.lives,
       waiting: [...state.allocations.values()].flatMap(({ waiters }) => [...waiters].map(({ request }) => request)),
       runs: runsOf(state),
+      attempts: attemptsIn(state),
     }));
     this.#lives = lives;
-    for (const { caller, requestId } of waiting) await loop.ask({ type: "cancel_request", caller, requestId });
+    for (const wish of waiting) {
+      const { caller, requestId } = wish;
+      const attempt = wish.type === "open" ? attempts.get(wish.allocationId) : undefined;
+      if (wish.type === "open" && attempt?.order) await this.#waitOn(wish, attempt, attempt.order);
+      // Work that stands still is nobody's request.
+      else if (caller !== "") await loop.ask({ type: "cancel_request", caller, requestId });
+    }
     for (const { runId, ...held } of runs) {
-      const record = this.#newRecord(runId);
+      const attempt = attempts.get(runId);
+      const record = this.#newRecord(attempt?.before ?? runId);
+      if (attempt) await record.tryAgain(attempt);
       this.#remember(record);
       this.#follow(record, { type: "join", ...held }, this.#loads.begin({ instance: held.holder }));
     }
@@ -70,8 +74,12 @@ export class SwarmStateMachine {
   async run(runId: string): Promise<RunRecord | undefined> {
     const record = this.#runs.get(runId);
     if (record) return record;
-    const kind = await this.#parts.base.loop.read((state) => state.allocations.get(runId)?.kind);
+    const [kind, next] = await this.#parts.base.loop.read(({ allocations }) => {
+      const node = allocations.get(runId);
+      return [node?.kind, node && nextAttemptOf(node)?.runId];
+    });
     if (kind !== "run") return undefined;
+    if (next !== undefined) return this.run(next);
     const ended = this.#newRecord(runId);
     await ended.tellEnded();
     return ended;
@@ -118,16 +126,22 @@ export class SwarmStateMachine {
     const trace = span.context;
     const wish = this.#wish(order, child);
     const record = this.#newRecord(wish.allocationId);
-    const outcome = await this.#grant(wish, (decided) =>
-      this.#decided({ order: { ...order, trace }, record, child, outcome: decided }),
-    );
+    const { outcome, later } = await this.grants.ask(wish);
+    // The same request waits already.
+    const first = later && this.#queued.get(keyOf(wish));
+    if (first) {
+      span.end();
+      return first;
+    }
     if (outcome.type === "opened" && outcome.repeated) {
       span.end();
       return this.#join(outcome.allocationId);
     }
-    if (outcome.type === "queued") {
+    if (outcome.type === "queued" && later) {
+      this.#waits(wish, record, later);
       this.#remember(record);
       record.queued(outcome.conflict);
+      void later.then((decided) => this.#decided({ order: { ...order, trace }, record, child, outcome: decided }));
     } else if (outcome.type === "opened") {
       this.#remember(record);
       this.#handOver({ order: { ...order, trace }, record, child, outcome });
@@ -142,14 +156,11 @@ export class SwarmStateMachine {
     return record;
   }
 
-  #grant(wish: OpenWish, onDecided: (outcome: Outcome) => void): Promise<Outcome> {
-    const key = keyOf(wish.caller, wish.requestId);
-    return new Promise((resolve) => {
-      this.#parts.base.loop.submit({ type: "grant", wish }, (outcome) => {
-        if (outcome.type === "queued" && !this.#waiting.has(key)) this.#waiting.set(key, onDecided);
-        resolve(outcome);
-      });
-    });
+  /** Who asks for the same meanwhile is told of the same run. */
+  #waits(wish: OpenWish, record: RunRecord, later: Promise<Outcome>): void {
+    const key = keyOf(wish);
+    this.#queued.set(key, record);
+    void later.then(() => this.#queued.delete(key));
   }
 
   #decided({
@@ -160,11 +171,12 @@ export class SwarmStateMachine {
   }: {
     readonly order: RunOrder;
     readonly record: RunRecord;
-    readonly child: ChildDaemon;
+    readonly child: Holder;
     readonly outcome: Outcome;
   }): void {
     this.#traceWaited(order, outcome);
     if (outcome.type === "opened") this.#handOver({ order, record, child, outcome });
+    else if (record.attempt > 1) void this.#giveUp(record, outcome);
     else record.feed.end(this.errorOf(outcome));
   }
 
@@ -187,11 +199,12 @@ export class SwarmStateMachine {
   }: {
     readonly order: RunOrder;
     readonly record: RunRecord;
-    readonly child: ChildDaemon;
+    readonly child: Holder;
     readonly outcome: Extract<Outcome, { type: "opened" }>;
   }): void {
     const grant = this.#parts.downlink.handoverTo(child.instance, outcome);
     const { routine, trace } = order;
+    record.order = order;
     this.#follow(record, { type: "hand_over", grant, child, routine, trace }, this.#loads.begin(child));
   }
 
@@ -199,11 +212,57 @@ export class SwarmStateMachine {
     const { base } = this.#parts;
     record
       .follow(work)
+      .then((end) => (end ? this.#tryAgain(record, end) : undefined))
       .catch((error: unknown) => {
         base.log.error({ err: error, run: record.runId }, "a run could not be followed");
         record.feed.end(error);
       })
       .finally(end);
+  }
+
+  /** A run that gave way to others waits to be begun anew, as often as that is allowed. */
+  async #tryAgain(record: RunRecord, { finished }: GaveWay): Promise<void> {
+    const { base, downlink } = this.#parts;
+    const order = record.order ?? (await orderOfBooks(base.loop, record.runId, finished));
+    const child =
+      order && record.attempt < LIMITS.preemptedAttemptsMax ? await this.#loads.await(downlink, base.clock) : undefined;
+    if (!order || !child) {
+      await record.finish(finished);
+      return;
+    }
+    const before = record.runId;
+    const wish = againWish(this.#wish(order, child), before);
+    const next = { runId: wish.allocationId, attempt: record.attempt + 1 };
+    for (const [key, value] of attemptNotes(order, next)) {
+      base.loop.submit({ type: "attach_note", allocationId: before, key, value }, () => undefined);
+    }
+    await record.tryAgain(next);
+    this.#remember(record);
+    const decided = (outcome: Outcome) => this.#decided({ order, record, child, outcome });
+    const { outcome, later } = await this.grants.ask(wish);
+    if (outcome.type !== "queued" || !later) return decided(outcome);
+    record.queued(outcome.conflict);
+    void later.then(decided);
+  }
+
+  /** No further attempt is granted. */
+  async #giveUp(record: RunRecord, outcome: Outcome): Promise<void> {
+    const refused = this.errorOf(outcome);
+    const { ids } = this.#parts.base;
+    const facts = { type: "RESOURCE_ALLOCATION_FAILED", reach: "one", tier: "coordination" } as const;
+    const message = `it gave way to more important work and could not be tried again: ${refused.message}`;
+    const error = toExecutionErrorMessage(executionError({ ...facts, id: ids.newId(), message }));
+    await record.finish(create(RunFinishedSchema, { outcome: WorkOutcome.STOPPED, error }));
+  }
+
+  /** An attempt that waits since an earlier life of this daemon. */
+  async #waitOn(wish: OpenWish, attempt: FoundAttempt, order: RunOrder): Promise<void> {
+    const later = this.grants.endOf(wish);
+    const record = this.#newRecord(attempt.before);
+    await record.tryAgain(attempt);
+    this.#remember(record);
+    const child = { instance: wish.holder ?? "" };
+    void later.then((outcome) => this.#decided({ order, record, child, outcome }));
   }
 
   async #join(runId: string): Promise<RunRecord> {
@@ -225,7 +284,7 @@ export class SwarmStateMachine {
 
   #wish(order: RunOrder, child: ChildDaemon): OpenWish {
     const { ids, settings } = this.#parts.base;
-    const { requestId, swarmId, routine, limits, priority, waitMs, share } = order;
+    const { requestId, swarmId, routine, limits, priority, waitMs, share, access, reservationId } = order;
     return {
       type: "open",
       caller: `swarm:${swarmId}`,
@@ -246,6 +305,8 @@ export class SwarmStateMachine {
       leaseTtlMs: settings.leaseTtlMs,
       waitMs,
       strategy: undefined,
+      ...(access && { access }),
+      ...(reservationId !== undefined && { reservationId }),
     };
   }
 
@@ -282,8 +343,4 @@ function runsOf(state: BudgetState) {
       runs.push({ runId, epoch, holder });
   }
   return runs;
-}
-
-function keyOf(caller: string, requestId: string): string {
-  return `${caller}\n${requestId}`;
 }

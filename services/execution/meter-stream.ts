@@ -80,9 +80,25 @@ export class MeterStream {
       return;
     }
     const commands = decided.map(({ command }) => command);
-    this.#parts.base.loop.submitAll(commands, (outcomes) => {
-      for (const [index, one] of decided.entries()) this.#onOutcome(one, outcomes[index], answers);
+    const ahead = new Set<Outcome>();
+    const done = (outcomes: readonly Outcome[]): void => {
+      for (const [index, one] of decided.entries()) {
+        const outcome = outcomes[index];
+        if (outcome && !ahead.has(outcome)) this.#onOutcome(one, outcome, answers);
+      }
       this.#send(answers);
+    };
+    this.#parts.base.loop.submitAll(commands, done, (outcomes, covered) => {
+      if (!outcomes.some((outcome) => covered.has(outcome))) return;
+      // With what needed no decision: an attach is answered before what came behind it.
+      const now = answers.splice(0);
+      for (const [index, one] of decided.entries()) {
+        const outcome = outcomes[index];
+        if (!outcome || !covered.has(outcome)) continue;
+        ahead.add(outcome);
+        now.push(this.#answerOf(one, { outcome }));
+      }
+      this.#send(now);
     });
   }
 
@@ -141,9 +157,8 @@ export class MeterStream {
     return { itemId, result: { case: "done", value: {} } };
   }
 
-  #onOutcome(decided: Decided, outcome: Outcome | undefined, answers: Answer[]): void {
+  #onOutcome(decided: Decided, outcome: Outcome, answers: Answer[]): void {
     const { command, step } = decided;
-    if (!outcome) return;
     if (command.type !== "reserve" || step.pooled.length === 0) {
       answers.push(this.#answerOf(decided, { outcome }));
       return;

@@ -68,7 +68,7 @@ export class TopUps {
     const { ids, uplink } = this.#parts;
     const step = this.#parts.stepOf(allocationId);
     const { resource, available, debt } = conflict;
-    if (resource === "duration") return;
+    if (resource === "duration" || resource === "access") return;
     const lackOf = (wanted: number): Amounts => amountsOf({ [resource]: Math.max(0, wanted - available) + debt });
     const by = lackOf(this.#waiting.get(allocationId)?.[0]?.reserve.wanted[resource] ?? conflict.wanted);
     const target = { type: "raise", allocationId, epoch: step?.epoch ?? 0, by } as const;

@@ -1,6 +1,6 @@
 /** What a run is, whether it was just handed over or found in the journal. */
 import { type Allocation, type BudgetState, type Limits, limitsOf, type Priority } from "#budget";
-import { type RoutineSpec, runEndOf, runWorkOf } from "#codec";
+import { type RoutineSpec, routineToProto, runEndOf, runWorkOf } from "#codec";
 import type { RunFinished } from "#gen/bursar/v1/run_pb.js";
 import type { TraceContext } from "#ports";
 import type { FoundNode, FoundNotes } from "./run-memory.ts";
@@ -27,6 +27,17 @@ export interface FoundRun {
   readonly closingReason: string | undefined;
   /** It has ended and was not closed yet. */
   readonly end: RunFinished | undefined;
+}
+
+/** For the tier above: what a run was to do that a preemption has stopped. */
+export function routineIfStopped({
+  reclaims,
+  endedReclaims,
+  notes,
+}: Allocation): Pick<Partial<RunFinished>, "routine"> {
+  const isStopped = [...reclaims.values(), ...endedReclaims.values()].some(({ mode }) => mode === "STOP");
+  const work = isStopped ? runWorkOf(notes) : undefined;
+  return work ? { routine: routineToProto(work.routine) } : {};
 }
 
 /** The runs that are not closed yet. */

@@ -68,6 +68,11 @@ export class RunMemory {
     return this.#lost.get(this.#below(path))?.length ?? 0;
   }
 
+  /** The allocation of the latest of them; undefined when there is none. */
+  lastLost(path: string): string | undefined {
+    return this.#lost.get(this.#below(path))?.at(-1);
+  }
+
   keepEnd(path: string, { usage, ...end }: StepFinished): void {
     this.#write(`done:${this.#below(path)}`, stepEndNote({ ...end, path: "" }));
   }

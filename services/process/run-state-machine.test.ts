@@ -12,6 +12,8 @@ class WrittenActs implements RunActs {
   readonly lines: string[] = [];
   readonly #results: Readonly<Record<string, StepResult["outcome"] | "no budget">>;
   onStep: (name: string) => void = () => undefined;
+  /** Whether the run has nothing left but what it keeps for its final step. */
+  usedUp = false;
   /** How places ended in an earlier life. */
   readonly earlier = new Map<string, StepResult>();
 
@@ -27,6 +29,10 @@ class WrittenActs implements RunActs {
     this.lines.push(`open ${kind} ${path}`);
     if (this.#results[path] === "no budget") return Promise.resolve({ error: ERROR });
     return Promise.resolve({ allocationId: `id of ${path}` });
+  }
+
+  isUsedUp() {
+    return Promise.resolve(this.usedUp);
   }
 
   closeNode(allocationId: string, reason: string) {
@@ -84,6 +90,19 @@ describe("a run", () => {
     const end = await new RunStateMachine(acts).run(routine(step("a"), step("b")), ROOT);
     expect(end).toEqual({ outcome: "failed", error: ERROR });
     expect(acts.lines).toEqual(["do work/a under run", "work/a failed", "work/b skipped"]);
+  });
+
+  it("wraps up after a step that failed for lack of budget, and fails with its error all the same", async () => {
+    const final = { ...step("last"), wrapUp: true } as StepSpec;
+    const acts = new WrittenActs({ "work/a": "failed" });
+    acts.usedUp = true;
+    const end = await new RunStateMachine(acts).run(routine(step("a"), step("b"), final), ROOT);
+    expect(end).toEqual({ outcome: "failed", error: ERROR });
+    const lines = ["do work/a under run", "work/a failed", "work/b skipped"];
+    expect(acts.lines).toEqual([...lines, "do work/last under run", "work/last succeeded"]);
+    const other = new WrittenActs({ "work/a": "failed" });
+    await new RunStateMachine(other).run(routine(step("a"), step("b"), final), ROOT);
+    expect(other.lines).toEqual([...lines, "work/last skipped"]);
   });
 
   it("goes on after a step that says so", async () => {

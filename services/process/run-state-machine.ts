@@ -1,7 +1,8 @@
 /**
  * One run: STARTED → its steps, one after the other, branches side by side → SUCCEEDED, FAILED or STOPPED. Each step gets its budget
  * carved before it begins and gives back what it did not need when it ends; work that was paid for is kept, so branches that still run
- * when another fails are left to finish.
+ * when another fails are left to finish. A step that fails for lack of budget ends the run as any failure does, but the run's final step
+ * (`wrap_up`) is done first: what the run keeps for it is there.
  */
 import type { BranchSpec, RoutineSpec, StepSpec } from "#codec";
 import type { ExecutionError } from "#errors";
@@ -21,6 +22,8 @@ export interface RunActs {
   ): Promise<{ readonly allocationId: string } | { readonly error: ExecutionError }>;
   /** Closes such a node and waits until it is closed. */
   closeNode(allocationId: string, reason: string): Promise<void>;
+  /** Whether the run has no credits left but what it keeps for its final step. */
+  isUsedUp(): Promise<boolean>;
   /** Carves a step's budget, has an execution daemon do it, and waits until its books are final here. */
   doStep(place: StepPlace, step: DoableStep): Promise<StepResult>;
   /** Writes down and tells the followers of the run how a step or branch ended and what it used. */
@@ -58,7 +61,8 @@ export class RunStateMachine {
     for (const step of steps) {
       const place = below(parent, step);
       const ended = this.#acts.ended(place);
-      if (!ended && (failed || this.#stopReason !== undefined)) {
+      const isSkipped = failed !== undefined && !(isFinalStep(step) && (await this.#isForBudget(failed)));
+      if (!ended && (isSkipped || this.#stopReason !== undefined)) {
         await this.#acts.finish(place, { outcome: "skipped" });
         continue;
       }
@@ -68,6 +72,11 @@ export class RunStateMachine {
     }
     if (failed) return failed;
     return { outcome: this.#stopReason === undefined ? "succeeded" : "stopped" };
+  }
+
+  /** Whether it failed for lack of budget: as it says, or because the run has none. */
+  async #isForBudget({ error }: StepResult): Promise<boolean> {
+    return (error !== undefined && isOfBudget(error)) || (await this.#acts.isUsedUp());
   }
 
   async #step(step: StepSpec, place: StepPlace): Promise<StepResult> {
@@ -114,7 +123,18 @@ export class RunStateMachine {
   }
 }
 
-function below(parent: StepPlace, { name, limits, share }: Pick<StepPlace, "name" | "limits" | "share">): StepPlace {
+function below(parent: StepPlace, step: StepSpec | BranchSpec): StepPlace {
+  const { name, limits, share, access } = step;
   const place = { allocationId: "", parentId: parent.allocationId, name, path: `${parent.path}/${name}`, limits };
-  return share ? { ...place, share } : place;
+  const isPaid = isFinalStep(step) && (parent.limits.wrapUpReserve ?? 0) > 0;
+  return { ...place, ...(share && { share }), ...(access && { access }), ...(isPaid && { wrapUp: true }) };
+}
+
+function isFinalStep(step: StepSpec | BranchSpec): boolean {
+  return "wrapUp" in step && step.wrapUp === true;
+}
+
+/** There was not enough budget for it, or it used all that it had. */
+function isOfBudget({ type }: ExecutionError): boolean {
+  return type === "RESOURCE_EXHAUSTED" || type === "RESOURCE_ALLOCATION_FAILED";
 }

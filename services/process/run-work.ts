@@ -3,7 +3,7 @@
  * of the daemon the same run is gone through again: what has ended is answered from the journal, what is open is joined.
  */
 import { create } from "@bufbuild/protobuf";
-import { DEADLINE_PASSED, type Outcome, usageOf } from "#budget";
+import { DEADLINE_PASSED, gaveWay, isUsedUp, type Message, type OpenWish, type Outcome, usageOf } from "#budget";
 import { type RoutineSpec, runEndNote, usageToProto, viewOf } from "#codec";
 import { type ChildLoads, pause } from "#daemon";
 import type { ExecutionError } from "#errors";
@@ -12,10 +12,11 @@ import type { TraceContext } from "#ports";
 import { toExecutionErrorMessage } from "#rpc";
 import { LIMITS } from "#std";
 import { errorOfOutcome, traceDecision, traceRefusal } from "#tier";
-import { END_NOTE, type RunFacts } from "./run-facts.ts";
+import { END_NOTE, type RunFacts, routineIfStopped } from "./run-facts.ts";
 import type { RunMemory } from "./run-memory.ts";
 import { type DoableStep, type RunActs, RunStateMachine } from "./run-state-machine.ts";
 import type { RunTelling } from "./run-telling.ts";
+import { SiblingWaits } from "./sibling-waits.ts";
 import {
   asExecutionError,
   type DispatchOptions,
@@ -25,7 +26,7 @@ import {
   type StepTry,
 } from "./step-dispatch.ts";
 import { OUTCOME, resultOf, type StepPlace, type StepResult } from "./step-result.ts";
-import { wishFor } from "./step-wish.ts";
+import { callerOf, wishFor } from "./step-wish.ts";
 
 /** Refusals that end by themselves, or with the run. */
 const PASSING: ReadonlySet<string> = new Set(["lease_ended", "paused"]);
@@ -50,6 +51,9 @@ export class RunWork implements RunActs {
   readonly #parts: RunParts;
   readonly #memory: RunMemory;
   readonly #machine: RunStateMachine;
+  /** Of branches and parallel steps that are open. */
+  readonly #parentOf = new Map<string, string>();
+  readonly #waits: SiblingWaits;
   #isAbandoned = false;
   #stopReason: string | undefined;
 
@@ -60,6 +64,10 @@ export class RunWork implements RunActs {
     this.trace = facts.trace;
     this.#memory = memory;
     this.#machine = new RunStateMachine(this);
+    const caller = callerOf(facts);
+    this.#waits = new SiblingWaits((requestId) => {
+      parts.base.loop.submit({ type: "cancel_request", caller, requestId }, () => undefined);
+    });
   }
 
   get runId(): string {
@@ -119,13 +127,12 @@ export class RunWork implements RunActs {
     void this.#parts.base.loop.ask({ type: "close", allocationId: this.runId, reason });
   }
 
-  async #view() {
-    const run = await this.#parts.base.loop.read((state, nowMs) => {
+  #view() {
+    return this.#parts.base.loop.read((state, nowMs) => {
       const node = state.allocations.get(this.runId);
       const outcome = ({ id }: { readonly id: string }) => this.outcomes.get(id) ?? "";
-      return node ? viewOf(node, { depth: 0, nowMs, outcome }) : undefined;
+      return node ? { run: viewOf(node, { depth: 0, nowMs, outcome }), ...routineIfStopped(node) } : {};
     });
-    return run ? { run } : {};
   }
 
   ended({ path }: StepPlace): StepResult | undefined {
@@ -138,36 +145,67 @@ export class RunWork implements RunActs {
 
   async openNode(place: StepPlace, kind: "branch" | "step") {
     const known = this.#memory.takeNode(place.path);
-    if (known) return { allocationId: known.allocationId };
+    if (known) {
+      this.#waits.begin(place.parentId);
+      return this.#opened(place, known);
+    }
     const outcome = await this.#grant(place, kind, undefined);
-    if (outcome.type === "opened") return { allocationId: outcome.allocationId };
+    if (outcome.type === "opened") return this.#opened(place, outcome);
     return { error: this.#errorOf(outcome, place) };
+  }
+
+  isUsedUp(): Promise<boolean> {
+    return this.#parts.base.loop.read((state) => {
+      const run = state.allocations.get(this.runId);
+      return run !== undefined && isUsedUp(run);
+    });
+  }
+
+  #opened({ parentId }: StepPlace, { allocationId }: { readonly allocationId: string }) {
+    this.#parentOf.set(allocationId, parentId);
+    return { allocationId };
   }
 
   async closeNode(allocationId: string, reason: string): Promise<void> {
     await this.#parts.base.loop.ask({ type: "close", allocationId, reason });
     await this.#parts.closings.of(allocationId);
+    const parentId = this.#parentOf.get(allocationId);
+    if (parentId !== undefined) this.#waits.end(parentId);
   }
 
   async doStep(place: StepPlace, step: DoableStep): Promise<StepResult> {
     for (;;) {
-      const { result, lost } = await this.#try(place, step);
+      const tried = await this.#try(place, step);
+      const { result } = tried;
+      const lost = tried.lost ?? (await this.#gaveWay(result));
       if (!lost) return result;
       const { allocationId = "" } = result;
       this.#memory.keepLost(place.path, allocationId);
       const tries = this.#memory.lostTries(place.path);
-      // What was never begun is begun; what was interrupted is done again only where that is said.
-      const again = (lost === "untaken" || step.onInterruption === "retry") && tries < LIMITS.recoveryAttemptsMax;
+      // What was never begun is begun, and what gave way waits again; what was interrupted is done again only where that is said.
+      const triesMax = lost === "preempted" ? LIMITS.preemptedAttemptsMax : LIMITS.recoveryAttemptsMax;
+      const again = (lost !== "interrupted" || step.onInterruption === "retry") && tries < triesMax;
       if (!again) return { ...result, outcome: "failed", error: this.#lostError(place, step, tries, result.error) };
       await this.#tellEnd(place, { ...result, outcome: "failed" }, { interrupted: true });
     }
   }
 
+  /** Whether a step that was stopped gave way to others in this run. */
+  async #gaveWay({ outcome, allocationId }: StepResult): Promise<"preempted" | undefined> {
+    if (outcome !== "stopped" || allocationId === undefined) return undefined;
+    return this.#parts.base.loop.read(({ allocations }) => {
+      const node = allocations.get(allocationId);
+      return node?.parent?.state === "open" && gaveWay(node) ? "preempted" : undefined;
+    });
+  }
+
   /** One try of a step: the one that an earlier life began, or a new one. */
   async #try(place: StepPlace, step: DoableStep): Promise<StepTry> {
     const node = this.#memory.takeNode(place.path);
-    if (node)
+    if (node) {
+      this.#waits.begin(place.parentId);
       return this.#dispatch(place, { type: "join", node }, this.#parts.loads.begin({ instance: node.holder ?? "" }));
+    }
     const { base, downlink, loads } = this.#parts;
     const child = await loads.await(downlink, base.clock);
     if (!child) return { result: { outcome: "failed", error: this.#noExecution(place) } };
@@ -177,8 +215,12 @@ export class RunWork implements RunActs {
     const { allocationId, path, epoch } = outcome;
     const end = loads.begin(child);
     if (outcome.repeated) {
-      const isClosed = true;
-      const found = { allocationId, path, epoch, holder: child.instance, isClosed };
+      // Granted to an earlier life of this daemon, for a holder that need not be the one that was asked now.
+      const { holder = child.instance, isClosed } = await base.loop.read(({ allocations }) => {
+        const node = allocations.get(allocationId);
+        return { holder: node?.peer, isClosed: node?.state !== "open" && node?.state !== "closing" };
+      });
+      const found = { allocationId, path, epoch, holder, isClosed };
       return this.#dispatch(place, { type: "join", node: found }, end);
     }
     this.telling.tell({ case: "stepStarted", value: { $typeName: "bursar.v1.StepStarted", allocationId, path } });
@@ -201,28 +243,64 @@ export class RunWork implements RunActs {
       onWorkerReady: (value) => this.telling.tell({ case: "workerReady", value }),
     });
     end();
+    this.#waits.end(place.parentId);
     const { error } = tried.result;
     span.end(error ? { error: error.message } : {});
     const { allocationId } = work.type === "join" ? work.node : work.grant;
     return { ...tried, result: { ...tried.result, allocationId } };
   }
 
-  /**
-   * Carves a node. While this daemon's own lease is over, or the run is paused, the wish is made again: it may have been renewed, or the run
-   * has ended.
-   */
+  /** Carves a node. */
   async #grant(place: StepPlace, kind: "branch" | "step", holder: string | undefined): Promise<Outcome> {
     const { base } = this.#parts;
     const attempt = this.#memory.lostTries(place.path) + 1;
-    const wish = wishFor({ base, facts: this.facts, place, kind, holder, attempt });
+    const attemptOf = this.#memory.lastLost(place.path);
+    const wish = wishFor({ base, facts: this.facts, place, kind, holder, attempt, attemptOf });
+    const { parentId } = place;
+    this.#waits.begin(parentId);
+    const outcome = await this.#ask(wish);
+    if (outcome.type === "opened") return outcome;
+    this.#waits.end(parentId);
+    if (outcome.type === "refused") this.#traceRefused(place, wish.requestId, outcome);
+    return outcome;
+  }
+
+  /**
+   * While this daemon's own lease is over, or the run is paused, the wish is made again: it may have been renewed, or the run has ended. So
+   * is one that has waited for as long as the queue lets it while others still go on, and keeps its place.
+   */
+  async #ask(wish: OpenWish): Promise<Outcome> {
+    const { base } = this.#parts;
+    const { parentId, requestId } = wish;
+    // A name that it wants may be held anywhere in the run.
+    const isNamed = wish.access !== undefined;
+    let [asked, mayWait] = [wish, isNamed || this.#waits.hasOthers(parentId)];
     for (;;) {
-      const outcome = await base.loop.ask({ type: "grant", wish });
-      if (outcome.type !== "refused" || !PASSING.has(outcome.refusal.code)) {
-        if (outcome.type === "refused") this.#traceRefused(place, wish.requestId, outcome);
-        return outcome;
+      const answer = await base.loop.ask({
+        type: "grant",
+        wish: mayWait ? { ...asked, waitMs: LIMITS.queueWaitMsMax } : asked,
+      });
+      const outcome = answer.type === "queued" ? await this.#waits.wait(parentId, requestId, { isNamed }) : answer;
+      if (outcome.type !== "refused") return outcome;
+      const { code } = outcome.refusal;
+      if (answer.type === "queued" && !this.#isStopped) {
+        // Called back: then it is told what is short. Or turned away after its time.
+        mayWait = code === "conflict" && this.#waits.hasOthers(parentId);
+        asked = { arrivedAtMs: base.loop.nowMs(), ...asked };
+        continue;
       }
+      if (!PASSING.has(code)) return outcome;
       await pause(base.clock, LIMITS.childLookMs);
     }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopReason !== undefined || this.#isAbandoned;
+  }
+
+  /** A request of this run that waited has its answer. */
+  decided(message: Extract<Message, { readonly type: "decided" }>): void {
+    this.#waits.decided(message);
   }
 
   /** What was refused has no span otherwise: nothing is dispatched. */

@@ -1,5 +1,6 @@
 /** The runs this daemon knows: running ones, and the latest ended ones for followers who come late. */
 import { create } from "@bufbuild/protobuf";
+import type { Message } from "#budget";
 import { lowBudgetToProto, type RoutineSpec, runEndOf, runWorkNotes, viewOf } from "#codec";
 import { checkGrantor, drainingRefusal, type EventFeed, lowBudgetOf, takeGrant, traceLowBudget } from "#daemon";
 import { RefusalError } from "#errors";
@@ -7,10 +8,11 @@ import { type RunEvent, type RunFinished, RunFinishedSchema, WorkOutcome } from 
 import type { GrantHandover, LowBudget, TraceContext } from "#ports";
 import { LIMITS } from "#std";
 import { errorOfRefusal, type Uplink } from "#tier";
-import { END_NOTE, type FoundRun, foundRuns, type RunFacts } from "./run-facts.ts";
+import { END_NOTE, type FoundRun, foundRuns, type RunFacts, routineIfStopped } from "./run-facts.ts";
 import { type FoundNotes, RunMemory } from "./run-memory.ts";
 import { RunTelling } from "./run-telling.ts";
 import { type RunParts, RunWork } from "./run-work.ts";
+import { callerOf } from "./step-wish.ts";
 
 export interface RunOrder {
   readonly grant: GrantHandover;
@@ -39,9 +41,18 @@ export class Runs {
     parts.base.loop.subscribe((message) => {
       if (message.type === "closing" && message.side === "received")
         this.#running.get(message.allocationId)?.stop(message.reason);
+      if (message.type === "decided") this.#onDecided(message);
       const low = lowBudgetOf(message);
       if (low) this.#onLowBudget(low);
     });
+  }
+
+  #onDecided(message: Extract<Message, { readonly type: "decided" }>): void {
+    for (const work of this.#running.values()) {
+      if (callerOf(work.facts) !== message.caller) continue;
+      work.decided(message);
+      return;
+    }
   }
 
   /** Of a run, or of a branch in it. */
@@ -119,7 +130,7 @@ export class Runs {
       const node = state.allocations.get(allocationId);
       if (node?.side !== "received" || node.state !== "closed") return undefined;
       const end = runEndOf(node.notes.get(END_NOTE)) ?? STOPPED;
-      return { ...end, run: viewOf(node, { depth: 0, nowMs }) };
+      return { ...end, run: viewOf(node, { depth: 0, nowMs }), ...routineIfStopped(node) };
     });
   }
 
@@ -139,7 +150,15 @@ export class Runs {
   /** Takes up the runs of the last life where they were: nothing that has ended is done again, what is open is joined. */
   async recover(): Promise<void> {
     const { loop, log } = this.#parts.base;
-    const { lives, found } = await loop.read((state) => ({ lives: state.lives, found: foundRuns(state) }));
+    const { lives, waiting, found } = await loop.read((state) => ({
+      lives: state.lives,
+      waiting: [...state.allocations.values()].flatMap(({ waiters }) => [...waiters].map(({ request }) => request)),
+      found: foundRuns(state),
+    }));
+    // They named daemons of that time: whoever still wants it asks anew. Work that stands still is nobody's request.
+    for (const { caller, requestId } of waiting) {
+      if (caller.startsWith("run:")) await loop.ask({ type: "cancel_request", caller, requestId });
+    }
     this.#lives = lives;
     for (const run of found) this.#takeUp(run);
     if (found.length > 0) log.info({ runs: found.length }, "runs found in the journal; they go on");

@@ -1,5 +1,5 @@
 /** Where a step stands in its run, and how it ended. */
-import type { Limits } from "#budget";
+import type { Access, Limits } from "#budget";
 import type { ShareTerms } from "#codec";
 import type { ExecutionError } from "#errors";
 import { type StepFinished, type StepOutput, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
@@ -15,6 +15,10 @@ export interface StepPlace {
   readonly limits: Limits;
   /** How it takes part where budget is divided by weight. */
   readonly share?: ShareTerms;
+  /** Names of tools and resources that it is to hold. */
+  readonly access?: readonly Access[];
+  /** The final step of a run that keeps a reserve for it. */
+  readonly wrapUp?: true;
 }
 
 export interface StepResult {

@@ -14,15 +14,22 @@ export interface WishOptions {
   readonly holder: string | undefined;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** Allocation of the try before, which keeps its turn if it gave way to others; undefined for the first. */
+  readonly attemptOf: string | undefined;
+}
+
+/** Who asks for all nodes of a run. */
+export function callerOf({ runId }: Pick<RunFacts, "runId">): string {
+  return `run:${runId}`;
 }
 
 /** The request's id follows from the place and the try alone, so that a wish which is made again has one effect. */
-export function wishFor({ base, facts, place, kind, holder, attempt }: WishOptions): OpenWish {
+export function wishFor({ base, facts, place, kind, holder, attempt, attemptOf }: WishOptions): OpenWish {
   const { ids, settings } = base;
-  const { limits, parentId, name, path, share } = place;
+  const { limits, parentId, name, path, share, access, wrapUp } = place;
   return {
     type: "open",
-    caller: `run:${facts.runId}`,
+    caller: callerOf(facts),
     requestId: `${path.slice(facts.path.length + 1)}#${attempt}`,
     allocationId: ids.newId(),
     token: holder === undefined ? undefined : ids.newToken(),
@@ -38,9 +45,12 @@ export function wishFor({ base, facts, place, kind, holder, attempt }: WishOptio
     byHolder: false,
     holder,
     leaseTtlMs: settings.leaseTtlMs,
-    // A later answer would find nobody: a step has its budget at once, or it fails.
+    // Who may wait, and for whom: sibling-waits.ts.
     waitMs: 0,
     strategy: undefined,
+    ...(access && { access }),
+    ...(wrapUp && { wrapUp }),
+    ...(attemptOf !== undefined && { attemptOf }),
   };
 }
 

@@ -54,6 +54,16 @@ describe("changing the limits of an account", () => {
     expect(s.node(account).policy).toEqual({});
   });
 
+  test("the same policy said in another order changes nothing, as after a restart", () => {
+    const s = new Scenario();
+    const preemption = { worst: "PAUSE", protectMs: 0 } as const;
+    const account = s.account({ credits: 9 }, { strategy: "PREEMPTION_ALLOWED", preemption });
+    const again: Policy = { preemption: { protectMs: 0, worst: "PAUSE" }, strategy: "PREEMPTION_ALLOWED" };
+    expect(set(s, account, { credits: 9 }, again)).toEqual({ type: "done", changed: false });
+    const other: Policy = { ...again, lowBudgetPercents: [50, 60] };
+    expect(set(s, account, { credits: 9 }, other)).toEqual({ type: "done", changed: true });
+  });
+
   test("below another account it is taken from there, or refused with the conflict", () => {
     const s = new Scenario();
     const company = s.account({ credits: 100 }, { strategy: "QUEUE_AND_WAIT" });

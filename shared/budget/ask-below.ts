@@ -6,7 +6,7 @@
  */
 import { LIMITS } from "#std";
 import { add, monus } from "./amount.ts";
-import { askedFor, nextName, type ReclaimPlace } from "./asked.ts";
+import { askedFor, nextName, type ReclaimPlace, withoutExhausted } from "./asked.ts";
 import { finish } from "./cascade.ts";
 import { type Draft, emit, say } from "./draft.ts";
 import { reclaimable } from "./free.ts";
@@ -102,7 +102,7 @@ function askChildren(draft: Draft, place: ReclaimPlace, { node, left }: Asking):
 
 /** Answers what it was asked for. */
 function askChild(draft: Draft, place: ReclaimPlace, { node: child, left }: Asking): Amounts {
-  let room = reclaimable(child);
+  let room = withoutExhausted(child, reclaimable(child));
   for (const owed of child.reclaims.values()) room = monusAmounts(room, pendingOf(owed));
   const wanted = leastAmounts(left, room);
   if (isNothing(wanted) || child.reclaims.size >= LIMITS.pendingReclaimsMax) return NOTHING;

@@ -4,7 +4,8 @@
  * with nothing, for what is owed ends before that for which it was asked.
  */
 import { fingerprint, LIMITS } from "#std";
-import { type Amounts, addAmounts, isNothing, monusAmounts, NOTHING } from "./resource.ts";
+import { ZERO } from "./amount.ts";
+import { type Amounts, addAmounts, amountsOf, isNothing, monusAmounts, NOTHING, type Resource } from "./resource.ts";
 import type { Allocation, Reclaim } from "./state.ts";
 
 /** Room in a name for the number of a further asking. */
@@ -18,6 +19,23 @@ export interface ReclaimPlace {
 
 export function pendingOf(reclaim: Reclaim): Amounts {
   return monusAmounts(reclaim.wanted, reclaim.reclaimed);
+}
+
+/** The same amounts, but nothing of what a SHRINK of the node wants still though its holder has nothing of it that is free. */
+export function withoutExhausted({ reclaims }: Allocation, amounts: Amounts): Amounts {
+  let left = amounts;
+  for (const reclaim of reclaims.values()) {
+    if (reclaim.exhausted !== true) continue;
+    const pending = pendingOf(reclaim);
+    const open = (resource: Resource) => (pending[resource] > 0 ? ZERO : left[resource]);
+    left = amountsOf({
+      credits: open("credits"),
+      toolCalls: open("toolCalls"),
+      branches: open("branches"),
+      memoryBytes: open("memoryBytes"),
+    });
+  }
+  return left;
 }
 
 /** Name of what a preemption at `target` asks of one delegated descendant, the first time; a longer one than travels is shortened. */
@@ -60,6 +78,29 @@ export function owingBelow(place: ReclaimPlace, node = place.node): Owing[] {
       ? owedBy(place, child).map(({ preemptionId }) => ({ child, preemptionId }))
       : owingBelow(place, child),
   );
+}
+
+/** What delegated descendants still owe to a preemption; undefined where that would take more than LIMITS.unspentScanMax looks. */
+export function owedFor(place: ReclaimPlace): readonly Reclaim[] | undefined {
+  const owed: Reclaim[] = [];
+  const left = { nodes: LIMITS.unspentScanMax };
+  if (place.reclaim.asked) collectOwed(place, { node: place.node, owed, left });
+  return left.nodes < 0 ? undefined : owed;
+}
+
+interface Collecting {
+  readonly node: Allocation;
+  readonly owed: Reclaim[];
+  readonly left: { nodes: number };
+}
+
+function collectOwed(place: ReclaimPlace, { node, owed, left }: Collecting): void {
+  for (const child of node.children) {
+    left.nodes -= 1;
+    if (left.nodes < 0) return;
+    if (child.side === "delegated") owed.push(...owedBy(place, child));
+    else collectOwed(place, { node: child, owed, left });
+  }
 }
 
 /** What delegated descendants were asked for a preemption and what still stands there, whether they owe something or not. */

@@ -13,7 +13,7 @@ import { pendingOf } from "./asked.ts";
 import { freed } from "./cascade.ts";
 import { notTakingWork } from "./conflict.ts";
 import { tellHolder } from "./decide-update-limits.ts";
-import { type Draft, emit } from "./draft.ts";
+import { type Draft, emit, say } from "./draft.ts";
 import { freeOf } from "./free.ts";
 import { endReclaim } from "./reclaim.ts";
 import { amountsOf, CONSUMABLES, type Consumable } from "./resource.ts";
@@ -84,6 +84,7 @@ function raise(draft: Draft, child: Allocation, resource: Consumable, amount: Am
   const by = amountsOf({ [resource]: amount });
   emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: child.id, by, effect: undefined }, child);
   tellHolder(draft, child);
+  say(draft, { type: "noted", allocationId: child.id, verdict: { decided: "TOPPED_UP", by } });
   freed(draft, child);
 }
 

@@ -97,7 +97,7 @@ describe("how much a child gets", () => {
     });
     const refusal = refusalOf(s.grant(wish));
     const fields = refusal.code === "invalid" ? refusal.violations.map(({ field }) => field) : [];
-    expect(fields).toEqual(["min.credits", "limits.priority_bonus", "weight", "parent_allocation_id"]);
+    expect(fields).toEqual(["min.credits", "limits.emergency_reserve", "weight", "parent_allocation_id"]);
   });
 
   test("an unknown parent, a delegated parent, a closed parent: each is named", () => {

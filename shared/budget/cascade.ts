@@ -6,6 +6,7 @@ import { type Amount, ZERO } from "./amount.ts";
 import { NO_LIST } from "./collections.ts";
 import type { ReportedUsage } from "./command.ts";
 import { type Draft, emit, say } from "./draft.ts";
+import { fillReservations } from "./fill-reservations.ts";
 import { freeOfNode } from "./free.ts";
 import { tellLow, useOf } from "./low-budget.ts";
 import { endIfMet, pendingOf, tellProgress, tellStopped } from "./reclaim.ts";
@@ -105,6 +106,7 @@ function passUp(draft: Draft, node: Allocation, free: Amounts): void {
 /** Answers those who wait at `node`, in their order, as its strategy allows. */
 export function serveWaiters(draft: Draft, node: Allocation): void {
   shareLater(draft, node);
+  if (node.waiters.reservations.size > 0) fillReservations(draft, node);
   if (node.waiters.size === 0) return;
   for (const child of serveQueue(draft, node)) freed(draft, child);
 }

@@ -14,8 +14,10 @@ export function claimWords(node: Allocation, { effectKey, demand }: Waiter): str
   return `${giveWay(claim.givers.length)}${aside}`;
 }
 
-/** Of a plan that is about to be carried out, or why there is none. */
-export function planWords(plan: VictimPlan): string {
+/** Of a plan that is about to be carried out, or why there is none. `fits`: it lacks nothing but its turn. */
+export function planWords(plan: VictimPlan, fits: boolean): string {
+  if (plan.type === "none" && fits && plan.reason === "NOT_ENOUGH")
+    return "not enough may be taken for it and those before it";
   if (plan.type === "none") return plan.because;
   return giveWay(plan.unspent.length + plan.victims.length);
 }

@@ -3,6 +3,7 @@
  * aside for it stands in the earmarks of the node under the same key.
  */
 import { assert } from "#std";
+import { NO_LIST } from "./collections.ts";
 import type { PreemptionMode } from "./policy.ts";
 import type { Waiter } from "./waiter.ts";
 
@@ -26,6 +27,10 @@ export interface Claim {
 
 export class Claims {
   readonly #byKey = new Map<string, Claim>();
+  /** Those to whom somebody gives way: by the hundred thousand claims wait for whom nobody can. */
+  readonly #given = new Set<Claim>();
+  /** The same by the allocations that give way. */
+  readonly #byGiver = new Map<string, Set<Claim>>();
 
   get size(): number {
     return this.#byKey.size;
@@ -38,10 +43,43 @@ export class Claims {
   add(claim: Claim): void {
     assert(this !== NO_CLAIMS, "nobody may claim at the node that all share");
     this.#byKey.set(claim.waiter.effectKey, claim);
+    this.#note(claim);
+  }
+
+  /** One of them has another plan. */
+  plan(claim: Claim, plan: Pick<Claim, "round" | "givers" | "lookAtMs">): void {
+    this.#unnote(claim);
+    Object.assign(claim, plan);
+    this.#note(claim);
+  }
+
+  #note(claim: Claim): void {
+    if (claim.givers.length > 0) this.#given.add(claim);
+    for (const { allocationId } of claim.givers) {
+      const known = this.#byGiver.get(allocationId);
+      if (known) known.add(claim);
+      else this.#byGiver.set(allocationId, new Set([claim]));
+    }
+  }
+
+  #unnote(claim: Claim): void {
+    this.#given.delete(claim);
+    for (const { allocationId } of claim.givers) {
+      const known = this.#byGiver.get(allocationId);
+      known?.delete(claim);
+      if (known?.size === 0) this.#byGiver.delete(allocationId);
+    }
   }
 
   delete(key: string): void {
+    const claim = this.#byKey.get(key);
+    if (claim) this.#unnote(claim);
     this.#byKey.delete(key);
+  }
+
+  /** Those to whom somebody gives way, the oldest first. */
+  given(): Claim[] {
+    return [...this.#given].sort(byArrival);
   }
 
   values(): IterableIterator<Claim> {
@@ -49,10 +87,10 @@ export class Claims {
   }
 
   /** The claims to which this allocation gives way, the oldest first; `preemptionId`: only that for which it was asked so, if there is one. */
-  of(allocationId: string, preemptionId: string | undefined): Claim[] {
-    const given = [...this.values()].filter(({ givers }) =>
-      givers.some((giver) => giver.allocationId === allocationId),
-    );
+  of(allocationId: string, preemptionId: string | undefined): readonly Claim[] {
+    const known = this.#byGiver.get(allocationId);
+    if (!known) return NO_LIST;
+    const given = [...known].sort(byArrival);
     if (preemptionId === undefined) return given;
     const asked = given.filter(({ givers }) => givers.some((giver) => giver.preemptionId === preemptionId));
     return asked.length > 0 ? asked : given;
@@ -60,11 +98,15 @@ export class Claims {
 
   /** Whether the allocation is being paused or stopped. */
   isLeaving(allocationId: string): boolean {
-    for (const { givers } of this.values()) {
+    for (const { givers } of this.#byGiver.get(allocationId) ?? NO_LIST) {
       if (givers.some((giver) => giver.allocationId === allocationId && giver.mode !== "SHRINK")) return true;
     }
     return false;
   }
+}
+
+function byArrival(a: Claim, b: Claim): number {
+  return a.waiter.sequence - b.waiter.sequence;
 }
 
 /** The claims of every node that has none; nothing may be added to them. */

@@ -2,8 +2,9 @@
  * Commands: what may be asked of the engine. Each carries its time (`nowMs`, engine time) and every new id it may need, so that the
  * engine stays deterministic. `caller` names who asks, for "one effect per (caller, request_id)".
  */
+import type { Access } from "./access.ts";
 import { type Amount, ZERO } from "./amount.ts";
-import type { AllocationKind, Policy, PreemptionMode, Priority, StrategyName } from "./policy.ts";
+import type { AllocationKind, InheritedPolicy, Policy, PreemptionMode, Priority, StrategyName } from "./policy.ts";
 import type { Amounts, Consumable, Limits } from "./resource.ts";
 
 /** A wish for budget at a parent of this daemon: a new allocation, or more for an open one. */
@@ -38,6 +39,12 @@ export interface OpenWish {
   readonly arrivedAtMs?: number;
   /** The allocation whose work was preempted and is tried again: it has its turn as that one had, and is left alone for the cool-down. */
   readonly attemptOf?: string;
+  /** The reservation of its parent that it is met out of: what that does not have is taken of what is free. */
+  readonly reservationId?: string;
+  /** It is the final step of its parent, which alone may draw the parent's wrap-up reserve; one at a time. It does not wait. */
+  readonly wrapUp?: true;
+  /** Names of tools and resources that it is to hold while it is open; absent: none. */
+  readonly access?: readonly Access[];
 }
 
 export interface RaiseWish {
@@ -52,6 +59,10 @@ export interface RaiseWish {
   readonly strategy: StrategyName | undefined;
   /** As that of an open wish. */
   readonly arrivedAtMs?: number;
+  /** The pause that ends when it is granted: the allocation gets back what it gave for it. Asked by the engine alone (goes-on.ts). */
+  readonly resumes?: string;
+  /** As that of an open wish. */
+  readonly reservationId?: string;
 }
 
 export type GrantWish = OpenWish | RaiseWish;
@@ -77,6 +88,8 @@ export interface ReceiveGrant {
   readonly leaseEndsAtMs: number;
   readonly deadlineLeftMs: number | undefined;
   readonly notes: readonly (readonly [string, string])[];
+  /** Names that it holds, and those that allocations above it hold; absent: none. */
+  readonly access?: readonly Access[];
 }
 
 export type Command =
@@ -84,6 +97,8 @@ export type Command =
       /** This daemon has started: the first command of every life. */
       readonly type: "start";
       readonly nowMs: number;
+      /** Names the time since the machine was started. Where it is said, holds are answered ahead of their sync (allowance.ts). */
+      readonly bootId?: string;
     }
   | {
       /** An account at the top of the tree. The same account again changes nothing. */
@@ -107,6 +122,8 @@ export type Command =
       readonly deadlineLeftMs?: number | undefined;
       /** Pauses of it that are over. */
       readonly pausesOver?: readonly string[] | undefined;
+      /** What it inherits from policies above it by now; absent: not said. */
+      readonly inherited?: InheritedPolicy | undefined;
     }
   | {
       /** Child side: give back what is free, except `keep`. */
@@ -123,6 +140,8 @@ export type Command =
       readonly allocationId: string;
       readonly epoch: number;
       readonly returnedTotal: Amounts;
+      /** Name of a SHRINK to which the child has nothing more to give that is free now. */
+      readonly exhausted?: string;
     }
   | {
       /** A person's change of an account: the limits to have from now on. */
@@ -143,6 +162,8 @@ export type Command =
       readonly allocationId: string;
       /** The values to have from now on; the duration counts from the opening. */
       readonly limits: Limits;
+      /** How what is below it competes from now on; INHERITED: as the nodes above it say. Absent: as it is. */
+      readonly strategy?: StrategyName | "INHERITED";
     }
   | {
       readonly type: "reserve";
@@ -219,6 +240,26 @@ export type Command =
       readonly allocationId: string;
       readonly reason: string;
     }
+  | {
+      /** Budget of a node is reserved for later. The same request again answers the same. */
+      readonly type: "reserve_ahead";
+      readonly nowMs: number;
+      readonly caller: string;
+      readonly requestId: string;
+      /** Minted for it. */
+      readonly reservationId: string;
+      readonly allocationId: string;
+      readonly name: string;
+      readonly amounts: Amounts;
+      /** Time until it begins, in milliseconds. */
+      readonly startsInMs: number;
+      /** How long it is kept from then on for somebody to use it, in milliseconds. */
+      readonly lastsMs: number;
+      readonly priority: Priority;
+      /** It begins when this one of the same node ends, if that is later. */
+      readonly afterId?: string;
+    }
+  | { readonly type: "cancel_reservation"; readonly nowMs: number; readonly reservationId: string }
   | { readonly type: "close"; readonly nowMs: number; readonly allocationId: string; readonly reason: string }
   | { readonly type: "cancel_request"; readonly nowMs: number; readonly caller: string; readonly requestId: string }
   | {

@@ -1,14 +1,17 @@
 /** Why a request does not fit: the scarce resource, the node that had not enough, who holds it, and when to try again. */
 import { LIMITS } from "#std";
+import { ZERO } from "./amount.ts";
 import type { GrantWish } from "./command.ts";
 import { strategyInForce } from "./find-strategy.ts";
-import { freeOf, isConsumable, limitOf, sourceOf } from "./free.ts";
+import { freeOf, isConsumable, limitOf, sourceFor } from "./free.ts";
 import { roomAtMs } from "./known-ends.ts";
 import type { Conflict, Refusal } from "./outcome.ts";
 import { pausedBy, type Standing } from "./paused.ts";
-import type { ConflictType } from "./policy.ts";
+import type { ConflictType, Under } from "./policy.ts";
+import { reservedAt } from "./reservation-words.ts";
 import type { Resource } from "./resource.ts";
 import { type Allocation, heldShare, rootOf } from "./state.ts";
+import { GENERAL, isNoParts, NO_TRANCHES, partsBy, type Sight, sees } from "./tranches.ts";
 
 const TYPE_OF: { readonly [R in Resource | "duration"]: ConflictType } = {
   credits: "INSUFFICIENT_CREDITS",
@@ -47,6 +50,11 @@ function holdersOf(node: Allocation, resource: Resource): Conflict["holders"] {
     const amount = hold.amounts[resource];
     if (amount > tooSmall()) keepLargest(found, { id: hold.id, path: `${node.path}#${hold.name}`, amount });
   }
+  for (const { id, name, left } of node.waiters.reservations.values()) {
+    if (left[resource] > tooSmall()) {
+      keepLargest(found, { id, path: `${node.path}#reservation:${name}`, amount: left[resource] });
+    }
+  }
   return found;
 }
 
@@ -58,6 +66,7 @@ function nextChangeMs(node: Allocation, nowMs: number): number {
     if (++scanned > LIMITS.conflictHoldersScanMax) break;
     if (child.deadlineAtMs !== undefined) next = Math.min(next, child.deadlineAtMs - nowMs);
   }
+  for (const { endsAtMs } of node.waiters.reservations.values()) next = Math.min(next, endsAtMs - nowMs);
   return Number.isFinite(next) ? Math.max(next, 1) : LIMITS.retryAfterMs;
 }
 
@@ -71,22 +80,31 @@ export interface ConflictOptions {
   /** What those before it in the queue need of the resource, together. */
   readonly claimed?: number;
   /** The wish, where a strategy decides: not for calls. */
-  readonly wish?: Pick<GrantWish, "strategy">;
+  readonly wish?: Pick<GrantWish, "strategy" | "reservationId">;
+  /** Which tranches the asker may draw at the node; default: none. */
+  readonly sight?: Sight;
+  /** Whose strategy it is; absent: that of the policies. */
+  readonly under?: Under;
 }
 
 /** Of one who waits: until there is room for it and those before it, by the known deadlines. Where these do not say, and of others: until something ends. */
 function expectedWaitMs(
   node: Allocation,
-  { resource, wanted, nowMs, position = 0, claimed = 0 }: ConflictOptions,
+  { resource, wanted, nowMs, position = 0, claimed = 0, sight }: ConflictOptions,
 ): number {
-  const room = position > 0 ? roomAtMs({ node, resource, needed: claimed + wanted, nowMs }) : undefined;
+  const room = position > 0 ? roomAtMs({ node, resource, needed: claimed + wanted, nowMs, sight }) : undefined;
   return room !== undefined && room > nowMs ? room - nowMs : nextChangeMs(node, nowMs);
+}
+
+function keptFrom({ tranches: { left } }: Allocation, sight: Sight): Pick<Conflict, "kept"> {
+  const kept = partsBy((tranche) => (sees(sight, tranche) ? ZERO : left[tranche]));
+  return isNoParts(kept) ? {} : { kept };
 }
 
 export function conflictAt(options: ConflictOptions): Conflict {
   const { node: asked, resource, wanted, position = 0 } = options;
-  const node = sourceOf(asked, resource);
-  const never = wanted > limitOf(node, resource);
+  const { node, sight } = sourceFor(asked, resource, options.sight ?? GENERAL);
+  const never = wanted > limitOf(node, resource, sight);
   const waitMs = expectedWaitMs(node, options);
   return {
     conflict: TYPE_OF[resource],
@@ -94,14 +112,16 @@ export function conflictAt(options: ConflictOptions): Conflict {
     ancestorId: node.id,
     ancestorPath: node.path,
     wanted,
-    available: freeOf(node, resource),
+    available: freeOf(node, resource, sight),
     debt: isConsumable(resource) ? node.books[resource].debt : 0,
     holders: holdersOf(node, resource),
     never,
     retryAfterMs: never ? 0 : Math.min(waitMs, LIMITS.retryAfterMs),
     position,
     expectedWaitMs: never ? 0 : waitMs,
-    ...(options.wish && { strategy: strategyInForce(asked, options.wish.strategy) }),
+    ...(options.wish && { strategy: strategyInForce(asked, options.wish.strategy, options.under) }),
+    ...(resource === "credits" && node.tranches !== NO_TRANCHES && keptFrom(node, sight)),
+    ...(node.waiters.reservations.size > 0 && reservedAt(node, options)),
   };
 }
 

@@ -8,6 +8,7 @@ import { assertBook, give, shareChanged, shareOf, takeOrOwe } from "./book.ts";
 import { ownBook } from "./ledger.ts";
 import { addAmounts, amountsOf, type Consumable } from "./resource.ts";
 import type { Allocation } from "./state.ts";
+import { NO_TRANCHES } from "./tranches.ts";
 
 interface Move {
   readonly up: Amount;
@@ -25,7 +26,7 @@ export function moveUsage(node: Allocation, resource: Consumable, to: Amount): v
     const book = ownBook(at, resource);
     book.usage = moved(book.usage, move);
     if (at.state !== "closed") shareChanged(at, resource, share);
-    else if (at.parent) charge(at.parent, resource, move);
+    else if (at.parent) charge(at.parent, resource, move, at);
   }
 }
 
@@ -33,11 +34,12 @@ function moved(x: Amount, { up, down }: Move): Amount {
   return subtract(add(x, up), down);
 }
 
-function charge(node: Allocation, resource: Consumable, move: Move): void {
+/** `child`: the closed child whose usage it is. */
+function charge(node: Allocation, resource: Consumable, move: Move, child?: Allocation): void {
   const book = ownBook(node, resource);
-  takeOrOwe(node, resource, move.up);
+  takeOrOwe(node, resource, move.up, child);
   book.spent = moved(book.spent, move);
-  give(node, resource, move.down);
+  give(node, resource, move.down, child);
   if (node.state === "closed") passOn(node, resource);
   assertBook(node, resource);
 }
@@ -48,6 +50,7 @@ function passOn(node: Allocation, resource: Consumable): void {
   const book = ownBook(node, resource);
   const rest = book.available;
   if (rest === 0) return;
+  if (resource === "credits" && node.tranches !== NO_TRANCHES) node.tranches.leave(node.tranches.left);
   book.available = ZERO;
   book.limit = subtract(book.limit, rest);
   node.returnedTotal = addAmounts(node.returnedTotal, amountsOf({ [resource]: rest }));

@@ -1,18 +1,22 @@
 /** A person's acts: the limits of an account, and notes that services keep with an allocation. */
 import { LIMITS } from "#std";
-import { freed, serveWaiters } from "./cascade.ts";
+import { freed } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
 import { closingRefusal, conflictAt } from "./conflict.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
 import { standingAnswer } from "./effect.ts";
-import { queuedUnder } from "./evolve-queue.ts";
 import { freeOf, shortOf } from "./free.ts";
 import { limitsOf } from "./limits-of.ts";
 import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { checkPolicy } from "./policy-check.ts";
 import { amountsOf, isNothing, monusAmounts, RESOURCES, type Resource } from "./resource.ts";
+import { serveBelow, setPolicy } from "./set-policy.ts";
+import { samePolicy } from "./shared-policy.ts";
 import type { Allocation } from "./state.ts";
+import { sightIn } from "./tranche-draw.ts";
+import { generalWith, resizeProblem, sameParts } from "./tranche-limits.ts";
+import { carveOf, GENERAL, type Parts } from "./tranches.ts";
 
 export function decideOpenRoot(draft: Draft, command: CommandOf<"open_root">): Outcome {
   const known = draft.state.allocations.get(command.allocationId);
@@ -45,26 +49,35 @@ export function decideSetLimits(draft: Draft, command: CommandOf<"set_limits">):
   }
   const up = monusAmounts(amountsOf(command.limits), amountsOf(now));
   const down = monusAmounts(amountsOf(now), amountsOf(command.limits));
-  const tooLow = RESOURCES.find((r) => down[r] > freeOf(node, r));
-  if (tooLow) return refuse(inUse(node, tooLow, now[tooLow] ?? 0));
+  const carve = carveOf(command.limits);
+  const unfitCarve = resizeProblem(node, {
+    carve,
+    raisedBy: up.credits,
+    credits: amountsOf(command.limits).credits,
+    place: "limits",
+  });
+  if (unfitCarve) return refuse({ code: "invalid", violations: [unfitCarve] });
+  const free = (r: Resource) => (r === "credits" ? generalWith(node, carve).free : freeOf(node, r));
+  const tooLow = RESOURCES.find((r) => down[r] > free(r));
+  if (tooLow) return refuse(inUse(node, tooLow, (now[tooLow] ?? 0) - free(tooLow)));
   const tooMuch = RESOURCES.filter((r) => node.grantedTotal[r] + up[r] > LIMITS.amountMax);
   if (tooMuch.length > 0) {
     const message = `everything ever given to ${node.path} would be above ${LIMITS.amountMax}`;
     return refuse({ code: "invalid", violations: tooMuch.map((r) => ({ field: `limits.${r}`, message })) });
   }
-  const scarce = node.parent && shortOf(node.parent, up);
+  const sight = node.parent ? sightIn(node.parent, node) : GENERAL;
+  const scarce = node.parent && shortOf(node.parent, up, sight);
   if (node.parent && scarce) {
     const { parent } = node;
     return refuse({
       code: "conflict",
-      conflict: conflictAt({ node: parent, resource: scarce, wanted: up[scarce], nowMs: draft.nowMs }),
+      conflict: conflictAt({ node: parent, resource: scarce, wanted: up[scarce], nowMs: draft.nowMs, sight }),
     });
   }
-  return apply(draft, node, { command, up, down });
+  return apply(draft, node, { command, up, down, carve });
 }
 
-function inUse(node: Allocation, resource: Resource, limit: number) {
-  const used = limit - freeOf(node, resource);
+function inUse(node: Allocation, resource: Resource, used: number) {
   const message = `${node.path} uses or has granted ${used}; the limit cannot be below that`;
   return { code: "invalid", violations: [{ field: `limits.${resource}`, message }] } as const;
 }
@@ -73,15 +86,19 @@ interface Change {
   readonly command: CommandOf<"set_limits">;
   readonly up: ReturnType<typeof amountsOf>;
   readonly down: ReturnType<typeof amountsOf>;
+  readonly carve: Parts;
 }
 
-function apply(draft: Draft, node: Allocation, { command, up, down }: Change): Outcome {
+function apply(draft: Draft, node: Allocation, { command, up, down, carve }: Change): Outcome {
   const { nowMs: atMs } = draft;
   const before = draft.events.length;
-  if (JSON.stringify(node.policy) !== JSON.stringify(command.policy)) {
-    emit(draft, { type: "policy_set", atMs, allocationId: node.id, policy: command.policy });
+  if (!samePolicy(node.policy, command.policy)) {
+    setPolicy(draft, node, command.policy);
   }
   if (!isNothing(up)) emit(draft, { type: "limit_raised", atMs, allocationId: node.id, by: up, effect: undefined });
+  if (!sameParts(carve, node.tranches.carve)) {
+    emit(draft, { type: "tranches_set", atMs, allocationId: node.id, carve }, node);
+  }
   const use = useOf(node);
   if (!isNothing(down)) {
     emit(draft, { type: "limit_lowered", atMs, allocationId: node.id, by: down, preemptionId: undefined });
@@ -92,8 +109,7 @@ function apply(draft: Draft, node: Allocation, { command, up, down }: Change): O
   // Only now may others have what came free: they could take what the raise was checked against.
   freed(draft, node);
   if (node.parent) freed(draft, node.parent);
-  // Where the policy is inherited another may be the first now.
-  for (const queued of queuedUnder(draft.state, node)) serveWaiters(draft, queued);
+  serveBelow(draft, node);
   return DONE;
 }
 

@@ -1,5 +1,7 @@
 /** Calls: reserve, extend, settle, release. A reserve is decided for all its resources at once, all or nothing, but for a clamp. */
 import { FingerprintPieces, LIMITS } from "#std";
+import { toolInUse } from "./access-conflict.ts";
+import { findHidden } from "./allowance.ts";
 import { type Amount, isAmount, monus } from "./amount.ts";
 import { freed } from "./cascade.ts";
 import type { CommandOf } from "./command.ts";
@@ -17,6 +19,7 @@ import type { Outcome, Refusal, Violation } from "./outcome.ts";
 import { stoppedBy } from "./paused.ts";
 import { type Consumable, isNothing, leastAmounts, monusAmounts, RESOURCES } from "./resource.ts";
 import { type Allocation, type BudgetState, Hold } from "./state.ts";
+import { sightOfCalls } from "./tranche-draw.ts";
 
 export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outcome {
   const { allocationId, requestId, wanted } = command;
@@ -31,12 +34,15 @@ export function decideReserve(draft: Draft, command: CommandOf<"reserve">): Outc
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
   const refusal = checkReserve(draft, node, command);
   if (refusal) return refuse(refusal);
-  const short = shortOf(node, command.min);
+  const inUse = draft.state.names.size > 0 ? toolInUse(draft.state, node, command) : undefined;
+  if (inUse) return refuse(inUse);
+  const sight = sightOfCalls(node);
+  const short = shortOf(node, command.min, sight);
   if (short) {
-    const conflict = conflictAt({ node, resource: short, wanted: command.min[short], nowMs: draft.nowMs });
+    const conflict = conflictAt({ node, resource: short, wanted: command.min[short], nowMs: draft.nowMs, sight });
     return refuse({ code: "conflict", conflict });
   }
-  const amounts = leastAmounts(wanted, drawable(node));
+  const amounts = leastAmounts(wanted, drawable(node, sight));
   const clamped = !isNothing(monusAmounts(wanted, amounts));
   const { holdId, what, name } = command;
   const expiresAtMs = draft.nowMs + command.ttlMs;
@@ -122,7 +128,10 @@ function isOver(state: BudgetState, hold: Hold | EndedCall): Refusal {
 
 export function decideSettle(draft: Draft, command: CommandOf<"settle">): Outcome {
   const hold = holdFor(draft.state, command.holdId, command.allocationId);
-  if ("code" in hold) return refuse(hold);
+  if ("code" in hold) {
+    const found = hold.code === "not_found" ? findHidden(draft, command) : undefined;
+    return found ? settle(draft, found, command) : refuse(hold);
+  }
   return hold instanceof Hold ? settle(draft, hold, command) : settleEnded(draft, hold, command);
 }
 

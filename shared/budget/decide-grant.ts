@@ -3,36 +3,40 @@
  * the parent, the right to ask, the fields, the strategy, the bounds, and last whether it fits.
  */
 import { assert, FingerprintPieces, LIMITS } from "#std";
+import { accessViolations } from "./access-check.ts";
+import { withAccess } from "./access-conflict.ts";
+import { attemptHistory } from "./attempt.ts";
+import { namesShort } from "./await-names.ts";
 import { freed, serveWaiters } from "./cascade.ts";
-import { planWords } from "./claim-words.ts";
 import type { GrantWish, OpenWish, RaiseWish } from "./command.ts";
-import { closingRefusal, conflictAt, notTakingWork, outOfTime, pausedRefusal } from "./conflict.ts";
-import { deadlineUnder, demandOf } from "./demand.ts";
+import { closingRefusal, notTakingWork, outOfTime, pausedRefusal } from "./conflict.ts";
+import { deadlineUnder } from "./demand.ts";
 import { DONE, type Draft, effectKey, emit, refuse } from "./draft.ts";
 import { answerOf } from "./effect.ts";
+import type { BudgetEvent } from "./event.ts";
 import { waiterOf } from "./evolve-queue.ts";
+import { strategyInForce } from "./find-strategy.ts";
 import { addAmounts } from "./fingerprint-amounts.ts";
-import { shortOf } from "./free.ts";
-import { endsAtMs, Gate } from "./going-ahead.ts";
 import { grant, type Weighing } from "./grant.ts";
 import { leaseLeft } from "./lease.ts";
 import type { Outcome, Refusal, Violation } from "./outcome.ts";
 import { pausedBy } from "./paused.ts";
-import { isEmptyPolicy, type Policy } from "./policy.ts";
+import { isEmptyPolicy, type Policy, statedBy, type Under } from "./policy.ts";
 import { checkPolicy } from "./policy-check.ts";
-import { claim, mayPreempt, planFor } from "./preempt-for.ts";
+import { claim } from "./preempt-for.ts";
 import { pursueClaims } from "./pursue-claims.ts";
 import { standing, turnAway } from "./queue.ts";
-import { CONSUMABLES, type Demand, NOTHING, RESOURCES, type Resource } from "./resource.ts";
+import { drawnFrom, useRefusal } from "./reservation-use.ts";
+import { CONSUMABLES, RESOURCES } from "./resource.ts";
+import { isTried, shadowOf, withShadow } from "./shadow.ts";
 import { shareLater } from "./share-later.ts";
-import { withShare } from "./share-standing.ts";
 import { sharedAt } from "./sharing.ts";
+import { behindOf, lackingAt, type Shortage, shortageOf } from "./shortage.ts";
 import type { Allocation, BudgetState, Effect } from "./state.ts";
 import { strategyAt, strategyNamed, unsupportedStrategy } from "./strategies/index.ts";
 import type { VictimPlan } from "./strategies/victim-plan.ts";
 import { takePortion } from "./take-portion.ts";
-import { baseOf, turnOf } from "./turn.ts";
-import { type Ahead, NOBODY } from "./wait-queue.ts";
+import { trancheViolations } from "./tranche-violations.ts";
 
 export function decideGrant(draft: Draft, wish: GrantWish): Outcome {
   const key = effectKey(wish.caller, wish.requestId);
@@ -45,14 +49,30 @@ export function decideGrant(draft: Draft, wish: GrantWish): Outcome {
   const found = wish.type === "open" ? parentOf(draft.state, wish.parentId) : raisable(draft.state, wish);
   if ("code" in found) return refuse(found);
   const refusal = notTakingWork(found, draft.nowMs) ?? checkWish(draft, found, wish);
+  if (!draft.state.shadows.none && isTried(found, wish)) {
+    return besideShadow(draft, { parent: found, wish, key, print }, refusal);
+  }
   if (refusal) return refuse(refusal);
   return weigh(draft, { parent: found, wish: sinceFirstArrival(draft, wish), key, print });
 }
 
+/** The decision, and what a policy that is tried there would have made of the request; that is looked at first, on the same books. */
+function besideShadow(draft: Draft, weighing: Weighing, refusal: Refusal | undefined): Outcome {
+  const { parent, key } = weighing;
+  const barred = notTakingWork(parent, draft.nowMs) ?? checkWish(draft, parent, weighing.wish, "shadow");
+  // What no policy would take says nothing of this one.
+  if (refusal && barred) return refuse(refusal);
+  const wish = sinceFirstArrival(draft, weighing.wish);
+  const result = shadowOf(draft, { asking: { parent, wish }, barred });
+  const strategy = strategyInForce(parent, barred ? undefined : wish.strategy, "shadow");
+  const outcome = refusal ? refuse(refusal) : weigh(draft, { ...weighing, wish });
+  const isPlan = (event: BudgetEvent) => event.type === "claim_planned" && event.effectKey === key && event.round > 0;
+  return withShadow(outcome, { result, strategy, preempts: draft.events.some(isPlan) });
+}
+
 /** The next attempt of work that was preempted has its turn as the first one had. */
 function sinceFirstArrival({ state }: Draft, wish: GrantWish): GrantWish {
-  if (wish.type !== "open" || wish.attemptOf === undefined) return wish;
-  const arrivedAtMs = state.victims.historyOf(wish.attemptOf)?.arrivedAtMs;
+  const { arrivedAtMs } = attemptHistory(state, wish);
   return arrivedAtMs === undefined ? wish : { ...wish, arrivedAtMs };
 }
 
@@ -66,7 +86,7 @@ function answerAgain(draft: Draft, known: Effect): Outcome {
   // The holder counts its lease from this request, the parent from the first.
   const node = draft.state.allocations.get(answer.allocationId);
   const leaseTtlMs = node ? leaseLeft(node, draft.nowMs) : 0;
-  return { ...answer, leaseTtlMs, decidedAtMs: draft.nowMs, repeated: true };
+  return withAccess(draft.state, { ...answer, leaseTtlMs, decidedAtMs: draft.nowMs, repeated: true });
 }
 
 const pieces = new FingerprintPieces();
@@ -76,12 +96,13 @@ function fingerprintOf(wish: GrantWish): number {
   if (wish.type === "raise") {
     addAmounts(pieces.clear().text("raise|").text(wish.allocationId).text("|"), wish.by);
     addAmounts(pieces.text("|"), wish.min);
-    return pieces.sum();
+    return wish.reservationId === undefined ? pieces.sum() : pieces.text("|from|").text(wish.reservationId).sum();
   }
   const { limits: l, min, policy, pooled, priority, weight } = wish;
   pieces.clear().text("open|").text(wish.parentId).text("|").text(wish.kind).text("|");
   pieces.item(l.credits).item(l.toolCalls).item(l.branches).item(l.memoryBytes);
   pieces.item(l.durationMs).item(l.priorityBonus).number(l.emergencyReserve).text("|");
+  if (l.wrapUpReserve !== undefined || wish.wrapUp) pieces.number(l.wrapUpReserve).text(wish.wrapUp ? "!|" : "|");
   addAmounts(pieces, min);
   pieces
     .text("|")
@@ -90,14 +111,17 @@ function fingerprintOf(wish: GrantWish): number {
     .text(priority)
     .text(",")
     .item(weight);
-  return pieces.text(policyText(policy)).text("|").text(wish.name).sum();
+  pieces.text(policyText(policy)).text("|").text(wish.name);
+  if (wish.reservationId !== undefined) pieces.text("|from|").text(wish.reservationId);
+  return wish.access === undefined ? pieces.sum() : pieces.text(`|access|${JSON.stringify(wish.access)}`).sum();
 }
 
 function policyText(policy: Policy): string {
   if (isEmptyPolicy(policy)) return ",,,";
   const { strategy, requestMayChoose, queueLengthMax, queueWaitMsMax } = policy;
-  const { agingStepMs, lowBudgetPercents, preemption } = policy;
-  const rules = preemption === undefined ? "" : `,,${JSON.stringify(preemption)}`;
+  const { agingStepMs, lowBudgetPercents, preemption, shadow } = policy;
+  const tried = shadow === undefined ? "" : `,,,${JSON.stringify(shadow)}`;
+  const rules = preemption === undefined ? tried : `,,${JSON.stringify(preemption)}${tried}`;
   const low = lowBudgetPercents === undefined ? rules : `,,${lowBudgetPercents}${rules}`;
   const aging = agingStepMs === undefined ? low : `,${agingStepMs}${low}`;
   return `${strategy ?? ""},${requestMayChoose ?? ""},${queueLengthMax ?? ""},${queueWaitMsMax ?? ""}${aging}`;
@@ -127,38 +151,35 @@ function raisable(state: BudgetState, wish: RaiseWish): Allocation | Refusal {
   return pause ? pausedRefusal(pause) : node.parent;
 }
 
-function checkWish(draft: Draft, parent: Allocation, wish: GrantWish): Refusal | undefined {
+function checkWish(draft: Draft, parent: Allocation, wish: GrantWish, under: Under = "policy"): Refusal | undefined {
   if (wish.type === "open" && wish.byHolder && !parent.holders.has(wish.caller)) {
     return { code: "not_permitted", message: `${wish.caller} holds nothing under ${parent.path}` };
   }
-  const violations = wish.type === "open" ? openViolations(parent, wish) : raiseViolations(draft.state, wish);
+  const violations =
+    wish.type === "open" ? openViolations(draft.state, parent, wish) : raiseViolations(draft.state, wish);
   if (violations.length > 0) return { code: "invalid", violations };
   if (wish.type === "open" && hasNoTime(parent, wish, draft.nowMs)) return outOfTime(parent, draft.nowMs);
-  if (wish.strategy !== undefined && parent.policy.requestMayChoose !== true) {
+  if (wish.strategy !== undefined && statedBy(parent.policy, "requestMayChoose", under) !== true) {
     return {
       code: "not_permitted",
       message: `the policy of ${parent.path} does not let a request choose its strategy`,
     };
   }
-  const strategy = wish.strategy ?? strategyAt(parent);
+  const strategy = wish.strategy ?? strategyAt(parent, under);
   if (!strategyNamed(strategy)) return { code: "unsupported", message: unsupportedStrategy(strategy) };
   const policy = wish.type === "open" ? checkPolicy(wish.policy) : undefined;
-  return policy ?? checkBounds(draft.state, parent);
+  return policy ?? useRefusal(draft.state, parent, wish, draft.nowMs) ?? checkBounds(draft.state, parent);
 }
 
-function openViolations(parent: Allocation, wish: OpenWish): Violation[] {
-  const found: Violation[] = [];
+function openViolations({ names }: BudgetState, parent: Allocation, wish: OpenWish): Violation[] {
+  const found: Violation[] = wish.access === undefined ? [] : accessViolations(names, parent, wish.access);
   const { limits, min } = wish;
   for (const resource of CONSUMABLES) {
     if (min[resource] > (limits[resource] ?? LIMITS.amountMax)) {
       found.push({ field: `min.${resource}`, message: `must not exceed the limit asked for (${limits[resource]})` });
     }
   }
-  const carved = (limits.priorityBonus ?? 0) + (limits.emergencyReserve ?? 0);
-  if (carved > (limits.credits ?? 0)) {
-    const message = "priority_bonus and emergency_reserve are parts of max_credits and must fit inside it";
-    found.push({ field: "limits.priority_bonus", message });
-  }
+  found.push(...trancheViolations(parent, wish));
   if (limits.branches === LIMITS.amountMax) {
     found.push({
       field: "limits.branches",
@@ -203,60 +224,43 @@ function checkBounds(state: BudgetState, parent: Allocation): Refusal | undefine
   return { code: "too_many", message: `${parent.path} has ${LIMITS.childrenMax} open children`, retryAfterMs };
 }
 
+/** What stands in the way is looked for in shortage.ts: whatever is decided there is also decided for a policy that is tried (shadow.ts). */
 function weigh(draft: Draft, weighing: Weighing): Outcome {
-  const { parent, wish, key, print } = weighing;
-  const strategy = strategyNamed(wish.strategy ?? strategyAt(parent));
-  assert(strategy !== undefined, "the strategy was checked before");
-  const demand = demandOf(wish);
-  const ahead =
-    parent.waiters.size === 0 ? NOBODY : parent.waiters.before(turnOf(draft.state, parent, wish, draft.nowMs));
-  const shared = sharedAt(draft.state, parent);
+  const { parent, wish } = weighing;
+  const behind = behindOf(draft, weighing);
+  const { demand, ahead } = behind;
+  const names = namesShort(draft, weighing, behind);
+  if (names) return names.type === "refused" ? refuse(names.refusal) : wait(draft, weighing, names);
+  const shared = wish.reservationId === undefined ? sharedAt(draft.state, parent) : undefined;
   const portion = shared && takePortion(draft, shared, { wish, demand, claimed: ahead.claimed });
-  // What the decision leaves lacking is asked back at its end.
-  if (portion && (portion.short === undefined || portion.share)) shareLater(draft, parent);
-  const resource = portion
-    ? portion.short
-    : (shortOf(parent, demand.min) ?? blockedAt(draft, weighing, { demand, ahead }));
+  const resource = portion ? portion.short : lackingAt(draft, weighing, behind);
   if (resource === undefined) {
-    const answer = grant(draft, portion ? { ...weighing, portion } : weighing, demand);
+    const given =
+      wish.reservationId === undefined ? demand : drawnFrom(draft, parent, { wish, demand, claimed: ahead.claimed });
+    const answer = grant(draft, portion ? { ...weighing, portion } : weighing, given);
     // What it still lacks of its share is asked back at the end of the decision.
     if (portion) shareLater(draft, parent);
     const raised = wish.type === "raise" && draft.state.allocations.get(wish.allocationId);
     if (raised) freed(draft, raised);
     return answer;
   }
-  // Whoever draws from above does not wait below: room that comes free is not told there.
-  const mayWait = parent.pooled.length === 0 && strategy.whenShort(wish) === "queue";
-  const place = mayWait ? { position: ahead.rank + 1, claimed: ahead.claimed[resource] } : {};
-  const wanted = demand.min[resource];
-  const found = conflictAt({ node: parent, resource, wanted, nowMs: draft.nowMs, wish, ...place });
-  const sharing = { wish, demand, claimed: ahead.claimed };
-  const conflict = shared ? withShare(draft.state, shared, sharing, found) : found;
-  const plan = conflict.never || !mayPreempt(parent, wish) ? undefined : planNow(draft, weighing, { demand, ahead });
-  const told = plan ? { ...conflict, preemption: planWords(plan) } : conflict;
-  const waitsOn = mayWait || plan?.type === "plan";
-  if (conflict.never || !waitsOn) return refuse({ code: "conflict", conflict: { ...told, position: 0 } });
-  const lengthMax = parent.policy.queueLengthMax ?? LIMITS.queueLengthMax;
-  if (parent.waiters.size >= lengthMax) {
-    const message = `${lengthMax} requests already wait at ${parent.path}`;
-    return refuse({ code: "too_many", message, retryAfterMs: LIMITS.retryAfterMs });
-  }
-  const waitMs = mayWait ? Math.min(wish.waitMs, parent.policy.queueWaitMsMax ?? LIMITS.queueWaitMsMax) : 0;
+  const shortage = shortageOf(draft, weighing, { behind, resource, shared });
+  if (shortage.type === "refused") return refuse(shortage.refusal);
+  const queued = wait(draft, weighing, shortage);
+  if (portion) shareLater(draft, parent);
+  return (shortage.plan && claimNow(draft, weighing, shortage.plan)) ?? queued;
+}
+
+/** The request begins to wait. */
+function wait(
+  draft: Draft,
+  { parent, wish, key, print }: Weighing,
+  { conflict, waitMs }: Extract<Shortage, { readonly type: "waits" }>,
+): Outcome {
   const untilMs = draft.nowMs + waitMs;
   const event = { type: "request_queued", atMs: draft.nowMs, parentId: parent.id, effectKey: key } as const;
   emit(draft, { ...event, fingerprint: print, request: wish, untilMs }, parent);
-  if (portion) shareLater(draft, parent);
-  return (plan && claimNow(draft, weighing, plan)) ?? { type: "queued", conflict: told };
-}
-
-/** No preemption is named so: there is none for it yet. */
-const NO_NAME = "\n";
-
-/** Who would give way to a request that is short; to one that does not wait only what comes back at once. */
-function planNow(draft: Draft, { parent, wish }: Weighing, { demand, ahead }: Behind): VictimPlan {
-  const base = baseOf(draft.state, wish) ?? 0;
-  const claiming = { node: parent, request: wish, base, min: demand.min, ahead, reserved: NOTHING, own: NO_NAME };
-  return planFor(draft, claiming, wish.waitMs > 0 ? "all" : "at_once");
+  return { type: "queued", conflict };
 }
 
 /** The request has begun to wait, and others give way to it; its answer when they do so at once. */
@@ -269,21 +273,6 @@ function claimNow(draft: Draft, { parent, key }: Weighing, plan: VictimPlan): Ou
   pursueClaims(draft);
   draft.deciding = undefined;
   return deciding.outcome;
-}
-
-interface Behind {
-  readonly demand: Demand;
-  readonly ahead: Ahead;
-}
-
-/** The resource because of which a request that fits must wait behind those that wait already and have their turn before it. */
-function blockedAt(
-  { state, nowMs }: Draft,
-  { parent, wish }: Weighing,
-  { demand, ahead: { rank, claimed } }: Behind,
-): Resource | undefined {
-  if (rank === 0) return undefined;
-  return new Gate(parent, nowMs).blockedBy({ demand, claimed, endsAtMs: endsAtMs(state, parent, wish, nowMs) });
 }
 
 export function decideCancelRequest(draft: Draft, caller: string, requestId: string): Outcome {

@@ -5,15 +5,18 @@
  * no grants (notTakingWork); what is in flight is settled.
  */
 import { LIMITS } from "#std";
+import { countAllowances } from "./allowance.ts";
 import { askOthers } from "./ask-below.ts";
-import { freed, handBack, resume } from "./cascade.ts";
+import { freed, handBack, resume, serveWaiters } from "./cascade.ts";
 import type { CommandOf, ReceiveGrant } from "./command.ts";
 import { receivePausesOver } from "./decide-resume.ts";
 import { setDeadline } from "./decide-update-limits.ts";
 import { DONE, type Draft, emit, refuse, UNCHANGED } from "./draft.ts";
 import { standingAnswer } from "./effect.ts";
-
+import { queuedUnder } from "./evolve-queue.ts";
+import { exhaust } from "./exhausted.ts";
 import { freeOfNode } from "./free.ts";
+import { takeInherited } from "./inherited-policy.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { checkPolicy } from "./policy-check.ts";
 import { endIfMet, pendingOf, tellProgress } from "./reclaim.ts";
@@ -62,12 +65,15 @@ export function decideReceiveLimit(draft: Draft, command: CommandOf<"receive_lim
   const node = received(draft.state, command.allocationId, command.epoch);
   if ("code" in node) return refuse(node);
   if (node.state === "closed") return UNCHANGED;
-  const moved = takeDeadline(draft, node, command.deadlineLeftMs);
+  const told = takeInherited(draft, node, command.inherited);
+  const moved = takeDeadline(draft, node, command.deadlineLeftMs) || told;
   const by = monusAmounts(command.grantedTotal, node.grantedTotal);
   const raised = !isNothing(by);
   if (raised) emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: node.id, by, effect: undefined });
   // What comes with the end of a pause is not for the pause to take again.
   const goesOn = receivePausesOver(draft, node, command.pausesOver ?? []);
+  // Where the policy is inherited another may be the first now.
+  if (told) for (const queued of queuedUnder(draft.state, node)) serveWaiters(draft, queued);
   if (!raised) return moved || goesOn ? DONE : UNCHANGED;
   // A pooled grant was raised for a call that is about to be reserved: handing it back here would take it from under it.
   if (node.pooled.length === 0 || node.state !== "open") freed(draft, node);
@@ -104,9 +110,11 @@ export function decideRenewLease(draft: Draft, command: CommandOf<"renew_lease">
   return DONE;
 }
 
-/** This daemon starts again on its journal. */
-export function decideStart(draft: Draft): Outcome {
-  emit(draft, { type: "daemon_started", atMs: draft.nowMs });
+/** This daemon starts again on its journal. If the machine did, too, what it had answered ahead of its sync may be lost. */
+export function decideStart(draft: Draft, { bootId }: CommandOf<"start">): Outcome {
+  const before = draft.state.bootId;
+  emit(draft, { type: "daemon_started", atMs: draft.nowMs, ...(bootId !== undefined && { bootId }) });
+  if (before !== undefined && before !== bootId) countAllowances(draft);
   return DONE;
 }
 
@@ -145,11 +153,15 @@ export function decideReceiveReturn(draft: Draft, command: CommandOf<"receive_re
     return refuse({ code: "invalid", violations: above.map((r) => ({ field: `returned_total.${r}`, message })) });
   }
   const by = monusAmounts(command.returnedTotal, node.returnedTotal);
-  if (node.state === "closed" || isNothing(by)) return UNCHANGED;
-  bookReturn(draft, node, by);
-  if (node.parent) freed(draft, node.parent);
-  askOthers(draft, node);
-  return DONE;
+  if (node.state === "closed") return UNCHANGED;
+  if (!isNothing(by)) {
+    bookReturn(draft, node, by);
+    if (node.parent) freed(draft, node.parent);
+    askOthers(draft, node);
+  }
+  const { exhausted } = command;
+  const isNew = exhausted !== undefined && exhaust(draft, node, exhausted);
+  return isNew || !isNothing(by) ? DONE : UNCHANGED;
 }
 
 /** Books what came back, first for the preemptions that asked for it, oldest first. */

@@ -7,6 +7,7 @@ import { askedBelow, type Owing, owingBelow, type ReclaimPlace } from "./asked.t
 import type { CommandOf } from "./command.ts";
 import { endPauses } from "./decide-resume.ts";
 import { DONE, type Draft, refuse } from "./draft.ts";
+import { isExhausted } from "./exhausted.ts";
 import type { Outcome } from "./outcome.ts";
 import { endReclaim, pendingOf } from "./reclaim.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
@@ -42,7 +43,8 @@ function standingOf(node: Allocation, preemptionId: string): Outcome {
   const reclaimed = reclaim?.reclaimed ?? NOTHING;
   const met = reclaim?.mode === "STOP" ? isOver : isNothing(pending);
   const { waitingOn, victims } = open ? below({ node, reclaim: open }) : { waitingOn: [], victims: [] };
-  return { type: "reclaimed", preemptionId, reclaimed, pending, met, returnedTotal, waitingOn, victims };
+  const exhausted = !met && open !== undefined && isExhausted({ node, reclaim: open });
+  return { type: "reclaimed", preemptionId, reclaimed, pending, met, exhausted, returnedTotal, waitingOn, victims };
 }
 
 interface Below {

@@ -14,11 +14,14 @@ import { closingRefusal, conflictAt, notTakingWork } from "./conflict.ts";
 import { type Draft, effectKey, emit, refuse, say, UNCHANGED } from "./draft.ts";
 import { answerOf } from "./effect.ts";
 import { drawableOf, shortOf } from "./free.ts";
+import { givenBack, waitingToGoOn } from "./give-back.ts";
 import { draw } from "./grant.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { pausedBy, pausesAt, pausesOver } from "./paused.ts";
+import { dequeue } from "./queue.ts";
 import { type Amounts, addAmounts, amountsOf, type Consumable, isNothing, NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
+import { sightIn } from "./tranche-draw.ts";
 
 /** A person's: taken from what is free at the parent, past those who wait there. The same request again answers the same. */
 export function decideResume(draft: Draft, command: CommandOf<"resume">): Outcome {
@@ -37,10 +40,11 @@ export function decideResume(draft: Draft, command: CommandOf<"resume">): Outcom
   const pauses = pausesAt(node);
   if (pauses.length === 0 || !node.parent) return UNCHANGED;
   const by = pauses.reduce<Amounts>((sum, { reclaimed }) => addAmounts(sum, reclaimed), NOTHING);
-  const short = shortOf(node.parent, by);
+  const sight = sightIn(node.parent, node);
+  const short = shortOf(node.parent, by, sight);
   if (short) {
     const { nowMs } = draft;
-    const conflict = conflictAt({ node: node.parent, resource: short, wanted: by[short], nowMs });
+    const conflict = conflictAt({ node: node.parent, resource: short, wanted: by[short], nowMs, sight });
     return refuse({ code: "conflict", conflict });
   }
   draw(draft, node.parent, by);
@@ -72,21 +76,27 @@ function mayResume({ state, nowMs }: Draft, node: Allocation): Refusal | undefin
 /** Ends those of the pauses that stand at the node. What they took must be there again before, as far as it is to be given back. */
 export function endPauses(draft: Draft, node: Allocation, preemptionIds: readonly string[]): void {
   let ended = 0;
+  let back = NOTHING;
   for (const preemptionId of preemptionIds) {
     const reclaim = node.reclaims.get(preemptionId);
     if (reclaim?.mode !== "PAUSE") continue;
+    const waiter = reclaim.forOthers && waitingToGoOn(node, preemptionId);
+    if (waiter) dequeue(draft, waiter, "cancelled");
     for (const below of askedBelow({ node, reclaim })) goOnBelow(draft, below.child, below.preemptionId);
     end(draft, node, preemptionId);
+    back = addAmounts(back, givenBack(node, reclaim));
     ended += 1;
   }
   if (ended === 0) return;
+  noteResumed(draft, node, back);
   tellGoesOn(draft, node);
   if (!pausedBy(node)) resume(draft, node);
 }
 
 function goOnBelow(draft: Draft, child: Allocation, preemptionId: string): void {
-  if (child.state === "open") giveBack(draft, child, preemptionId);
+  const back = child.state === "open" ? giveBack(draft, child, preemptionId) : NOTHING;
   end(draft, child, preemptionId);
+  noteResumed(draft, child, back);
   tellGoesOn(draft, child);
 }
 
@@ -95,19 +105,24 @@ function end(draft: Draft, { id: allocationId }: Allocation, preemptionId: strin
 }
 
 /** What it gave for its pause, or as much of it as can be had. */
-function giveBack(draft: Draft, child: Allocation, preemptionId: string): void {
+function giveBack(draft: Draft, child: Allocation, preemptionId: string): Amounts {
   const { parent } = child;
   const gave = child.reclaims.get(preemptionId)?.reclaimed;
-  if (!parent || !gave) return;
+  if (!parent || !gave) return NOTHING;
   const part = (resource: Consumable) => {
     if (child.pooled.includes(resource)) return ZERO;
     const room = monus(LIMITS.amountMax as typeof ZERO, child.grantedTotal[resource]);
-    return least(least(gave[resource], room), drawableOf(parent, resource));
+    return least(least(gave[resource], room), drawableOf(parent, resource, sightIn(parent, child)));
   };
   const by = amountsOf({ credits: part("credits"), toolCalls: part("toolCalls") });
-  if (isNothing(by)) return;
+  if (isNothing(by)) return NOTHING;
   draw(draft, parent, by);
   emit(draft, { type: "limit_raised", atMs: draft.nowMs, allocationId: child.id, by, effect: undefined });
+  return by;
+}
+
+function noteResumed(draft: Draft, { id: allocationId }: Allocation, back: Amounts): void {
+  say(draft, { type: "noted", allocationId, verdict: { decided: "RESUMED", back } });
 }
 
 function tellGoesOn(draft: Draft, node: Allocation): void {

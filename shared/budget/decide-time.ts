@@ -3,6 +3,7 @@ import { freed, serveWaiters } from "./cascade.ts";
 import { closeTree } from "./decide-close.ts";
 import { type Draft, emit, say } from "./draft.ts";
 import { waiterOf } from "./evolve-queue.ts";
+import { keepTime } from "./keep-reservations.ts";
 import { lookAgain } from "./preempt-for.ts";
 import { turnAway } from "./queue.ts";
 import type { Allocation, BudgetState } from "./state.ts";
@@ -15,7 +16,8 @@ export function nextDueMs(state: BudgetState): number | undefined {
   const { holds, leases, deadlines, waiters, claims } = state.due;
   const calls = earlier(holds.nextAtMs(), state.ended.nextAtMs());
   const nodes = earlier(leases.nextAtMs(), deadlines.nextAtMs());
-  return earlier(earlier(calls, nodes), earlier(waiters.nextAtMs(), claims.nextAtMs()));
+  const waits = earlier(waiters.nextAtMs(), claims.nextAtMs());
+  return earlier(earlier(calls, nodes), earlier(waits, state.reservations.nextAtMs()));
 }
 
 /** It is asked after every decision. */
@@ -33,6 +35,7 @@ export function decideTick(draft: Draft): void {
   }
   for (const node of state.due.leases.takeDue(nowMs)) endLease(draft, node);
   for (const node of state.due.deadlines.takeDue(nowMs)) closeTree(draft, node, DEADLINE_PASSED);
+  keepTime(draft);
   for (const waiter of state.due.waiters.takeDue(nowMs)) {
     const parent = state.allocations.get(waiter.parentId);
     if (!parent || waiterOf(state.effects.get(waiter.effectKey)) !== waiter) continue;

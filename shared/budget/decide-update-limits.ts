@@ -2,10 +2,13 @@
  * A person changes limits while work goes on: all that is asked, or nothing. The rule, per resource:
  * - Growing is taken from what is free at the parent, past those who wait there; who waits at the node itself is served at once, and the
  *   holder of a delegated node is told.
+ * - A part carved inside the credits (tranches.ts) grows by general credits of the node that are free, or come with the raise; what is taken
+ *   off it is general again.
  * - Shrinking a node whose books are here goes down to what is used, reserved, granted, unconfirmed or in doubt, and no further: the refusal
  *   names the least that is possible now. What is granted to another daemon is never shrunk from here: its holder is asked (Preempt).
  * - Whether a resource is limited at all never changes.
  * - A deadline moves within the parent's, and not into the past; what is below moves with it (deadline.ts).
+ * - Another strategy holds at once: who waits is served in its order, and holders of what inherits it are told.
  */
 import { fingerprint, LIMITS } from "#std";
 import { freed } from "./cascade.ts";
@@ -20,8 +23,16 @@ import { draw } from "./grant.ts";
 import { limitsOf } from "./limits-of.ts";
 import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, OutcomeOf, Refusal, Violation } from "./outcome.ts";
+import type { Policy } from "./policy.ts";
+import { checkPolicy } from "./policy-check.ts";
+import { hurtByStaying } from "./reservation-calendar.ts";
 import { type Amounts, amountsOf, isNothing, type Limits, monusAmounts, RESOURCES, type Resource } from "./resource.ts";
+import { serveBelow, setPolicy } from "./set-policy.ts";
+import { samePolicy } from "./shared-policy.ts";
 import type { Allocation } from "./state.ts";
+import { sightIn } from "./tranche-draw.ts";
+import { carveWith, generalWith, resizeProblem, sameParts } from "./tranche-limits.ts";
+import { NO_TRANCHES, type Parts } from "./tranches.ts";
 
 type Updated = OutcomeOf<"updated">;
 type UpdateLimits = CommandOf<"update_limits">;
@@ -45,15 +56,16 @@ export function decideUpdateLimits(draft: Draft, command: UpdateLimits): Outcome
   }
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
-  const change = changeOf(node, command.limits);
+  const change = changeOf(node, command);
   const refusal = mayChange(draft, node) ?? checkFields(draft, change) ?? checkRoom(draft, change);
   if (refusal) return refuse(refusal);
   return apply(draft, change, { key, fingerprint: print, partial: false });
 }
 
-function printOf({ allocationId, limits: l }: UpdateLimits): number {
+function printOf({ allocationId, limits: l, strategy }: UpdateLimits): number {
   const amounts = RESOURCES.map((resource) => l[resource] ?? "").join(",");
-  const rest = `${l.durationMs ?? ""},${l.priorityBonus ?? ""},${l.emergencyReserve ?? ""}`;
+  const wrapUp = l.wrapUpReserve === undefined ? "" : `,${l.wrapUpReserve}`;
+  const rest = `${l.durationMs ?? ""},${l.priorityBonus ?? ""},${l.emergencyReserve ?? ""}${wrapUp}${strategy === undefined ? "" : `|${strategy}`}`;
   return fingerprint(`update_limits|${allocationId}|${amounts},${rest}`);
 }
 
@@ -63,22 +75,33 @@ interface Change {
   readonly now: Limits;
   readonly up: Amounts;
   readonly down: Amounts;
+  /** Sizes of the parts that are carved inside the credits. */
+  readonly carve: Parts;
   /** Absent: the deadline stays. */
   readonly deadlineAtMs: number | undefined;
+  /** Absent: the policy stays. */
+  readonly policy: Policy | undefined;
 }
 
-function changeOf(node: Allocation, wanted: Limits): Change {
+function changeOf(node: Allocation, { limits: wanted, strategy }: UpdateLimits): Change {
   const now = limitsOf(node);
   const target = amountsOf({ ...now, ...wanted });
   const deadlineAtMs = wanted.durationMs === undefined ? undefined : node.openedAtMs + wanted.durationMs;
+  const policy = strategy === undefined ? node.policy : policyWith(node.policy, strategy);
   return {
     node,
     wanted,
     now,
     up: monusAmounts(target, amountsOf(now)),
     down: monusAmounts(amountsOf(now), target),
+    carve: carveWith(node, wanted),
     deadlineAtMs: deadlineAtMs === node.deadlineAtMs ? undefined : deadlineAtMs,
+    policy: samePolicy(policy, node.policy) ? undefined : policy,
   };
+}
+
+function policyWith({ strategy: _, ...rest }: Policy, strategy: NonNullable<UpdateLimits["strategy"]>): Policy {
+  return strategy === "INHERITED" ? rest : { ...rest, strategy };
 }
 
 function mayChange({ nowMs, state }: Draft, node: Allocation): Refusal | undefined {
@@ -93,24 +116,24 @@ function mayChange({ nowMs, state }: Draft, node: Allocation): Refusal | undefin
 }
 
 function checkFields({ nowMs }: Draft, change: Change): Refusal | undefined {
-  const { wanted, deadlineAtMs } = change;
+  const { node, wanted, up, carve, deadlineAtMs, policy } = change;
   const violations: Violation[] = [];
   for (const resource of RESOURCES) {
     const message = wanted[resource] === undefined ? undefined : amountProblem(change, resource);
     if (message !== undefined) violations.push({ field: FIELD[resource], message });
   }
-  const time = deadlineAtMs === undefined ? undefined : deadlineProblem(change.node, deadlineAtMs, nowMs);
+  const time = deadlineAtMs === undefined ? undefined : deadlineProblem(node, deadlineAtMs, nowMs);
   if (time !== undefined) violations.push({ field: "overrides.max_duration_ms", message: time });
-  const carved = { priority_bonus: wanted.priorityBonus, emergency_reserve: wanted.emergencyReserve };
-  for (const [field, value] of Object.entries(carved)) {
-    if (value === undefined) continue;
-    violations.push({ field: `overrides.${field}`, message: "is settled when an allocation is opened; leave it out" });
-  }
+  const credits = wanted.credits ?? node.books.credits.limit;
+  const resizing = resizeProblem(node, { carve, raisedBy: up.credits, credits, place: "overrides" });
+  if (resizing) violations.push(resizing);
+  const unfit = policy && strategyProblem(node, policy);
+  if (unfit !== undefined) violations.push({ field: "strategy", message: unfit });
   return violations.length > 0 ? { code: "invalid", violations } : undefined;
 }
 
 /** What is wrong with the value of one resource, in words that say what to do; undefined when nothing is. */
-function amountProblem({ node, now, up, down }: Change, resource: Resource): string | undefined {
+function amountProblem({ node, now, up, down, carve }: Change, resource: Resource): string | undefined {
   const { path } = node;
   if ((node.pooled as readonly Resource[]).includes(resource)) {
     return `${path} has no limit of its own here: it draws on ${node.parent?.path} as it needs; change that one`;
@@ -126,16 +149,11 @@ function amountProblem({ node, now, up, down }: Change, resource: Resource): str
   if (node.side === "delegated") {
     return `another daemon holds ${path} and its limit of ${limit}, and may be spending it: ask for it back with "bursar preempt ${path}"`;
   }
-  const least = limit - freeOf(node, resource);
-  if (limit - down[resource] >= least) return leastForCarve(node, resource, limit - down[resource]);
-  return `${path} has ${least} of its ${limit} used, set aside or granted: ${least} is the least that is possible now`;
-}
-
-/** The two parts carved inside the credits must go on fitting into them. */
-function leastForCarve(node: Allocation, resource: Resource, wanted: number): string | undefined {
-  const carved = resource === "credits" ? node.priorityBonus + node.emergencyReserve : 0;
-  if (wanted >= carved) return undefined;
-  return `${node.path} keeps ${carved} of it as priority bonus and emergency reserve: that is the least that is possible`;
+  const free = resource === "credits" ? generalWith(node, carve).free : freeOf(node, resource);
+  if (down[resource] <= free) return undefined;
+  const least = limit - free;
+  const carved = resource === "credits" && node.tranches !== NO_TRANCHES ? ", carved," : ",";
+  return `${path} has ${least} of its ${limit} used${carved} set aside or granted: ${least} is the least that is possible now`;
 }
 
 function deadlineProblem(node: Allocation, deadlineAtMs: number, nowMs: number): string | undefined {
@@ -144,9 +162,24 @@ function deadlineProblem(node: Allocation, deadlineAtMs: number, nowMs: number):
     return `${node.path} was opened ${ran} ms ago, so that its deadline would have passed: it must be above ${ran}`;
   }
   const latest = node.parent?.deadlineAtMs;
-  if (latest === undefined || deadlineAtMs <= latest) return undefined;
+  if (latest === undefined || deadlineAtMs <= latest) return reservedProblem(node, deadlineAtMs, nowMs);
   const most = latest - node.openedAtMs;
   return `the deadline would be later than that of ${node.parent?.path}: ${most} is the most that is possible, or move that one first`;
+}
+
+function reservedProblem(node: Allocation, deadlineAtMs: number, nowMs: number): string | undefined {
+  const hurt = hurtByStaying(node, deadlineAtMs, nowMs);
+  if (!hurt) return undefined;
+  const most = hurt.startsAtMs - node.openedAtMs;
+  return `what ${node.path} holds is reserved as ${hurt.name} (${hurt.id}) from then on: ${most} is the most that is possible`;
+}
+
+function strategyProblem({ side, path, parent }: Allocation, policy: Policy): string | undefined {
+  if (side === "delegated") {
+    return `another daemon holds ${path}, where work competes as what is above says: change the strategy of ${parent?.path}`;
+  }
+  const unfit = checkPolicy(policy);
+  return unfit?.code === "unsupported" ? unfit.message : undefined;
 }
 
 /** What a raise takes must be free at the parent; it does not wait for it. */
@@ -155,23 +188,28 @@ function checkRoom({ nowMs }: Draft, { node, up }: Change): Refusal | undefined 
   if (!parent || isNothing(up)) return undefined;
   const refusal = notTakingWork(parent, nowMs);
   if (refusal) return refusal;
-  const scarce = shortOf(parent, up);
+  const sight = sightIn(parent, node);
+  const scarce = shortOf(parent, up, sight);
   if (!scarce) return undefined;
-  return { code: "conflict", conflict: conflictAt({ node: parent, resource: scarce, wanted: up[scarce], nowMs }) };
+  const wanted = up[scarce];
+  return { code: "conflict", conflict: conflictAt({ node: parent, resource: scarce, wanted, nowMs, sight }) };
 }
 
 function apply(draft: Draft, change: Change, effect: EffectMark): Outcome {
-  const { node, wanted, up, down, deadlineAtMs } = change;
+  const { node, wanted, up, down, carve, deadlineAtMs, policy } = change;
+  const resized = !sameParts(carve, node.tranches.carve);
   const { nowMs: atMs } = draft;
   const before = withDuration(node, change.now, node.deadlineAtMs);
   const after = withDuration(node, { ...change.now, ...wanted }, deadlineAtMs ?? node.deadlineAtMs);
   const answer: Updated = { type: "updated", allocationId: node.id, before, after, repeated: false };
-  if (isNothing(up) && isNothing(down) && deadlineAtMs === undefined) return answer;
+  if (isNothing(up) && isNothing(down) && !resized && deadlineAtMs === undefined && !policy) return answer;
   emit(draft, { type: "limits_updated", atMs, allocationId: node.id, before, after, effect }, node);
+  if (policy) setPolicy(draft, node, policy);
   if (!isNothing(up)) {
     if (node.parent) draw(draft, node.parent, up);
     emit(draft, { type: "limit_raised", atMs, allocationId: node.id, by: up, effect: undefined }, node);
   }
+  if (resized) emit(draft, { type: "tranches_set", atMs, allocationId: node.id, carve }, node);
   const use = useOf(node);
   if (!isNothing(down)) {
     emit(draft, { type: "limit_lowered", atMs, allocationId: node.id, by: down, preemptionId: undefined }, node);
@@ -182,6 +220,7 @@ function apply(draft: Draft, change: Change, effect: EffectMark): Outcome {
   // Only now may others have what came free: they could take what the raise was checked against.
   freed(draft, node);
   if (node.parent) freed(draft, node.parent);
+  if (policy) serveBelow(draft, node);
   return answer;
 }
 

@@ -3,6 +3,7 @@
  * changes nothing. The events it answers have been evolved; the caller makes them durable before anything leaves the process.
  */
 import { unreachable } from "#std";
+import { serveOpened } from "./await-names.ts";
 import { balanceShares } from "./balance-shares.ts";
 import { NO_LIST } from "./collections.ts";
 import type { Command } from "./command.ts";
@@ -21,6 +22,7 @@ import {
 } from "./decide-holder.ts";
 import { decideCancelReclaim, decideReclaim } from "./decide-reclaim.ts";
 import { decideReportUsage } from "./decide-report.ts";
+import { decideCancelReservation, decideReserveAhead } from "./decide-reservation.ts";
 import { decideResume } from "./decide-resume.ts";
 import { decideTick } from "./decide-time.ts";
 import { decideUpdateLimits } from "./decide-update-limits.ts";
@@ -35,17 +37,31 @@ import type { BudgetState } from "./state.ts";
 export function decide(state: BudgetState, command: Command): Decision {
   assertTime(state, command.nowMs);
   const draft: Draft = { state, nowMs: command.nowMs, events: NO_LIST, messages: NO_LIST };
+  const { opened } = state.names;
+  // A replay serves nobody: the events say who was.
+  if (opened.size > 0) opened.clear();
   const outcome = dispatch(draft, command);
   if (draft.moved) pursueClaims(draft);
   if (draft.toShare) balanceShares(draft);
   if (draft.moved) pursueClaims(draft);
+  if (opened.size > 0) endWithNames(draft);
   return { outcome, events: draft.events, messages: draft.messages };
+}
+
+/** Who is served because names came free may move others, and give up its turn for other names. */
+function endWithNames(draft: Draft): void {
+  while (draft.state.names.opened.size > 0) {
+    serveOpened(draft);
+    if (draft.moved) pursueClaims(draft);
+    if (draft.toShare) balanceShares(draft);
+    if (draft.moved) pursueClaims(draft);
+  }
 }
 
 function dispatch(draft: Draft, command: Command): Outcome {
   switch (command.type) {
     case "start":
-      return decideStart(draft);
+      return decideStart(draft, command);
     case "open_root":
       return decideOpenRoot(draft, command);
     case "grant":
@@ -80,6 +96,10 @@ function dispatch(draft: Draft, command: Command): Outcome {
       return decideWriteOff(draft, command);
     case "close":
       return decideClose(draft, command.allocationId, command.reason);
+    case "reserve_ahead":
+      return decideReserveAhead(draft, command);
+    case "cancel_reservation":
+      return decideCancelReservation(draft, command.reservationId);
     case "cancel_request":
       return decideCancelRequest(draft, command.caller, command.requestId);
     case "reclaim":

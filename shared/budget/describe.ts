@@ -2,6 +2,7 @@
 import { listOf } from "./collections.ts";
 import { answerOf } from "./effect.ts";
 import type { Allocation, BudgetState, Effect, Hold } from "./state.ts";
+import { NO_TRANCHES } from "./tranches.ts";
 
 /** Plain data of everything that the events decide. */
 export function describeState(state: BudgetState): unknown {
@@ -11,6 +12,7 @@ export function describeState(state: BudgetState): unknown {
     allocations: [...state.allocations.values()].map(describeAllocation),
     roots: idsOf(state.roots),
     lives: state.lives,
+    bootId: state.bootId,
     uncorrected: state.uncorrected,
     unacknowledged: idsOf(state.unacknowledged),
     acknowledged: idsOf(state.acknowledged),
@@ -20,6 +22,9 @@ export function describeState(state: BudgetState): unknown {
     due: describeDue(state),
     histories: state.victims.histories(),
     wishes: wishesOf(state),
+    reservations: [...state.reservations.standing()],
+    pastReservations: [...state.reservations.over()],
+    names: namesOf(state),
   };
 }
 
@@ -45,6 +50,23 @@ function wishesOf({ allocations, sharing }: BudgetState): unknown {
   });
 }
 
+/** Who holds which names, in the order of the allocations; and the lines of those who wait for them. */
+function namesOf({ allocations, names }: BudgetState): unknown {
+  const held = [...allocations.values()].flatMap((node) => {
+    const access = names.heldBy(node);
+    return access ? [{ id: node.id, access }] : [];
+  });
+  const lines = [...names.groups()]
+    .filter(({ line }) => line.length > 0)
+    .map(({ scope, name, line }) => ({
+      scope: scope.id,
+      name,
+      line: line.map(({ waiter, mode, open }) => ({ key: waiter.effectKey, mode, open })),
+    }))
+    .sort((a, b) => (`${a.scope} ${a.name}` < `${b.scope} ${b.name}` ? -1 : 1));
+  return { held, lines };
+}
+
 function describeEffect(effect: Effect): unknown {
   return effect.kind === "waiting" ? effect : { fingerprint: effect.fingerprint, answer: answerOf(effect) };
 }
@@ -57,12 +79,23 @@ function describeHold({ allocation, ...hold }: Hold): unknown {
   return { ...hold, allocationId: allocation.id };
 }
 
+function describeTranches({ tranches }: Allocation): unknown {
+  if (tranches === NO_TRANCHES) return undefined;
+  const { carve, left, finalStep, drawers } = tranches;
+  return { carve, left, finalStep: finalStep?.id, madeUp: [...drawers].map(([{ id }, parts]) => [id, parts]) };
+}
+
 function describeAllocation(node: Allocation): unknown {
-  const { older, younger, ...own } = node;
+  const { older, younger, tranches, ...own } = node;
   return {
     ...own,
     path: node.path,
+    tranches: describeTranches(node),
     parent: node.parent?.id,
+    doubtful: node.doubtful,
+    corrections: node.corrections,
+    writtenOff: node.writtenOff,
+    uncorrected: node.uncorrected,
     children: idsOf(node.children),
     holders: [...node.holders],
     closedChildren: idsOf(node.closedChildren),
@@ -74,6 +107,8 @@ function describeAllocation(node: Allocation): unknown {
     waiters: [...node.waiters],
     claims: [...node.waiters.claims.values()].map(({ waiter, ...claim }) => ({ ...claim, key: waiter.effectKey })),
     earmarks: node.waiters.earmarks.entries(),
+    reservations: [...node.waiters.reservations.keys()],
+    neededAhead: node.waiters.earmarks.ahead,
     notes: [...node.notes],
   };
 }

@@ -2,6 +2,7 @@
  * A decision in the making. `decide` checks everything first and then emits events; each is evolved at once, so that what follows
  * from it is computed on the state as it then is. A refusal emits nothing.
  */
+import type { Claim } from "./claims.ts";
 import { withLast } from "./collections.ts";
 import type { BudgetEvent } from "./event.ts";
 import { evolve } from "./evolve.ts";
@@ -17,8 +18,20 @@ export interface Draft {
   deciding?: { readonly key: string; outcome?: Outcome } | undefined;
   /** Nodes with claims at which something has moved: who claims there may be given more, once all else is done. */
   moved?: Set<Allocation>;
+  /** Claims of which one who gives way has answered for good: that it has given all, or has nothing more that is free. */
+  answered?: Set<Claim>;
+  /** Work that was paused for others and has given something, or need not wait for those any more: it waits to go on. */
+  rested?: Set<Allocation>;
+  /** Pauses whose allocations have been given back what they gave. */
+  goingOn?: GoingOn[];
   /** Nodes that divide by weight at which something has moved: looked at once all else is done. */
   toShare?: Set<Allocation>;
+}
+
+/** A pause that is over as soon as nothing else of the decision is to be done. */
+export interface GoingOn {
+  readonly node: Allocation;
+  readonly preemptionId: string;
 }
 
 /** `subject` spares evolve to look up what the event speaks of; for an opening it is the parent. */
@@ -48,4 +61,20 @@ export function effectKey(caller: string, requestId: string): string {
 export function note(draft: Draft, node: Allocation): void {
   draft.moved ??= new Set();
   draft.moved.add(node);
+}
+
+/** Whoever gives way by this preemption has given all, or has nothing more that is free: its claims are looked after at the end. */
+export function answered(draft: Draft, { id, parent }: Allocation, preemptionId: string | undefined): void {
+  if (!parent || parent.waiters.claims.size === 0) return;
+  draft.answered ??= new Set();
+  for (const claim of parent.waiters.claims.of(id, preemptionId)) draft.answered.add(claim);
+  note(draft, parent);
+}
+
+/** A pause for the sake of others is looked after at the end of the decision. */
+export function noteRest(draft: Draft, node: Allocation): void {
+  if (!node.parent) return;
+  draft.rested ??= new Set();
+  draft.rested.add(node);
+  note(draft, node.parent);
 }

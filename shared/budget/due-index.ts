@@ -3,6 +3,7 @@
  * An item fires when its whole bucket has passed, at most `bucketMs` late, in the order in which it was added.
  */
 import { TimerHeap } from "#std";
+import { NO_LIST } from "./collections.ts";
 
 export class DueIndex<T> {
   readonly #bucketMs: number;
@@ -30,7 +31,9 @@ export class DueIndex<T> {
   }
 
   /** Takes out everything whose bucket has passed at `nowMs`, earliest bucket first. */
-  takeDue(nowMs: number): T[] {
+  takeDue(nowMs: number): readonly T[] {
+    const first = this.#order.peek();
+    if (first === undefined || first.atMs > nowMs) return NO_LIST;
     const due: T[] = [];
     for (let next = this.#order.peek(); next !== undefined && next.atMs <= nowMs; next = this.#order.peek()) {
       this.#order.popDue(next.atMs);

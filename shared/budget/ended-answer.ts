@@ -11,7 +11,12 @@ const OPENING = 2;
 const RAISING = 3;
 /** Any other answer: there are few of these, and they are kept as JSON. */
 const OTHER = 4;
-const OTHERS: readonly string[] = ["held", "written_off", "updated"] satisfies readonly Answer["type"][];
+const OTHERS: readonly string[] = [
+  "held",
+  "written_off",
+  "updated",
+  "reserved_ahead",
+] satisfies readonly Answer["type"][];
 
 /** What each record of an answer begins with: when it is forgotten, and the fingerprint; the key is its first text. */
 export interface Kept {
@@ -21,10 +26,20 @@ export interface Kept {
 }
 
 const LIMIT_NAMES = [...RESOURCES, "durationMs", "priorityBonus", "emergencyReserve"] as const;
+type LimitName = (typeof LIMIT_NAMES)[number] | "wrapUpReserve";
 
 /** Of an opening: one bit for each thing that may be there, from the lowest. */
-const BITS = { partial: 1, token: 2, deadline: 4, policy: 8, pooled: 16, limits: 64, granted: 8_192 } as const;
-const BITS_END = BITS.granted << RESOURCES.length;
+const BITS = {
+  partial: 1,
+  token: 2,
+  deadline: 4,
+  policy: 8,
+  pooled: 16,
+  limits: 64,
+  granted: 8_192,
+  wrapUp: 131_072,
+} as const;
+const BITS_END = BITS.wrapUp << 1;
 /** Numbers of an opening that are always there, and its texts. */
 const OPENED = { numbers: 8, texts: 4 } as const;
 const AMOUNTS = RESOURCES.length;
@@ -63,7 +78,9 @@ function addAmounts(record: RecordDraft, { credits, toolCalls, branches, memoryB
 
 /** The draft of the record of an opening. */
 export function packOpening(records: RecordQueue, kept: Kept, opening: Opened, limits: Limits): RecordDraft {
-  const { node, policy, grantedTotal, epoch, leaseTtlMs, partial } = opening;
+  const { node, grantedTotal, epoch, leaseTtlMs, partial } = opening;
+  // What it inherited is of no use to whoever asks for it again: it has ended.
+  const { inherited: _, ...policy } = opening.policy;
   const { token, deadlineAtMs, pooled } = node;
   const rank = ALLOCATION_KINDS.indexOf(node.kind) * PRIORITIES.length + PRIORITIES.indexOf(node.priority);
   const record = begin(records, OPENING, kept).number(0).number(rank).number(node.depth).number(node.weight);
@@ -80,7 +97,8 @@ export function packOpening(records: RecordQueue, kept: Kept, opening: Opened, l
   for (let at = 0; at < CONSUMABLES.length && pooled.length > 0; at += 1) {
     if (pooled.includes(CONSUMABLES[at] as Consumable)) bits |= BITS.pooled << at;
   }
-  record.numbers[2] = bits | addLimits(record, limits) | addGranted(record, grantedTotal);
+  bits |= addLimits(record, limits) | addGranted(record, grantedTotal);
+  record.numbers[2] = bits | add(record, limits.wrapUpReserve, BITS.wrapUp);
   return record;
 }
 
@@ -126,7 +144,7 @@ function isOpened(records: RecordQueue, place: RecordPlace): boolean {
   const bits = records.numberAt(place, 2);
   if (bits >= BITS_END || records.numberAt(place, 3) >= ALLOCATION_KINDS.length * PRIORITIES.length) return false;
   const has = (bit: number): number => ((bits & bit) === 0 ? 0 : 1);
-  let numbers = OPENED.numbers + has(BITS.deadline);
+  let numbers = OPENED.numbers + has(BITS.deadline) + has(BITS.wrapUp);
   for (let at = 0; at < LIMIT_NAMES.length; at += 1) numbers += has(BITS.limits << at);
   for (let at = 0; at < AMOUNTS; at += 1) numbers += has(BITS.granted << at);
   if (records.numbersAt(place) !== numbers) return false;
@@ -185,7 +203,7 @@ function openedAt(records: RecordQueue, place: RecordPlace): OpenedAnswer {
   const token = nextText(BITS.token);
   const deadlineAtMs = next(BITS.deadline);
   const policyText = nextText(BITS.policy);
-  const limits: { -readonly [L in keyof Limits]: Amount } = {};
+  const limits: { -readonly [L in LimitName]?: Amount } = {};
   for (const [at, name] of LIMIT_NAMES.entries()) {
     const limit = next(BITS.limits << at);
     if (limit !== undefined) limits[name] = limit as Amount;
@@ -193,6 +211,8 @@ function openedAt(records: RecordQueue, place: RecordPlace): OpenedAnswer {
   const [credits, toolCalls, branches, memoryBytes] = RESOURCES.map(
     (_, at) => (next(BITS.granted << at) ?? 0) as Amount,
   ) as [Amount, Amount, Amount, Amount];
+  const wrapUpReserve = next(BITS.wrapUp);
+  if (wrapUpReserve !== undefined) limits.wrapUpReserve = wrapUpReserve as Amount;
   return {
     type: "opened",
     allocationId: records.textAt(place, 1),

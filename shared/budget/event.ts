@@ -2,20 +2,18 @@
  * Events: what the journal stores. Each says what changed in absolute or additive terms, so that replaying them rebuilds the state
  * exactly and no event can be refused. `atMs` is engine time.
  */
+import type { Access } from "./access.ts";
 import type { Amount } from "./amount.ts";
 import type { Giver } from "./claims.ts";
 import type { GrantWish } from "./command.ts";
+import type { EffectMark } from "./effect-mark.ts";
 import type { AllocationKind, Policy, PreemptionMode, Priority, Side } from "./policy.ts";
+import type { ReservationEvent } from "./reservation-event.ts";
 import type { Amounts, Consumable, Limits } from "./resource.ts";
 import type { ShareWish } from "./share-wish.ts";
+import type { Parts } from "./tranches.ts";
 
-/** One effect per (caller, request_id): the key, and a hash of what was asked. */
-export interface EffectMark {
-  readonly key: string;
-  readonly fingerprint: number;
-  /** Less was granted than wished. */
-  readonly partial: boolean;
-}
+export type { EffectMark };
 
 export interface AllocationOpened {
   readonly type: "allocation_opened";
@@ -47,6 +45,10 @@ export interface AllocationOpened {
   readonly preemptedAtMs?: number;
   /** What it wishes of a parent that divides by weight; absent where its parent did not. */
   readonly wish?: ShareWish;
+  /** It is its parent's final step, which alone may draw the wrap-up reserve. */
+  readonly wrapUp?: true;
+  /** The names that it holds while it is open; absent: none. Of a received grant also those held above it. */
+  readonly access?: readonly Access[];
 }
 
 /** The limit grew: taken from a parent here, or received from one elsewhere. For grants across daemons granted_total grows by it. */
@@ -78,6 +80,14 @@ export interface LimitsUpdated {
   readonly before: Limits;
   readonly after: Limits;
   readonly effect: EffectMark;
+}
+
+/** The tranches carved inside the credits have other sizes. */
+export interface TranchesSet {
+  readonly type: "tranches_set";
+  readonly atMs: number;
+  readonly allocationId: string;
+  readonly carve: Parts;
 }
 
 /** The deadline is another one. Everything below moves with it that had the same deadline or would have a later one. */
@@ -200,6 +210,8 @@ export interface FinalAcknowledged {
 export interface DaemonStarted {
   readonly type: "daemon_started";
   readonly atMs: number;
+  /** Names the time since the machine was started, where holds are answered ahead of their sync; absent: none are. */
+  readonly bootId?: string;
 }
 
 /** The lease now ends later. Ends a doubt. */
@@ -255,10 +267,14 @@ export interface ReclaimRequested {
   readonly allocationId: string;
   readonly mode: PreemptionMode;
   readonly reason: string;
-  /** Of a PAUSE that is told again, in all: what it has given stays counted. */
+  /** Of a PAUSE that is told again, or with `exhausted`, in all: what it has given stays counted. */
   readonly wanted: Amounts;
   /** For STOP: time to end in peace before force. */
   readonly graceMs?: number;
+  /** Of a PAUSE or STOP for the sake of others: the work goes on, or is tried again, by itself when there is room. */
+  readonly forOthers?: true;
+  /** Of a SHRINK that is told again: the holder has nothing more that is free. */
+  readonly exhausted?: true;
 }
 
 export interface ReclaimEnded {
@@ -317,6 +333,7 @@ export type BudgetEvent =
   | LimitRaised
   | LimitLowered
   | LimitsUpdated
+  | TranchesSet
   | DeadlineMoved
   | PolicySet
   | HoldPlaced
@@ -335,6 +352,7 @@ export type BudgetEvent =
   | ReclaimEnded
   | ClaimPlanned
   | RoomReserved
+  | ReservationEvent
   | NoteAttached
   | MemoryReleased
   | DaemonStarted

@@ -11,8 +11,11 @@ import type {
   LimitLowered,
   LimitRaised,
   LimitsUpdated,
+  TranchesSet,
 } from "./event.ts";
+import { namesFreed, namesTaken } from "./evolve-access.ts";
 import { endHold } from "./evolve-call.ts";
+import { endReservations } from "./evolve-reservation.ts";
 import { changeHeldLimits, freeHeld, takeHeld } from "./held.ts";
 import { leaseLeft } from "./lease.ts";
 import { bookOf, ownBook } from "./ledger.ts";
@@ -20,6 +23,7 @@ import { addAmounts, amountsOf, CONSUMABLES, type Consumable, HELD_RESOURCES } f
 import { keepEnded } from "./retention.ts";
 import { NO_SIBLINGS, withoutSibling, withSibling } from "./siblings.ts";
 import { Allocation, type BudgetState, type Hold, heldShare } from "./state.ts";
+import { NO_PARTS, NO_TRANCHES, Tranches } from "./tranches.ts";
 import type { History } from "./victims.ts";
 
 export function evolveAllocationOpened(state: BudgetState, event: AllocationOpened, subject?: Allocation | Hold): void {
@@ -30,6 +34,7 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   if (state.allocations.size === known) throw new InvariantError(`allocation ${node.id} opened twice`);
   if (parent) parent.children = withSibling(parent.children, node);
   else state.roots.add(node);
+  if (parent && event.wrapUp) parent.tranches.beginFinalStep(node);
   const limits = amountsOf(event.limits);
   raiseLimit(node, "credits", limits.credits);
   raiseLimit(node, "toolCalls", limits.toolCalls);
@@ -39,6 +44,8 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   if (node.leaseEndsAtMs !== undefined) state.due.leases.add(node, node.leaseEndsAtMs);
   countHolding(node, 1);
   state.victims.opened(node);
+  if (event.access) namesTaken(state, node, event.access);
+  state.shadows.opened(node);
   const { arrivedAtMs, preemptedAtMs } = event;
   if (arrivedAtMs !== undefined || preemptedAtMs !== undefined) state.victims.remember(node.id, historyOf(event));
   if (!event.effect) return;
@@ -115,6 +122,7 @@ export function evolveAllocationClosing(state: BudgetState, event: AllocationClo
   if (node.state !== "open") throw new InvariantError(`${node.path} is ${node.state}, it cannot begin to close`);
   node.state = "closing";
   node.closingReason = event.reason;
+  if (node.waiters.reservations.size > 0) endReservations(state, node);
   state.victims.closing(node);
 }
 
@@ -127,6 +135,7 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
   const { parent } = node;
   if (parent) {
     for (const resource of CONSUMABLES) leaveParent(node, parent, resource);
+    if (parent.tranches !== NO_TRANCHES) leaveTranches(node, parent);
     for (const resource of HELD_RESOURCES) freeHeld(parent, resource, heldShare(node, resource));
     parent.children = withoutSibling(parent.children, node);
   }
@@ -137,6 +146,8 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
   node.reclaims = NO_ENTRIES;
   dropIndexes(state, node);
   state.victims.closed(node);
+  namesFreed(state, node);
+  state.shadows.closed(node);
   countHolding(node, -1);
   keepEnded(state, node);
 }
@@ -162,8 +173,20 @@ function leaveParent(node: Allocation, parent: Allocation, resource: Consumable)
   above.granted = subtract(above.granted, granted);
   above.inDoubt = subtract(above.inDoubt, doubt);
   above.spent = add(above.spent, usage);
-  give(parent, resource, subtract(add(granted, doubt), usage));
+  give(parent, resource, subtract(add(granted, doubt), usage), node);
   assertBook(parent, resource);
+}
+
+/** What it drew and has not given back is spent; but a true account that is still missing may bring some of it back. */
+function leaveTranches(node: Allocation, { tranches }: Allocation): void {
+  if (node.uncorrected === 0) tranches.forget(node);
+  else tranches.endFinalStep(node);
+}
+
+/** The sizes of what is carved inside the credits; what is added is general there. */
+export function evolveTranchesSet({ carve }: TranchesSet, node: Allocation): void {
+  if (node.tranches === NO_TRANCHES) node.tranches = new Tranches(NO_PARTS);
+  node.tranches.resize(carve);
 }
 
 function dropIndexes(state: BudgetState, node: Allocation): void {

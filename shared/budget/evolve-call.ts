@@ -9,6 +9,8 @@ import { ownBook } from "./ledger.ts";
 import { CONSUMABLES, type Consumable, HELD_RESOURCES } from "./resource.ts";
 import { type Allocation, type BudgetState, Hold } from "./state.ts";
 import { countCall } from "./tally.ts";
+import { sightOfCalls } from "./tranche-draw.ts";
+import { NO_TRANCHES } from "./tranches.ts";
 
 /** The hold an event speaks of, the subject if that is the one; it must exist. */
 function holdOf(state: BudgetState, holdId: string, subject?: Allocation | Hold): Hold {
@@ -31,7 +33,7 @@ export function evolveHoldPlaced(state: BudgetState, event: HoldPlaced, node: Al
   for (const resource of CONSUMABLES) {
     const x = amounts[resource];
     if (x === 0) continue;
-    takeOrOwe(node, resource, x);
+    takeOrOwe(node, resource, x, hold, sightOfCalls(node));
     const book = ownBook(node, resource);
     book.reserved = add(book.reserved, x);
     assertBook(node, resource);
@@ -62,7 +64,8 @@ export function evolveHoldCharged(state: BudgetState, event: HoldCharged, subjec
     assertBook(hold.allocation, resource);
   }
   if (!event.final) return;
-  countCall(hold.allocation, hold.name, event);
+  // What is set aside for calls that a power cut hides is none.
+  if (hold.name !== "") countCall(hold.allocation, hold.name, event);
   endHold(state, hold);
 }
 
@@ -94,7 +97,7 @@ function freeUncharged(hold: Hold, resource: Consumable): void {
   const book = ownBook(hold.allocation, resource);
   const bucket = bucketOf(hold);
   book[bucket] = subtract(book[bucket], rest);
-  give(hold.allocation, resource, rest);
+  give(hold.allocation, resource, rest, hold);
 }
 
 function freeHeldOf(hold: Hold): void {
@@ -109,6 +112,7 @@ export function endHold(state: BudgetState, hold: Hold): void {
     state.due.holds.remove(hold, hold.expiresAtMs);
   }
   hold.state = "ended";
+  if (hold.allocation.tranches !== NO_TRANCHES) hold.allocation.tranches.forget(hold);
   hold.allocation.holds = withoutItem(hold.allocation.holds, hold);
   const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;
   state.holds.delete(hold.id);

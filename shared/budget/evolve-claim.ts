@@ -16,7 +16,7 @@ export function evolveClaimPlanned(state: BudgetState, event: ClaimPlanned, node
   if (givers.length === 0 && known?.round === round) waiters.earmarks.end(effectKey);
   if (known) {
     state.due.claims.remove(waiter, known.lookAtMs);
-    Object.assign(known, { givers, lookAtMs, round });
+    waiters.claims.plan(known, { givers, lookAtMs, round });
   } else waiters.claim({ waiter, givers, lookAtMs, round });
   state.due.claims.add(waiter, lookAtMs);
   for (const { allocationId, preemptionId, mode } of givers) {

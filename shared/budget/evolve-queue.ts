@@ -4,8 +4,11 @@ import { owedChanged, pendingOf } from "./asked.ts";
 import { withEntry, withoutEntry } from "./collections.ts";
 import { demandOf } from "./demand.ts";
 import type { PolicySet, ReclaimEnded, ReclaimRequested, RequestDequeued, RequestQueued } from "./event.ts";
+import { namesAwaited, namesGivenUp, namesReordered, wantedBy } from "./evolve-access.ts";
 import { endClaim } from "./evolve-claim.ts";
+import { leaveIfIdle } from "./evolve-reservation.ts";
 import { NOTHING } from "./resource.ts";
+import { followQueueAsTried } from "./shadow-queue.ts";
 import { followWaiter } from "./sharing.ts";
 import type { Allocation, BudgetState, Effect, Waiter } from "./state.ts";
 import { orderAt } from "./strategies/index.ts";
@@ -23,17 +26,22 @@ export function evolveRequestQueued(state: BudgetState, event: RequestQueued, pa
   const waiting = { kind: "waiting", effectKey, parentId, request, fingerprint, untilMs } as const;
   const turn = turnOf(state, parent, request, event.atMs);
   const demand = demandOf(request);
-  const waiter: Waiter = { ...waiting, ...turn, demand, lane: laneOf(demand) };
+  const shut = wantedBy({ request }) === undefined ? {} : { shut: true };
+  const waiter: Waiter = { ...waiting, ...turn, demand, lane: laneOf(demand), ...shut };
   state.waiterSequence = waiter.sequence;
   joinQueue(parent, waiter);
+  followQueueAsTried(state, parent, waiter, true);
   followWaiter(state, parent, waiter, true);
   state.effects.set(effectKey, waiter);
   state.due.waiters.add(waiter, untilMs);
+  namesAwaited(state, parent, waiter);
 }
 
 /** The waiter takes its place at the node. */
 export function joinQueue(node: Allocation, waiter: Waiter): void {
   if (node.waiters === NO_QUEUE) node.waiters = new WaitQueue(orderAt(node));
+  // Where nobody waits, the order was that of the policy before, perhaps.
+  else if (node.waiters.size === 0) node.waiters = node.waiters.reordered(orderAt(node));
   node.waiters.add(waiter);
 }
 
@@ -45,21 +53,25 @@ export function evolveRequestDequeued(state: BudgetState, event: RequestDequeued
   assert(parent !== undefined, `the parent of ${event.effectKey} is gone`);
   endClaim(state, parent, waiter);
   parent.waiters.remove(waiter);
-  if (parent.waiters.size === 0) parent.waiters = NO_QUEUE;
+  leaveIfIdle(parent);
+  followQueueAsTried(state, parent, waiter, false);
   followWaiter(state, parent, waiter, false);
   state.due.waiters.remove(waiter, waiter.untilMs);
   state.effects.delete(event.effectKey);
+  namesGivenUp(state, waiter);
 }
 
 /** The policy of a node, and with it the order in which requests wait there and below, where the policy is inherited. */
 export function evolvePolicySet(state: BudgetState, { policy }: PolicySet, node: Allocation): void {
   node.policy = policy;
+  state.shadows.policySet(node);
   for (const queued of queuedUnder(state, node)) {
     const order = orderAt(queued);
     const { order: before } = queued.waiters;
     if (order.name === before.name && order.agingStepMs === before.agingStepMs) continue;
     queued.waiters = queued.waiters.reordered(order);
   }
+  if (state.names.size > 0) namesReordered(state);
 }
 
 /**
@@ -83,19 +95,23 @@ function isUnder(node: Allocation, top: Allocation): boolean {
 
 /** Asked again of a delegated allocation: only so much is expected from now on. Of a pause, which lasts: in all. */
 export function evolveReclaimRequested(event: ReclaimRequested, node: Allocation): void {
-  const { preemptionId, mode, reason, wanted, graceMs } = event;
+  const { preemptionId, mode, reason, wanted, graceMs, forOthers } = event;
   const earlier = node.reclaims.get(preemptionId);
-  const reclaimed = earlier?.mode === "PAUSE" ? earlier.reclaimed : NOTHING;
+  const keepsCount = earlier?.mode === "PAUSE" || event.exhausted;
+  const reclaimed = keepsCount && earlier ? earlier.reclaimed : NOTHING;
   const asked = earlier?.mode === "PAUSE" && earlier.asked ? { asked: earlier.asked } : {};
   const grace = graceMs === undefined ? {} : { graceMs };
-  const reclaim = { preemptionId, mode, reason, wanted, reclaimed, ...grace, ...asked };
+  const own = (forOthers ?? earlier?.forOthers) ? ({ forOthers: true } as const) : {};
+  const done = (event.exhausted ?? earlier?.exhausted) ? ({ exhausted: true } as const) : {};
+  const reclaim = { preemptionId, mode, reason, wanted, reclaimed, ...grace, ...own, ...done, ...asked };
   node.reclaims = withEntry(node.reclaims, preemptionId, reclaim);
   owedChanged(node, preemptionId, earlier ? pendingOf(earlier) : NOTHING);
 }
 
-export function evolveReclaimEnded(event: ReclaimEnded, node: Allocation): void {
+export function evolveReclaimEnded(state: BudgetState, event: ReclaimEnded, node: Allocation): void {
   const reclaim = node.reclaims.get(event.preemptionId);
   assert(reclaim !== undefined, `unknown preemption ${event.preemptionId} at ${node.path}`);
+  if (reclaim.forOthers) state.victims.wentOn(node.id, event.atMs);
   node.reclaims = withoutEntry(node.reclaims, event.preemptionId);
   owedChanged(node, event.preemptionId, pendingOf(reclaim));
   reclaim.asked = undefined;

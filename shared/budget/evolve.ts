@@ -6,7 +6,7 @@ import { assert, InvariantError, unreachable } from "#std";
 import { shareChanged, shareOf } from "./book.ts";
 import { withEntry } from "./collections.ts";
 import { moveDeadline } from "./deadline.ts";
-import type { BudgetEvent, DaemonStarted, NoteAttached } from "./event.ts";
+import type { BudgetEvent, DaemonStarted, MemoryReleased, NoteAttached } from "./event.ts";
 import { evolveAccountCorrected, evolveUsageReported, evolveWrittenOff } from "./evolve-account.ts";
 import {
   evolveAllocationClosed,
@@ -15,6 +15,7 @@ import {
   evolveLimitLowered,
   evolveLimitRaised,
   evolveLimitsUpdated,
+  evolveTranchesSet,
 } from "./evolve-allocation.ts";
 import {
   evolveHoldCharged,
@@ -31,7 +32,14 @@ import {
   evolveRequestDequeued,
   evolveRequestQueued,
 } from "./evolve-queue.ts";
+import {
+  evolveReservationEnded,
+  evolveReservationFilled,
+  evolveReservationMade,
+  evolveReservationUsed,
+} from "./evolve-reservation.ts";
 import { leaseEnd } from "./lease.ts";
+import type { ReservationEvent } from "./reservation-event.ts";
 import { CONSUMABLES } from "./resource.ts";
 import { evolveFinalAcknowledged, evolveMemoryReleased } from "./retention.ts";
 import { followShares } from "./sharing.ts";
@@ -74,6 +82,9 @@ function change(state: BudgetState, event: BudgetEvent, subject?: Allocation | H
     case "limits_updated":
       evolveLimitsUpdated(state, event, allocationOf(state, event.allocationId, subject));
       break;
+    case "tranches_set":
+      evolveTranchesSet(event, allocationOf(state, event.allocationId, subject));
+      break;
     case "deadline_moved":
       moveDeadline(state, allocationOf(state, event.allocationId, subject), event.deadlineAtMs);
       break;
@@ -111,13 +122,34 @@ function change(state: BudgetState, event: BudgetEvent, subject?: Allocation | H
       evolveReclaimRequested(event, allocationOf(state, event.allocationId, subject));
       break;
     case "reclaim_ended":
-      evolveReclaimEnded(event, allocationOf(state, event.allocationId, subject));
+      evolveReclaimEnded(state, event, allocationOf(state, event.allocationId, subject));
       break;
     case "claim_planned":
       evolveClaimPlanned(state, event, allocationOf(state, event.parentId, subject));
       break;
     case "room_reserved":
       evolveRoomReserved(event, allocationOf(state, event.parentId, subject));
+      break;
+    default:
+      changeFurther(state, event, subject);
+  }
+}
+
+type FurtherEvent = ReservationEvent | NoteAttached | MemoryReleased | EventAcross;
+
+function changeFurther(state: BudgetState, event: FurtherEvent, subject?: Allocation | Hold): void {
+  switch (event.type) {
+    case "reservation_made":
+      evolveReservationMade(state, event, allocationOf(state, event.allocationId, subject));
+      break;
+    case "reservation_filled":
+      evolveReservationFilled(state, event);
+      break;
+    case "reservation_used":
+      evolveReservationUsed(state, event);
+      break;
+    case "reservation_ended":
+      evolveReservationEnded(state, event);
       break;
     case "note_attached":
       attachNote(allocationOf(state, event.allocationId, subject), event);
@@ -178,8 +210,9 @@ function attachNote(node: Allocation, { key, value }: NoteAttached): void {
 }
 
 /** What this daemon holds it may spend only once renewed; what it has granted runs for a whole lease, as if renewed a moment ago. */
-function startAgain(state: BudgetState, { atMs }: DaemonStarted): void {
+function startAgain(state: BudgetState, { atMs, bootId }: DaemonStarted): void {
   state.lives += 1;
+  state.bootId = bootId;
   for (const node of state.allocations.values()) {
     if (node.state === "closed" || node.leaseEndsAtMs === undefined) continue;
     if (node.side === "received") setLease(state, node, atMs);

@@ -15,6 +15,8 @@ const preemption = {
   waitingOn: 0,
 } as const;
 
+const RESERVED = { reservationId: "r-1", name: "nightly", amounts: some({ credits: 60 }) };
+
 const CASES: readonly (readonly [Verdict, string])[] = [
   [
     { decided: "GRANTED", ...granted, waitedMs: undefined },
@@ -44,6 +46,10 @@ const CASES: readonly (readonly [Verdict, string])[] = [
     },
     "limits changed: credits 500 → 800, duration 60000 → 90000 ms",
   ],
+  [
+    { decided: "LIMITS_CHANGED", before: limits({ credits: 5 }), after: limits({ credits: 5 }), newStrategy: "INHERITED" },
+    "limits changed: strategy inherited from above",
+  ],
   [{ decided: "CLOSING", reason: "stopped by ann" }, "closing: stopped by ann"],
   [{ decided: "CLOSED", reason: "succeeded" }, "closed: succeeded"],
   [
@@ -53,6 +59,32 @@ const CASES: readonly (readonly [Verdict, string])[] = [
   [
     { decided: "WRITTEN_OFF", amounts: some({ credits: 9 }), reason: "its host is gone" },
     "written off: 9 credits in doubt count as spent; its host is gone",
+  ],
+  [
+    { decided: "GRANTED", ...granted, waitedMs: 900, sinceFirstMs: 2_000 },
+    "granted in full after waiting 900 ms (2000 ms after its first attempt came): 300 credits and 1 branch slot, out of acme under PRIORITY_BASED (its own)",
+  ],
+  [{ decided: "RESUMED", back: some({ credits: 75 }) }, "goes on: 75 credits that it gave are back"],
+  [{ decided: "RESUMED", back: NOTHING }, "goes on"],
+  [
+    { decided: "TOPPED_UP", by: some({ credits: 27 }) },
+    "topped up: 27 credits more, for its share of acme is larger now",
+  ],
+  [
+    { decided: "RESERVED", ...RESERVED, startsInMs: 60_000, lastsMs: 5_000 },
+    "reserved as nightly (r-1): 60 credits from in 60000 ms on, for 5000 ms",
+  ],
+  [
+    { decided: "RESERVED", ...RESERVED, startsInMs: 0, lastsMs: 5_000 },
+    "reserved as nightly (r-1): 60 credits from now on, for 5000 ms",
+  ],
+  [
+    { decided: "RESERVATION_ENDED", reservationId: "r-1", cause: "lapsed", left: some({ credits: 20 }) },
+    "reservation r-1 is over: its time is over, and 20 credits of it are free again",
+  ],
+  [
+    { decided: "RESERVATION_ENDED", reservationId: "r-1", cause: "used_up", left: NOTHING },
+    "reservation r-1 is over: all of it has been used",
   ],
   [{ decided: "REFUSED", refusal: { code: "not_permitted", message: "not yours" } }, "not yours"],
 ];

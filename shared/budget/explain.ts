@@ -3,11 +3,13 @@
  * wherever they are read: in the message of an error, in a span event, in WatchDecisions and in `bursar why`.
  */
 import { unreachable } from "#std";
+import { accessText } from "./access.ts";
 import type { CommandOf, OpenWish, RaiseWish } from "./command.ts";
-import { limitWords } from "./limit-words.ts";
-import type { Conflict, Refusal } from "./outcome.ts";
+import { type LimitsChange, limitWords } from "./limit-words.ts";
+import type { Conflict, Refusal, ShadowVerdict, Unasked } from "./outcome.ts";
 import type { PreemptionMode, Priority } from "./policy.ts";
 import { conflictWords, refusalWords } from "./refusal-words.ts";
+import { overWords } from "./reservation-words.ts";
 import { type Amounts, amountsOf, isNothing, type Limits, monusAmounts } from "./resource.ts";
 import { amountsText } from "./strategies/victim-plan-words.ts";
 import { type StrategyInForce, strategyWords } from "./strategy-in-force.ts";
@@ -24,6 +26,10 @@ export const DECIDED = [
   "CLOSED",
   "IN_DOUBT",
   "WRITTEN_OFF",
+  "RESUMED",
+  "TOPPED_UP",
+  "RESERVED",
+  "RESERVATION_ENDED",
 ] as const;
 export type Decided = (typeof DECIDED)[number];
 
@@ -49,15 +55,27 @@ export type Verdict =
       readonly pooled: boolean;
       /** How long it waited; absent: it did not wait. */
       readonly waitedMs: number | undefined;
+      /** Of the next attempt of work that was preempted: how long ago the first one came. */
+      readonly sinceFirstMs?: number;
       readonly strategy: StrategyInForce;
     }
   | { readonly decided: "QUEUED"; readonly conflict: Conflict }
   | { readonly decided: "REFUSED"; readonly refusal: Refusal }
   | { readonly decided: "PREEMPTED"; readonly preemption: PreemptionStanding }
-  | { readonly decided: "LIMITS_CHANGED"; readonly before: Limits; readonly after: Limits }
+  | ({ readonly decided: "LIMITS_CHANGED" } & LimitsChange)
   | { readonly decided: "CLOSING" | "CLOSED"; readonly reason: string }
   | { readonly decided: "IN_DOUBT"; readonly holder: string; readonly amounts: Amounts }
-  | { readonly decided: "WRITTEN_OFF"; readonly amounts: Amounts; readonly reason: string };
+  | { readonly decided: "WRITTEN_OFF"; readonly amounts: Amounts; readonly reason: string }
+  | {
+      readonly decided: "RESERVED";
+      readonly reservationId: string;
+      readonly name: string;
+      readonly amounts: Amounts;
+      /** Milliseconds until it begins. */
+      readonly startsInMs: number;
+      readonly lastsMs: number;
+    }
+  | Unasked;
 
 export interface DecisionRecord {
   /** Engine time. */
@@ -75,6 +93,8 @@ export interface DecisionRecord {
   /** What was asked, in words; empty where nobody asked. */
   readonly asked: string;
   readonly verdict: Verdict;
+  /** What a policy that is tried would have made of it; its words stand beside those of the verdict. */
+  readonly shadow?: ShadowVerdict;
 }
 
 /** Why, in one sentence. */
@@ -90,7 +110,7 @@ export function wordsOf({ parentPath, verdict }: Pick<DecisionRecord, "parentPat
     case "PREEMPTED":
       return preemptedWords(verdict.preemption);
     case "LIMITS_CHANGED":
-      return `limits changed: ${limitWords(verdict.before, verdict.after)}`;
+      return `limits changed: ${limitWords(verdict)}`;
     case "CLOSING":
     case "CLOSED":
       return `${verdict.decided === "CLOSED" ? "closed" : "closing"}: ${verdict.reason}`;
@@ -98,16 +118,35 @@ export function wordsOf({ parentPath, verdict }: Pick<DecisionRecord, "parentPat
       return doubtWords(verdict.holder, verdict.amounts);
     case "WRITTEN_OFF":
       return `written off: ${amountsText(verdict.amounts)} in doubt count as spent; ${verdict.reason}`;
+    case "RESERVED":
+    case "RESERVATION_ENDED":
+      return reservedAheadWords(verdict);
+    case "RESUMED":
+      return isNothing(verdict.back) ? "goes on" : `goes on: ${amountsText(verdict.back)} that it gave are back`;
+    case "TOPPED_UP":
+      return `topped up: ${amountsText(verdict.by)} more, for its share of ${parentPath} is larger now`;
     default:
       return unreachable(verdict);
   }
 }
 
+function reservedAheadWords(verdict: Extract<Verdict, { readonly decided: "RESERVED" | "RESERVATION_ENDED" }>): string {
+  if (verdict.decided === "RESERVATION_ENDED") {
+    const { reservationId, cause, left } = verdict;
+    const free = isNothing(left) || cause === "closed" ? "" : `, and ${amountsText(left)} of it are free again`;
+    return `${overWords(reservationId, cause)}${free}`;
+  }
+  const { reservationId, name, amounts, startsInMs, lastsMs } = verdict;
+  const when = startsInMs === 0 ? "from now on" : `from in ${startsInMs} ms on`;
+  return `reserved as ${name} (${reservationId}): ${amountsText(amounts)} ${when}, for ${lastsMs} ms`;
+}
+
 type Granted = Extract<Verdict, { readonly decided: "GRANTED" | "GRANTED_IN_PART" }>;
 
 function grantedWords(parentPath: string, verdict: Granted): string {
-  const { decided, granted, lacking, pooled, waitedMs, strategy } = verdict;
-  const waited = waitedMs === undefined ? "" : ` after waiting ${waitedMs} ms`;
+  const { decided, granted, lacking, pooled, waitedMs, sinceFirstMs, strategy } = verdict;
+  const first = sinceFirstMs === undefined ? "" : ` (${sinceFirstMs} ms after its first attempt came)`;
+  const waited = waitedMs === undefined ? "" : ` after waiting ${waitedMs} ms${first}`;
   const how = decided === "GRANTED" ? "in full" : "in part";
   const own = pooled ? "nothing to keep, drawn as calls need it" : "no amount of its own";
   const what = isNothing(granted) ? own : amountsText(granted);
@@ -138,7 +177,7 @@ export function doubtWords(holder: string, amounts: Amounts): string {
 
 /** The parts of a wish that its words tell. */
 export type ToldWish =
-  | Pick<OpenWish, "type" | "kind" | "limits" | "min" | "pooled" | "priority" | "waitMs">
+  | Pick<OpenWish, "type" | "kind" | "limits" | "min" | "pooled" | "priority" | "waitMs" | "access">
   | Pick<RaiseWish, "type" | "by" | "min" | "waitMs">;
 
 /** What a wish for budget asks for. */
@@ -149,12 +188,21 @@ export function wishWords(wish: ToldWish): string {
   const amounts = amountsOf(limits);
   const none = pooled.length > 0 ? "what its calls will need" : "no amount of its own";
   const what = isNothing(amounts) ? none : amountsText(amounts);
-  return `a ${kind} with ${what}${leastWords(amounts, wish.min)}, ${priority}${wait}`;
+  return `a ${kind} with ${what}${leastWords(amounts, wish.min)}${named(wish.access)}, ${priority}${wait}`;
+}
+
+function named(access: OpenWish["access"]): string {
+  return access === undefined || access.length === 0 ? "" : ` and ${accessText(access)}`;
 }
 
 function leastWords(wanted: Amounts, min: Amounts): string {
   const isLess = wanted.credits > min.credits || wanted.toolCalls > min.toolCalls;
   return isLess ? ` (at least ${amountsText({ ...wanted, credits: min.credits, toolCalls: min.toolCalls })})` : "";
+}
+
+/** What is to be reserved for later. */
+export function reserveAheadWords({ name, amounts, startsInMs, lastsMs }: CommandOf<"reserve_ahead">): string {
+  return `a reservation ${name} of ${amountsText(amounts)}, in ${startsInMs} ms, for ${lastsMs} ms`;
 }
 
 /** What a call wants set aside. */

@@ -1,13 +1,16 @@
 /** Who may be served at a node although others wait before it: the strategy's question, put with what the node knows. */
 import type { GrantWish } from "./command.ts";
 import { deadlineUnder } from "./demand.ts";
-import { drawable } from "./free.ts";
+import { drawable, freeOf } from "./free.ts";
 import { roomAtMs } from "./known-ends.ts";
-import type { Amounts, Demand, HeldResource, Resource } from "./resource.ts";
+import type { Under } from "./policy.ts";
+import { freeUntil } from "./reservation-calendar.ts";
+import { type Amounts, type Demand, type HeldResource, isNothing, type Resource } from "./resource.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 import { firstComeFirstServed } from "./strategies/first-come-first-served.ts";
 import { type Passing, strategyAt, strategyNamed } from "./strategies/index.ts";
-import type { Lanes } from "./wait-queue.ts";
+import { EVERYTHING, GENERAL, NO_TRANCHES, type Sight } from "./tranches.ts";
+import type { Lanes, WaitQueue } from "./wait-queue.ts";
 import { leastIn } from "./waiter.ts";
 
 /** A request, and what those before it need. */
@@ -16,6 +19,14 @@ export interface GoingAhead {
   readonly claimed: Amounts;
   /** Engine time at which it would end; undefined: not known. */
   readonly endsAtMs: number | undefined;
+  /** Which tranches it may draw; default: none. */
+  readonly sight?: Sight;
+}
+
+/** Another strategy than the node's, and those who wait there in its order. */
+export interface Tried {
+  readonly under: Under;
+  readonly waiters: WaitQueue;
 }
 
 /** When the work of a wish must have ended, if it were granted now: by the deadline it would have. */
@@ -28,31 +39,48 @@ export function endsAtMs(state: BudgetState, node: Allocation, wish: GrantWish, 
 export class Gate {
   readonly #node: Allocation;
   readonly #nowMs: number;
+  readonly #tried: Tried | undefined;
   readonly #roomAtMs = new Map<HeldResource, number | undefined>();
 
-  constructor(node: Allocation, nowMs: number) {
+  /** `tried`: not as those wait there, but as they would. */
+  constructor(node: Allocation, nowMs: number, tried?: Tried) {
     this.#node = node;
     this.#nowMs = nowMs;
+    this.#tried = tried;
   }
 
   /** The resource because of which it must wait; undefined when it may go. */
-  blockedBy({ demand, claimed, endsAtMs: ends }: GoingAhead): Resource | undefined {
-    const strategy = strategyNamed(strategyAt(this.#node)) ?? firstComeFirstServed;
-    const free = drawable(this.#node);
+  blockedBy({ demand, claimed, endsAtMs: ends, sight = GENERAL }: GoingAhead): Resource | undefined {
+    const strategy = strategyNamed(strategyAt(this.#node, this.#tried?.under)) ?? firstComeFirstServed;
+    const free = this.#freeUntil(drawable(this.#node, this.#sightPast(sight)), ends);
     const passing: Passing = { demand, claimed, free, endsAtMs: ends, roomAtMs: (resource) => this.#roomFor(resource) };
     return strategy.blockedBy(passing);
+  }
+
+  /** What is reserved for later may be used by those who have ended by then. */
+  #freeUntil(free: Amounts, ends: number | undefined): Amounts {
+    if (isNothing(this.#node.waiters.earmarks.ahead)) return free;
+    const staying = { nowMs: this.#nowMs, endsAtMs: ends };
+    const branches = freeUntil(this.#node, "branches", staying);
+    return { ...free, branches, memoryBytes: freeUntil(this.#node, "memoryBytes", staying) };
+  }
+
+  /** General credits are drawn first, and those before it may wait for them: while there are any, nobody goes ahead by what only it sees. */
+  #sightPast(sight: Sight): Sight {
+    const { tranches } = this.#node;
+    return tranches === NO_TRANCHES || freeOf(this.#node, "credits") > 0 ? GENERAL : sight;
   }
 
   /** Those of the lanes in which somebody may go ahead of those who claim this. */
   stillOpen(lanes: Lanes, claimed: Amounts): Lanes {
     let open = 0;
-    const free = drawable(this.#node);
+    const free = this.#freeUntil(drawable(this.#node, GENERAL), this.#nowMs);
     for (let lane = 0; lanes >> lane > 0; lane += 1) {
       if (((lanes >> lane) & 1) === 0) continue;
       const demand = leastIn(lane);
       const fits = demand.min.branches <= free.branches && demand.min.memoryBytes <= free.memoryBytes;
       // Whoever is there ends later than now.
-      if (fits && !this.blockedBy({ demand, claimed, endsAtMs: this.#nowMs })) open |= 1 << lane;
+      if (fits && !this.blockedBy({ demand, claimed, endsAtMs: this.#nowMs, sight: EVERYTHING })) open |= 1 << lane;
     }
     return open;
   }
@@ -64,7 +92,7 @@ export class Gate {
 
   #roomFor(resource: HeldResource): number | undefined {
     if (this.#roomAtMs.has(resource)) return this.#roomAtMs.get(resource);
-    const first = this.#node.waiters.firstInNeedOf(resource);
+    const first = (this.#tried?.waiters ?? this.#node.waiters).firstInNeedOf(resource);
     const needed = first?.demand.min[resource] ?? 0;
     const room = roomAtMs({ node: this.#node, resource, needed, nowMs: this.#nowMs });
     this.#roomAtMs.set(resource, room);

@@ -1,22 +1,28 @@
 /** Carrying out a grant that has been decided: what pools must draw first, then the allocation or the raise, and its kept answer. */
 import { assert } from "#std";
+import { withAccess } from "./access-conflict.ts";
 import { type Amount, least, monus } from "./amount.ts";
+import { attemptHistory } from "./attempt.ts";
 import { NO_LIST } from "./collections.ts";
 import type { GrantWish, OpenWish, RaiseWish } from "./command.ts";
 import { deadlineUnder, limitsUnder } from "./demand.ts";
 import { type Draft, emit } from "./draft.ts";
 import { openedAnswer } from "./effect.ts";
 import type { AllocationOpened, EffectMark } from "./event.ts";
+import { endIfUsedUp, takeOut } from "./fill-reservations.ts";
 import { drawableOf, paidAhead } from "./free.ts";
+import { inheritedUnder } from "./inherited-policy.ts";
 import { leaseEnd, leaseUnder } from "./lease.ts";
-import { lowBudgetPercentsAbove } from "./low-budget.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
 import { type Amounts, amountsOf, type Consumable, type Demand, isNothing, type Limits } from "./resource.ts";
 import type { Portion } from "./share-portion.ts";
-import { raisedWish, wishOf } from "./sharing.ts";
+import { sharedPolicy } from "./shared-policy.ts";
+import { raisedWish, sharedAt, wishOf } from "./sharing.ts";
 import type { Allocation } from "./state.ts";
 import { strategyAt, strategyNamed } from "./strategies/index.ts";
+import { sightOfWish } from "./tranche-sight.ts";
+import type { Sight } from "./tranches.ts";
 import { type History, NO_HISTORY } from "./victims.ts";
 
 /** A wish at the node that is to meet it, with the key and the hash under which its effect is remembered. */
@@ -37,23 +43,40 @@ export function grant(
   { parent, wish, key, print, arrivedAtMs, portion }: Weighing,
   demand: Demand,
 ): OutcomeOf<"opened" | "raised"> {
-  const amounts = portion ? portion.give : available(parent, demand.wanted);
+  const { reservationId } = wish;
+  if (reservationId !== undefined) takeOut(draft, parent, reservationId, demand.wanted);
+  const amounts = portion ? portion.give : available(parent, demand.wanted, sightOfWish(draft.state, parent, wish));
   const partial = amounts !== demand.wanted;
   const effect: EffectMark = { key, fingerprint: print, partial };
   draw(draft, parent, amounts);
-  if (wish.type === "open") open(draft, { parent, wish, amounts, effect, arrivedAtMs, ...(portion && { demand }) });
-  else raise(draft, wish, { amounts, effect, ...(portion && { demand }) });
+  const divided = portion ? { demand } : reservedOf(draft, { parent, wish, demand, amounts });
+  if (wish.type === "open") open(draft, { parent, wish, amounts, effect, arrivedAtMs, ...divided });
+  else raise(draft, wish, { amounts, effect, ...divided });
+  if (reservationId !== undefined) endIfUsedUp(draft, parent, reservationId);
   const kept = draft.state.effects.get(key);
   assert(kept !== undefined, "a grant keeps its answer");
-  if (kept.kind === "opening") return openedAnswer(kept, draft.nowMs);
+  if (kept.kind === "opening") return withAccess(draft.state, openedAnswer(kept, draft.nowMs));
   assert(kept.kind === "answer" && kept.answer.type === "raised", "the answer of a grant is what it gave");
   return kept.answer;
 }
 
+interface Reserved {
+  readonly parent: Allocation;
+  readonly wish: GrantWish;
+  readonly demand: Demand;
+  readonly amounts: Amounts;
+}
+
+/** What comes out of a reservation is nobody's share: where budget is divided by weight, all of it is its minimum. */
+function reservedOf({ state }: Draft, { parent, wish, demand, amounts }: Reserved): { readonly demand?: Demand } {
+  if (wish.reservationId === undefined || !sharedAt(state, parent)) return {};
+  return { demand: { wanted: demand.wanted, min: amounts } };
+}
+
 /** What was wanted, or as much of it as can be had. */
-function available(parent: Allocation, wanted: Amounts): Amounts {
-  const credits = least(wanted.credits, drawableOf(parent, "credits"));
-  const toolCalls = least(wanted.toolCalls, drawableOf(parent, "toolCalls"));
+export function available(parent: Allocation, wanted: Amounts, sight: Sight): Amounts {
+  const credits = least(wanted.credits, drawableOf(parent, "credits", sight));
+  const toolCalls = least(wanted.toolCalls, drawableOf(parent, "toolCalls", sight));
   const whole = credits === wanted.credits && toolCalls === wanted.toolCalls;
   return whole ? wanted : { ...wanted, credits, toolCalls };
 }
@@ -99,7 +122,7 @@ function open(draft: Draft, { parent, wish, amounts, effect, arrivedAtMs, demand
   const { nowMs } = draft;
   const limits = limitsUnder(parent, wish.limits, amounts);
   const delegated = wish.holder !== undefined;
-  const event: AllocationOpened = {
+  const opened: AllocationOpened = {
     type: "allocation_opened",
     atMs: nowMs,
     allocationId: wish.allocationId,
@@ -122,9 +145,11 @@ function open(draft: Draft, { parent, wish, amounts, effect, arrivedAtMs, demand
     leaseEndsAtMs: delegated ? leaseEnd(nowMs, leaseUnder(parent, nowMs, wish.leaseTtlMs)) : undefined,
     effect,
   };
+  const event = wish.wrapUp ? { ...opened, wrapUp: wish.wrapUp } : opened;
+  const named = wish.access === undefined || wish.access.length === 0 ? event : { ...event, access: wish.access };
   const history = historyFor(draft, parent, { wish, arrivedAtMs: arrivedAtMs ?? nowMs });
-  if (!demand && history === NO_HISTORY) emit(draft, event, parent);
-  else emit(draft, { ...event, ...(demand && { wish: wishOf(demand) }), ...history }, parent);
+  if (!demand && history === NO_HISTORY) emit(draft, named, parent);
+  else emit(draft, { ...named, ...(demand && { wish: wishOf(demand) }), ...history }, parent);
 }
 
 /** What it draws as it needs it: of what it may use, that of which it states no limit. */
@@ -141,7 +166,7 @@ interface Arrived {
 function historyFor({ nowMs, state }: Draft, parent: Allocation, { wish, arrivedAtMs }: Arrived): History {
   if (!mayBePreempted(parent)) return NO_HISTORY;
   const firstAtMs = Math.min(wish.arrivedAtMs ?? arrivedAtMs, arrivedAtMs);
-  const { preemptedAtMs } = (wish.attemptOf !== undefined && state.victims.historyOf(wish.attemptOf)) || NO_HISTORY;
+  const { preemptedAtMs } = attemptHistory(state, wish);
   return {
     ...(firstAtMs < nowMs && { arrivedAtMs: firstAtMs }),
     ...(preemptedAtMs !== undefined && { preemptedAtMs }),
@@ -152,9 +177,9 @@ function mayBePreempted(parent: Allocation): boolean {
   return parent.policy.requestMayChoose === true || strategyNamed(strategyAt(parent))?.preempts === true;
 }
 
-/** A holder elsewhere does not see what is inherited from here: the thresholds at which it is told go with the grant. */
+/** A holder elsewhere does not see what is inherited from here: it goes with the grant. */
 function policyUnder(parent: Allocation, { policy, holder }: OpenWish): Policy {
-  if (holder === undefined || policy.lowBudgetPercents !== undefined) return policy;
-  const lowBudgetPercents = lowBudgetPercentsAbove(parent);
-  return lowBudgetPercents === undefined ? policy : { ...policy, lowBudgetPercents };
+  if (holder === undefined) return policy;
+  const inherited = inheritedUnder(parent);
+  return inherited === undefined ? policy : sharedPolicy({ ...policy, inherited });
 }

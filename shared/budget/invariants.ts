@@ -14,8 +14,14 @@
  *   I10 every hold, effect and waiter that is indexed stands where the index says; live holds, holders and missing true accounts are
  *       counted; a closed received grant is either acknowledged or not
  *   I11 what is set aside at a node is free there, is for those who claim there, and for none more than it needs at least
+ *   I16 no two open allocations under one root hold a name, but both share it or one stands under the other; who is shut out waits for a name
+ *   I12 of each tranche: left + Σ make-ups ≤ carve, and all that is left is available; who has a make-up holds that much; what is set aside
+ *       is there for its claimant beside what that may not draw; see tranche-invariants.ts
+ *   I15 a reservation stands at an open node; no more is set aside for it than nobody has used, and what those that have not begun need at
+ *       once is kept free of work of which nobody knows when it ends
  */
 import { assert, InvariantError } from "#std";
+import { assertNames } from "./invariants-of-names.ts";
 import {
   CONSUMABLES,
   type Consumable,
@@ -25,6 +31,7 @@ import {
   type Resource,
 } from "./resource.ts";
 import type { Allocation, BudgetState, Hold } from "./state.ts";
+import { checkTranches } from "./tranche-invariants.ts";
 
 /** Throws InvariantError naming the invariant and the node. */
 export function assertInvariants(state: BudgetState): void {
@@ -35,6 +42,7 @@ export function assertInvariants(state: BudgetState): void {
   }
   for (const hold of state.holds.values()) checkHold(hold);
   checkAccounts(state);
+  assertNames(state);
 }
 
 /** What is broken, each with the invariant and the node, at most `max`; empty when all is well. For the examination of a journal. */
@@ -55,6 +63,7 @@ export function invariantFaults(state: BudgetState, max: number): string[] {
   }
   for (const hold of state.holds.values()) attempt(() => checkHold(hold));
   attempt(() => checkAccounts(state));
+  attempt(() => assertNames(state));
   return faults;
 }
 
@@ -161,6 +170,7 @@ function checkNode(state: BudgetState, node: Allocation): void {
   const held = sum(node.children, (child) => (child.side === "delegated" && child.peer !== undefined ? 1 : 0));
   assert(sum(node.holders.values(), (count) => count) === held, `I10 holders at ${node.path}`);
   checkClaims(state, node);
+  checkTranches(node);
   for (const waiter of node.waiters)
     assert(state.effects.get(waiter.effectKey) === waiter, `I10 waiter at ${node.path}`);
 }
@@ -184,7 +194,34 @@ function checkClaims(state: BudgetState, node: Allocation): void {
       `I11 more is set aside for ${key} than it needs`,
     );
   }
-  for (const [key] of earmarks.entries()) assert(claims.get(key) !== undefined, `I11 set aside for nobody: ${key}`);
+  checkReservations(state, node);
+  for (const [key] of earmarks.entries()) {
+    const known = claims.get(key) !== undefined || node.waiters.reservations.has(key.slice(1));
+    assert(known, `I11 set aside for nobody: ${key}`);
+  }
+}
+
+function checkReservations({ reservations: all }: BudgetState, node: Allocation): void {
+  const { earmarks, reservations } = node.waiters;
+  assert(reservations.size === 0 || node.state === "open", `I15 something is reserved at ${node.path}, which ends`);
+  const pending = [...reservations.values()].filter(({ begun }) => !begun);
+  for (const one of reservations.values()) {
+    const at = `I15 reservation ${one.id} at ${node.path}`;
+    assert(all.get(one.id) === one && one.allocationId === node.id && one.endsAtMs > one.startsAtMs, at);
+    const aside = earmarks.of(`\n${one.id}`);
+    for (const resource of RESOURCES) {
+      assert(one.left[resource] <= one.amounts[resource], `${at} has more left than it had`);
+      const may = one.begun || !isHeld(resource) ? one.left[resource] : 0;
+      assert(aside[resource] <= may, `${at} has ${aside[resource]} of ${may} ${resource} set aside`);
+    }
+  }
+  for (const resource of HELD_RESOURCES) {
+    const sums = pending.map(({ startsAtMs }) =>
+      sum(pending, (one) => (one.startsAtMs <= startsAtMs && startsAtMs < one.endsAtMs ? one.left[resource] : 0)),
+    );
+    const most = Math.max(0, ...sums);
+    assert(earmarks.ahead[resource] === most, `I15 ${earmarks.ahead[resource]} of ${most} are kept at ${node.path}`);
+  }
 }
 
 function isHeld(resource: Resource): resource is HeldResource {

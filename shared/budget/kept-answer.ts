@@ -2,7 +2,7 @@
 import type { Amount } from "./amount.ts";
 import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
 
-export type Answer = OpenedAnswer | OutcomeOf<"raised" | "held" | "written_off" | "updated">;
+export type Answer = OpenedAnswer | OutcomeOf<"raised" | "held" | "written_off" | "updated" | "reserved_ahead">;
 
 /** An answer as a copy: what it speaks of may be gone. */
 export interface KeptAnswer {

@@ -7,8 +7,11 @@
 import { LIMITS } from "#std";
 import { freeOf, isConsumable } from "./free.ts";
 import { bookOf } from "./ledger.ts";
+import { freeNow } from "./reservation-calendar.ts";
+import { markOf } from "./reservation-mark.ts";
 import type { Resource } from "./resource.ts";
 import { type Allocation, heldShare } from "./state.ts";
+import type { Sight } from "./tranches.ts";
 
 /** What the child gives back when it closes: of a consumable what it has not used so far. */
 function givesBack(child: Allocation, resource: Resource): number {
@@ -22,14 +25,16 @@ export interface Need {
   readonly resource: Resource;
   readonly needed: number;
   readonly nowMs: number;
+  /** For whom; default: for everybody. */
+  readonly sight?: Sight | undefined;
 }
 
 /**
  * Engine time by which so much of the resource is free at the node if nobody else takes of it; undefined when that is not known. Sure for a
  * held resource; for a consumable it supposes that what runs spends nothing more.
  */
-export function roomAtMs({ node, resource, needed, nowMs }: Need): number | undefined {
-  let missing = needed - freeOf(node, resource);
+export function roomAtMs({ node, resource, needed, nowMs, sight }: Need): number | undefined {
+  let missing = needed - (isConsumable(resource) ? freeOf(node, resource, sight) : freeNow(node, resource));
   if (missing <= 0) return nowMs;
   if (node.children.size > LIMITS.knownEndsScanMax) return undefined;
   const ends: { readonly atMs: number; readonly amount: number }[] = [];
@@ -38,6 +43,10 @@ export function roomAtMs({ node, resource, needed, nowMs }: Need): number | unde
     if (amount === 0) continue;
     if (child.state !== "open") return undefined;
     if (child.deadlineAtMs !== undefined) ends.push({ atMs: child.deadlineAtMs, amount });
+  }
+  const { earmarks, reservations } = node.waiters;
+  for (const { id, endsAtMs } of reservations.values()) {
+    ends.push({ atMs: endsAtMs, amount: earmarks.of(markOf(id))[resource] });
   }
   ends.sort((a, b) => a.atMs - b.atMs);
   for (const { atMs, amount } of ends) {

@@ -16,7 +16,7 @@ export function limitsOf(node: Allocation): Limits {
 
 /** As they are with these amounts; which of them are limited never changes. */
 export function limitsWith(node: Allocation, amounts: Amounts): Limits {
-  const { priorityBonus, emergencyReserve, books, held } = node;
+  const { priorityBonus, emergencyReserve, wrapUpReserve, books, held } = node;
   // Without any members at first V8 keeps room for four of them in the object, and most have four.
   const limits: { -readonly [L in keyof Limits]: Limits[L] } = {};
   limits.priorityBonus = priorityBonus;
@@ -25,5 +25,6 @@ export function limitsWith(node: Allocation, amounts: Amounts): Limits {
   if (!books.toolCalls.elastic) limits.toolCalls = amounts.toolCalls;
   if (!held.branches.elastic) limits.branches = amounts.branches;
   if (!held.memoryBytes.elastic) limits.memoryBytes = amounts.memoryBytes;
+  if (wrapUpReserve > 0) limits.wrapUpReserve = wrapUpReserve;
   return limits;
 }

@@ -139,7 +139,7 @@ describe("thresholds", () => {
     const { s, swarm } = swarmUnder({ lowBudgetPercents: [10, 50] });
     expect(spend(s, swarm, 50)).toEqual([`${swarm} credits 50`]);
     const wish = s.openWish(swarm, { holder: "holder", limits: { credits: 1 } });
-    expect(s.grant(wish)).toMatchObject({ type: "opened", policy: { lowBudgetPercents: [10, 50] } });
+    expect(s.grant(wish)).toMatchObject({ type: "opened", policy: { inherited: { lowBudgetPercents: [10, 50] } } });
     const own = swarmUnder({ lowBudgetPercents: [10] }, { lowBudgetPercents: [99] });
     expect(spend(own.s, own.swarm, 98)).toEqual([]);
     expect(spend(own.s, own.swarm, 1)).toEqual([`${own.swarm} credits 99`]);

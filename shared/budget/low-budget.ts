@@ -40,9 +40,11 @@ function lowBudgetPercentsAt(node: Allocation): readonly number[] {
 }
 
 /** Undefined where no policy says any. */
-export function lowBudgetPercentsAbove(node: Allocation): readonly number[] | undefined {
+function lowBudgetPercentsAbove(node: Allocation): readonly number[] | undefined {
   for (let at: Allocation | undefined = node; at; at = at.parent) {
-    if (at.policy.lowBudgetPercents !== undefined) return at.policy.lowBudgetPercents;
+    const { lowBudgetPercents, inherited } = at.policy;
+    if (lowBudgetPercents !== undefined) return lowBudgetPercents;
+    if (inherited && !at.parent) return inherited.lowBudgetPercents;
   }
   return undefined;
 }

@@ -3,6 +3,7 @@
  * remembered. Both are plain copies: they stay true while the state moves on.
  */
 
+import type { Access, AccessMode } from "./access.ts";
 import type { Amount } from "./amount.ts";
 import type { ReportedUsage } from "./command.ts";
 import type { BudgetEvent } from "./event.ts";
@@ -10,13 +11,16 @@ import type {
   AllocationKind,
   AllocationState,
   ConflictType,
+  InheritedPolicy,
   Policy,
   PreemptionMode,
   Priority,
   Side,
 } from "./policy.ts";
+import type { ReservationEnd } from "./reservation.ts";
 import type { Amounts, Consumable, Limits, Resource } from "./resource.ts";
 import type { StrategyInForce } from "./strategy-in-force.ts";
+import type { Parts } from "./tranches.ts";
 
 /** One field of a request that is wrong, by its wire name, with what to do. */
 export interface Violation {
@@ -31,10 +35,24 @@ export interface ShareStanding {
   readonly weight: number;
 }
 
+/** A reservation that is in the way, or that the request would use and that has not begun. */
+export interface ReservedStanding {
+  readonly id: string;
+  readonly name: string;
+  /** Of the scarce resource: what nobody has used of it. */
+  readonly amount: number;
+  /** Milliseconds; 0: it has begun. */
+  readonly startsInMs: number;
+  readonly endsInMs: number;
+  /** It is the one that the request would use. */
+  readonly own: boolean;
+}
+
 /** A request that cannot be met as asked: what refused, who holds it, when to try again. */
 export interface Conflict {
   readonly conflict: ConflictType;
-  readonly resource: Resource | "duration";
+  /** "access": a name, which `access` tells. */
+  readonly resource: Resource | "duration" | "access";
   /** The node that had not enough. */
   readonly ancestorId: string;
   readonly ancestorPath: string;
@@ -61,6 +79,27 @@ export interface Conflict {
   readonly waitedMs?: number;
   /** Where the scarce resource is divided by weight: what the request would have. Then the holders are those above theirs, with how much. */
   readonly share?: ShareStanding;
+  /** The largest reservation of the scarce resource, for which it is kept; or the one that the request would use. */
+  readonly reserved?: ReservedStanding;
+  /** Credits that are free there and kept for others: which tranches the asker may not draw. Absent: none. */
+  readonly kept?: Parts;
+  /** Of a reservation that is to be made: it would have room if it began so many milliseconds from now. */
+  readonly fitsInMs?: number;
+  /** The name that is not to be had, where it is one. */
+  readonly access?: AccessLacking;
+}
+
+/** A name that is wanted and not to be had now. */
+export interface AccessLacking {
+  readonly name: string;
+  /** As it is wanted; of a call of the tool: SHARED. */
+  readonly mode: AccessMode;
+  /** How those who hold it do; absent: nobody who holds it is in the way. */
+  readonly held?: AccessMode;
+  /** Path of a request that has its turn before. */
+  readonly before?: string;
+  /** To wait for it would never end: who waits for whom, in words. */
+  readonly circle?: string;
 }
 
 export type Refusal =
@@ -70,6 +109,8 @@ export type Refusal =
   | { readonly code: "not_permitted"; readonly message: string }
   | { readonly code: "request_reused"; readonly requestId: string }
   | { readonly code: "closing"; readonly allocationId: string; readonly path: string; readonly reason: string }
+  /** Of a request that waited, and whose caller does not want it any more. */
+  | { readonly code: "withdrawn"; readonly path: string }
   | { readonly code: "lease_ended"; readonly allocationId: string; readonly path: string }
   /** A PAUSE stands at this allocation: nothing new below it until it is resumed. */
   | { readonly code: "paused"; readonly allocationId: string; readonly path: string; readonly reason: string }
@@ -78,6 +119,39 @@ export type Refusal =
   | { readonly code: "unsupported"; readonly message: string }
   | { readonly code: "too_many"; readonly message: string; readonly retryAfterMs: number }
   | { readonly code: "conflict"; readonly conflict: Conflict };
+
+/** What a policy can make of a request. */
+export const WOULD = ["GRANTED", "GRANTED_IN_PART", "PREEMPTING", "QUEUED", "REFUSED"] as const;
+export type Would = (typeof WOULD)[number];
+
+/** Who would give way. */
+export interface ShadowGiver {
+  readonly path: string;
+  readonly mode: PreemptionMode;
+}
+
+export type ShadowResult =
+  | { readonly would: "GRANTED" | "GRANTED_IN_PART"; readonly granted: Amounts; readonly lacking: Amounts }
+  /** Others would give way to it; it is granted when they have. */
+  | {
+      readonly would: "PREEMPTING";
+      /** The first LIMITS.shadowGiversTold of them. */
+      readonly givers: readonly ShadowGiver[];
+      readonly giversMore: number;
+      readonly conflict: Conflict;
+    }
+  | { readonly would: "QUEUED"; readonly conflict: Conflict }
+  | { readonly would: "REFUSED"; readonly refusal: Refusal };
+
+/** On the books as they were when it was decided, with those who waited then. */
+export type ShadowVerdict = ShadowResult & {
+  /** The strategy that would have decided. */
+  readonly strategy: StrategyInForce;
+  /** What the policy in force made of it. */
+  readonly was: Would;
+  /** Both made the same of it: of the same kind, and in part the same amounts. */
+  readonly agrees: boolean;
+};
 
 /** A STOP as the holder is told it. */
 export interface StopTold {
@@ -111,6 +185,10 @@ export type Outcome =
       readonly partial: boolean;
       /** The answer of an earlier, equal request. */
       readonly repeated: boolean;
+      /** Names that it holds, and those held above it; absent: none. Not kept: told only while it is open. */
+      readonly access?: readonly Access[];
+      /** Of a policy that is tried beside the one in force; so wherever it stands. */
+      readonly shadow?: ShadowVerdict;
     }
   | {
       readonly type: "raised";
@@ -120,6 +198,7 @@ export type Outcome =
       readonly grantedTotal: Amounts;
       readonly partial: boolean;
       readonly repeated: boolean;
+      readonly shadow?: ShadowVerdict;
     }
   | {
       readonly type: "updated";
@@ -128,7 +207,7 @@ export type Outcome =
       readonly after: Limits;
       readonly repeated: boolean;
     }
-  | { readonly type: "queued"; readonly conflict: Conflict }
+  | { readonly type: "queued"; readonly conflict: Conflict; readonly shadow?: ShadowVerdict }
   | {
       readonly type: "held";
       readonly holdId: string;
@@ -165,6 +244,8 @@ export type Outcome =
       readonly reclaimed: Amounts;
       readonly pending: Amounts;
       readonly met: boolean;
+      /** Of a SHRINK that is not met: nothing more is free, here or at all below who were asked. */
+      readonly exhausted: boolean;
       readonly returnedTotal: Amounts;
       /** Delegated allocations that were asked and have not given everything yet; of PAUSE and STOP the first LIMITS.victimsToldMax. */
       readonly waitingOn: readonly string[];
@@ -178,13 +259,42 @@ export type Outcome =
       readonly amounts: Amounts;
       readonly repeated: boolean;
     }
+  | {
+      readonly type: "reserved_ahead";
+      readonly reservationId: string;
+      /** The node whose budget it is. */
+      readonly allocationId: string;
+      readonly amounts: Amounts;
+      /** Engine time of its beginning and of its end. */
+      readonly startsAtMs: number;
+      readonly endsAtMs: number;
+      readonly repeated: boolean;
+    }
   | { readonly type: "done"; readonly changed: boolean }
-  | { readonly type: "refused"; readonly refusal: Refusal };
+  | { readonly type: "refused"; readonly refusal: Refusal; readonly shadow?: ShadowVerdict };
 
 /** An opening as it is kept for an equal request, which counts the lease anew. */
-export type OpenedAnswer = Omit<OutcomeOf<"opened">, "decidedAtMs">;
+export type OpenedAnswer = Omit<OutcomeOf<"opened">, "decidedAtMs" | "shadow" | "access">;
 
 export type OutcomeOf<T extends Outcome["type"]> = Extract<Outcome, { readonly type: T }>;
+
+/** What is decided about budget without that somebody asked. */
+export type Unasked =
+  /** A pause is over. */
+  | {
+      readonly decided: "RESUMED";
+      /** What it has again of what it gave. */
+      readonly back: Amounts;
+    }
+  /** Where budget is divided by weight: it gets more of it. */
+  | { readonly decided: "TOPPED_UP"; readonly by: Amounts }
+  | {
+      readonly decided: "RESERVATION_ENDED";
+      readonly reservationId: string;
+      readonly cause: ReservationEnd;
+      /** What nobody has used. */
+      readonly left: Amounts;
+    };
 
 /** What others must be told once the events are durable. */
 export type Message =
@@ -207,6 +317,8 @@ export type Message =
       readonly deadlineAtMs: number | undefined;
       /** Pauses of it that are over; absent: not said. */
       readonly pausesOver?: readonly string[] | undefined;
+      /** What it inherits from policies above it by now; absent: not said. */
+      readonly inherited?: InheritedPolicy | undefined;
     }
   /** The use of a limit has come to a threshold; see low-budget.ts. */
   | {
@@ -238,6 +350,8 @@ export type Message =
       /** Absent: not known any more, or a person's. */
       readonly claimantPriority?: Priority;
     }
+  /** For the log of decisions alone: nobody asked for it, and nobody is answered. */
+  | { readonly type: "noted"; readonly allocationId: string; readonly verdict: Unasked }
   /** It takes nothing new until it is resumed; and it goes on. For what is held or kept here. */
   | { readonly type: "paused"; readonly allocationId: string; readonly preemptionId: string; readonly reason: string }
   | { readonly type: "resumed"; readonly allocationId: string }
@@ -247,6 +361,8 @@ export type Message =
       readonly allocationId: string;
       readonly reclaimed: Amounts;
       readonly pending: Amounts;
+      /** Of a SHRINK: all below who were asked have nothing more that is free. False: not known. */
+      readonly exhausted: boolean;
       readonly returnedTotal: Amounts;
       readonly ended: boolean;
     }

@@ -43,6 +43,33 @@ export interface Policy {
   readonly lowBudgetPercents?: readonly number[];
   /** Under PREEMPTION_ALLOWED: how it is damped. Absent: as the nearest node above says, and as usual where none does. */
   readonly preemption?: PreemptionPolicy;
+  /**
+   * Another policy that is tried beside this one: what each request would have got under it is decided and told, and nothing of it is done.
+   * Absent: as the nodes above have theirs.
+   */
+  readonly shadow?: ShadowPolicy;
+  /** Of a grant between daemons: what policies above it say, which holds inside it where no policy there says anything else. Absent: nothing. */
+  readonly inherited?: InheritedPolicy;
+}
+
+/** What is inherited across daemons. What is absent no policy above the grant says. */
+export interface InheritedPolicy extends Pick<Policy, "strategy" | "agingStepMs" | "lowBudgetPercents" | "preemption"> {
+  /** Path of the node whose policy names the strategy; absent without one. */
+  readonly strategyPath?: string;
+}
+
+/** What of a policy can be tried: what is stated stands in the place of what the policy itself states, the rest is as in force. */
+export type ShadowPolicy = Pick<
+  Policy,
+  "strategy" | "requestMayChoose" | "queueLengthMax" | "queueWaitMsMax" | "agingStepMs" | "preemption"
+>;
+
+/** Whose word counts: that of the policies, or that of what is tried beside them, where something is. */
+export type Under = "policy" | "shadow";
+
+/** What the policy states of this, or what is tried in its place. */
+export function statedBy<K extends keyof ShadowPolicy>(policy: Policy, key: K, under: Under): Policy[K] {
+  return (under === "shadow" ? policy.shadow?.[key] : undefined) ?? policy[key];
 }
 
 /** Whether the policy says nothing of its own, as most do. */
@@ -53,7 +80,7 @@ export function isEmptyPolicy(policy: Policy): boolean {
 
 /** How much of running work may be taken, and how that is damped; what is absent is as usual (LIMITS.victim…). */
 export interface PreemptionPolicy {
-  /** The worst that may be done to running work; SHRINK: it is never touched, only asked for what it has free. Usual: STOP. */
+  /** The worst that may be done to running work; SHRINK: it is never touched, only asked for what it has free; PAUSE: never stopped. Usual: STOP. */
   readonly worst?: PreemptionMode;
   /** Work is left alone for so many milliseconds after it was granted. */
   readonly protectMs?: number;
@@ -83,6 +110,3 @@ export type AllocationState = "open" | "closing" | "closed";
 
 export const PREEMPTION_MODES = ["SHRINK", "PAUSE", "STOP"] as const;
 export type PreemptionMode = (typeof PREEMPTION_MODES)[number];
-
-/** What a policy may name as the worst; a PAUSE for the sake of others is not in this version. */
-export const WORST_SERVED = ["SHRINK", "STOP"] as const satisfies readonly PreemptionMode[];

@@ -7,17 +7,22 @@
  */
 import { LIMITS } from "#std";
 import { monus, ZERO } from "./amount.ts";
+import { pendingOf } from "./asked.ts";
 import type { Claim, Giver } from "./claims.ts";
 import type { GrantWish } from "./command.ts";
 import { type Draft, emit, note } from "./draft.ts";
+import { isExhausted } from "./exhausted.ts";
 import { freeOf, isConsumable } from "./free.ts";
-import { PRIORITIES, type Priority } from "./policy.ts";
+import { endsAtMs } from "./going-ahead.ts";
+import { PRIORITIES, type Priority, type Under } from "./policy.ts";
 import { type PreemptionRules, preemptionRulesAt } from "./preemption-rules.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
+import { freeUntil, type Staying } from "./reservation-calendar.ts";
 import { type Amounts, isNothing, leastAmounts, NOTHING, type Resource } from "./resource.ts";
 import type { Allocation, BudgetState, Waiter } from "./state.ts";
 import { strategyAt, strategyNamed } from "./strategies/index.ts";
 import { planVictims, type VictimPlan } from "./strategies/victim-plan.ts";
+import { sightOfRank } from "./tranche-draw.ts";
 import { isAskedFor, type Reach } from "./unspent.ts";
 import { candidatesAt, claimNamed } from "./victim-candidates.ts";
 import type { Ahead } from "./wait-queue.ts";
@@ -35,11 +40,15 @@ export interface Claiming {
   readonly reserved: Amounts;
   /** How preemptions for it are named. */
   readonly own: string;
+  /** Whose rules of preemption count; absent: those of the policies. */
+  readonly under?: Under;
 }
 
 /** Whether others may have to give way to the request at this node. */
-export function mayPreempt(node: Allocation, request: GrantWish): boolean {
-  return strategyNamed(request.strategy ?? strategyAt(node))?.preempts === true && node.pooled.length === 0;
+export function mayPreempt(node: Allocation, request: GrantWish, under: Under = "policy"): boolean {
+  // What is reserved takes from nobody.
+  if (request.reservationId !== undefined) return false;
+  return strategyNamed(request.strategy ?? strategyAt(node, under))?.preempts === true && node.pooled.length === 0;
 }
 
 type NoPlan = Extract<VictimPlan, { readonly type: "none" }>;
@@ -60,17 +69,18 @@ const NOTHING_LACKS: NoPlan = Object.freeze({ ...NOBODY_NOW, because: "nothing i
 export function planFor(draft: Draft, claiming: Claiming, reach: Reach): VictimPlan {
   const { node, request, base } = claiming;
   if (isAskedFor(node)) return NOBODY_NOW;
-  const rules = rulesFor(node, reach);
+  const rules = rulesFor(node, reach, claiming.under);
   const priority = priorityOf(base);
   const { candidates, cut } = candidatesAt(draft, node, { below: priority, rules, reach, own: claiming.own });
   const path = request.type === "open" ? `${node.path}/${request.name}` : pathOf(draft.state, request.allocationId);
-  const needed = neededBy(claiming);
+  const ends = endsAtMs(draft.state, node, request, draft.nowMs);
+  const needed = neededBy(claiming, { nowMs: draft.nowMs, endsAtMs: ends });
   if (isNothing(needed)) return NOTHING_LACKS;
   return planVictims({ claimant: { priority, path }, needed, candidates, cut, rules, nowMs: draft.nowMs });
 }
 
-function rulesFor(node: Allocation, reach: Reach): PreemptionRules {
-  const rules = preemptionRulesAt(node);
+function rulesFor(node: Allocation, reach: Reach, under?: Under): PreemptionRules {
+  const rules = preemptionRulesAt(node, under);
   return reach === "all" ? rules : { ...rules, worst: "SHRINK" };
 }
 
@@ -83,12 +93,15 @@ function pathOf({ allocations }: BudgetState, id: string): string {
 }
 
 /** What it lacks: its minimum less what is set aside for it and what is free behind those before it; and the debt, which is paid first. */
-function neededBy({ node, min, ahead, reserved }: Claiming): Amounts {
+function neededBy({ node, min, ahead, reserved, base }: Claiming, staying: Staying): Amounts {
   const lack = (resource: Resource) => {
     const missing = monus(min[resource], reserved[resource]);
     if (missing === 0) return ZERO;
     const debt = isConsumable(resource) ? node.books[resource].debt : ZERO;
-    const free = monus(freeOf(node, resource), ahead.claimed[resource]);
+    const there = isConsumable(resource)
+      ? freeOf(node, resource, sightOfRank(base))
+      : freeUntil(node, resource, staying);
+    const free = monus(there, ahead.claimed[resource]);
     return monus((missing + debt) as typeof missing, free);
   };
   return {
@@ -99,14 +112,25 @@ function neededBy({ node, min, ahead, reserved }: Claiming): Amounts {
   };
 }
 
-function claimingOf(node: Allocation, waiter: Waiter): Claiming {
+/** One who waits, as it claims now. */
+export function claimingOf(node: Allocation, waiter: Waiter): Claiming {
   const { request, base, demand } = waiter;
   const reserved = node.waiters.earmarks.of(waiter.effectKey);
   return { node, request, base, min: demand.min, ahead: node.waiters.before(waiter), reserved, own: ownName(waiter) };
 }
 
+/** Preemptions for one claim: that of the round follows (sameClaim in reclaim-begin.ts). */
 function ownName({ sequence }: Waiter): string {
   return `claim-${sequence}.`;
+}
+
+/** Why nobody gives way to one who claims, as it stands now: who is left alone, and for how long. Undefined when somebody does. */
+export function whyNobody(draft: Draft, waiter: Waiter): string | undefined {
+  const node = draft.state.allocations.get(waiter.parentId);
+  const known = node?.waiters.claims.get(waiter.effectKey);
+  if (!node || !known || known.givers.length > 0 || !mayPreempt(node, waiter.request)) return undefined;
+  const plan = planFor(draft, claimingOf(node, waiter), "all");
+  return plan.type === "none" ? plan.because : undefined;
 }
 
 /** One who has begun to wait claims, by a plan that was made for it a moment ago. */
@@ -162,7 +186,7 @@ function carryOut(draft: Draft, node: Allocation, { waiter, plan, round, owing }
   for (const { id, takes: wanted, because: reason, mode } of asked) {
     const child = draft.state.allocations.get(id);
     if (child?.state !== "open" || !isWaiting(node, waiter)) continue;
-    beginReclaim(draft, child, { preemptionId, wanted, mode, reason, graceMs, claimantPriority });
+    beginReclaim(draft, child, { preemptionId, wanted, mode, reason, graceMs, claimantPriority, forOthers: true });
   }
 }
 
@@ -206,19 +230,33 @@ export function planAgain(draft: Draft, node: Allocation, known: Claim): void {
     tellPlan(draft, node, { waiter, round, givers: [], lookAtMs: waiter.untilMs + LIMITS.claimLookMs });
     return;
   }
+  if (waiter.shut === true) {
+    // It could not use it: it has its next plan when it has its turn for its names.
+    tellPlan(draft, node, { waiter, round, givers: owing, lookAtMs: draft.nowMs + LIMITS.claimLookMs });
+    return;
+  }
   const plan = planFor(draft, claimingOf(node, waiter), "all");
   if (plan.type === "plan") carryOut(draft, node, { waiter, plan, round: round + 1, owing });
   else tellPlan(draft, node, { waiter, round, givers: owing, lookAtMs: lookAtMs(draft, plan) });
 }
 
 /** Whether running work is still on its way out for it. */
-export function isLeaving(state: BudgetState, { givers }: Claim): boolean {
-  return givers.some((giver) => giver.mode !== "SHRINK" && !hasGiven(state, giver));
+function isLeaving(state: BudgetState, { givers }: Claim): boolean {
+  return givers.some((giver) => giver.mode === "STOP" && !hasGiven(state, giver));
+}
+
+/** It was asked for what is free, and has nothing of it any more. */
+export function hasNothingFree({ allocations }: BudgetState, { allocationId, preemptionId, mode }: Giver): boolean {
+  const node = allocations.get(allocationId);
+  const reclaim = node?.reclaims.get(preemptionId);
+  return mode === "SHRINK" && node !== undefined && reclaim !== undefined && isExhausted({ node, reclaim });
 }
 
 /** Nothing more comes of it. */
 export function hasGiven({ allocations }: BudgetState, { allocationId, preemptionId, mode }: Giver): boolean {
   const node = allocations.get(allocationId);
   if (!node || node.state === "closed") return true;
-  return mode === "SHRINK" && !node.reclaims.has(preemptionId);
+  const reclaim = node.reclaims.get(preemptionId);
+  if (mode === "PAUSE") return !reclaim || isNothing(pendingOf(reclaim));
+  return mode === "SHRINK" && !reclaim;
 }

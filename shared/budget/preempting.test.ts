@@ -1,55 +1,13 @@
-/** PREEMPTION_ALLOWED in the engine: who gives way, what is set aside, who is granted what, and who waits again. */
+/**
+ * PREEMPTION_ALLOWED in the engine: who gives way, what is set aside, who is granted what, and who waits again. Whoever wants slots has
+ * work stopped for it, for a pause keeps them; of pauses tells pausing.test.ts.
+ */
 import { describe, expect, test } from "vitest";
-import type { Policy, Priority } from "./policy.ts";
-import { conflictOf, type Opening, refusalOf, Scenario, some, usage } from "./scenario.test-support.ts";
+import type { Policy } from "./policy.ts";
+import { Transcript } from "./preempting.test-support.ts";
+import { conflictOf, refusalOf, Scenario, some, usage } from "./scenario.test-support.ts";
 
 const PREEMPTING: Policy = { strategy: "PREEMPTION_ALLOWED" };
-
-/** A scenario that is written down as it goes: what was asked, and what came of it. */
-class Transcript extends Scenario {
-  readonly lines: string[] = [];
-  #at = 0;
-
-  override run(untimed: Parameters<Scenario["run"]>[0]) {
-    const decision = super.run(untimed);
-    for (const event of decision.events) this.#note(event);
-    return decision;
-  }
-
-  #note(event: ReturnType<Scenario["run"]>["events"][number]): void {
-    if (event.type === "claim_planned") {
-      const givers = event.givers.map(({ allocationId, mode }) => `${mode} ${allocationId}`);
-      this.lines.push(`${this.#time()}${this.#who(event.effectKey)}: ${givers.join(", ") || "nobody gives way"}`);
-    }
-    if (event.type === "room_reserved") {
-      const from = event.fromEffectKey === undefined ? "" : ` from ${this.#who(event.fromEffectKey)}`;
-      this.lines.push(`${this.#time()}${this.#who(event.effectKey)}: ${event.by.credits} set aside${from}`);
-    }
-    if (event.type === "allocation_opened" && event.parentId !== undefined)
-      this.lines.push(`${this.#time()}${event.allocationId} granted ${event.limits.credits}`);
-    if (event.type === "allocation_closed") this.lines.push(`${this.#time()}${event.allocationId} gone`);
-  }
-
-  #time(): string {
-    this.#at = this.nowMs;
-    return `${String(this.#at / 1_000)}s `;
-  }
-
-  #who(key: string): string {
-    return key.split("\n")[1] ?? key;
-  }
-
-  /** Asks for an allocation of this name. */
-  want(parentId: string, name: string, credits: number, priority: Priority, opening: Opening = {}) {
-    const rest = { allocationId: name, name, requestId: name, priority, waitMs: 600_000, ...opening };
-    return this.grant(this.openWish(parentId, { limits: { credits }, ...rest }));
-  }
-
-  /** What has been written down since the last time. */
-  told(): string[] {
-    return this.lines.splice(0);
-  }
-}
 
 describe("what is unspent comes first", () => {
   test("a request that waits is granted in the same decision what others here have free", () => {
@@ -76,7 +34,7 @@ describe("what is unspent comes first", () => {
     expect(conflictOf(refused)).toMatchObject({
       resource: "credits",
       position: 0,
-      preemption: expect.stringContaining("is short of 10 credits by 10 credits"),
+      preemption: expect.stringMatching(/^nothing may be taken for .*\(HIGH\)/),
     });
   });
 
@@ -99,14 +57,16 @@ describe("what is unspent comes first", () => {
 describe("running work", () => {
   test("is stopped when what is free is not enough; its room is the claim's as it comes free, and nobody else's", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, PREEMPTING);
+    const top = s.account({ credits: 100, branches: 2 }, PREEMPTING);
     s.want(top, "one", 50, "LOW");
     s.want(top, "two", 50, "LOW");
     s.wait(10_000);
     const hold = s.reserve("one", { wanted: { credits: 50 }, ttlMs: 600_000 });
     const other = s.reserve("two", { wanted: { credits: 50 }, ttlMs: 600_000 });
     s.told();
-    expect(conflictOf(s.want(top, "high", 80, "HIGH")).preemption).toBe("2 of lower priority give way to it");
+    expect(conflictOf(s.want(top, "high", 80, "HIGH", { limits: { branches: 1 } })).preemption).toBe(
+      "2 of lower priority give way to it",
+    );
     expect(s.told()).toEqual(["10s high: STOP one, STOP two"]);
     s.settle(hold, { credits: 10 });
     expect(s.told()).toEqual(["10s high: 40 set aside", "10s one gone"]);
@@ -114,13 +74,13 @@ describe("running work", () => {
     expect(s.want(top, "urgent", 20, "HIGH", { waitMs: 0 }).type).toBe("refused");
     s.told();
     s.settle(other, { credits: 5 });
-    expect(s.told()).toEqual(["10s high: 40 set aside", "10s high granted 80", "10s two gone"]);
+    expect(s.told()).toEqual(["10s high: 40 set aside", "10s two gone", "10s high granted 80"]);
     expect(s.credits(top)).toMatchObject({ available: 5, spent: 15 });
   });
 
   test("its next attempt waits since the first arrival, and is left alone for the cool-down", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, PREEMPTING);
+    const top = s.account({ credits: 100, branches: 1 }, PREEMPTING);
     s.want(top, "victim", 100, "LOW");
     s.wait(10_000);
     const hold = s.reserve("victim", { wanted: { credits: 100 }, ttlMs: 600_000 });
@@ -140,9 +100,9 @@ describe("running work", () => {
     );
   });
 
-  test("held by another daemon: it is asked first for what it has not used, and stopped where that does not come", () => {
+  test("held by another daemon: it is asked first for what it has not used, then paused, and stopped where that does not come", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, PREEMPTING);
+    const top = s.account({ credits: 100 }, { ...PREEMPTING, preemption: { coolDownMs: 10_000 } });
     s.want(top, "there", 100, "LOW", { holder: "process-1" });
     s.wait(10_000);
     s.report("there", 1, usage({ credits: 30 }), { caller: "process-1" });
@@ -154,7 +114,10 @@ describe("running work", () => {
     s.wait(5_000);
     s.report("there", 2, usage({ credits: 35 }), { caller: "process-1" });
     s.wait(5_000);
-    expect(s.told()).toEqual(["20s high: SHRINK there, STOP there"]);
+    expect(s.told()).toEqual(["20s high: SHRINK there, PAUSE there"]);
+    expect(s.last.messages).toContainEqual(expect.objectContaining({ type: "reclaim_child", mode: "PAUSE" }));
+    s.wait(10_000);
+    expect(s.told()).toEqual(["30s high: PAUSE there, STOP there"]);
     expect(s.last.messages).toContainEqual(
       expect.objectContaining({ type: "reclaim_child", mode: "STOP", graceMs: 5_000, claimantPriority: "HIGH" }),
     );
@@ -164,7 +127,7 @@ describe("running work", () => {
     expect(s.node(top).children.size).toBe(1);
     s.told();
     s.report("there", 4, usage({ credits: 40 }), { caller: "process-1", final: true });
-    expect(s.told()).toEqual(["40s there gone", "40s high: 60 set aside", "40s high granted 60"]);
+    expect(s.told()).toEqual(["50s there gone", "50s high: 60 set aside", "50s high granted 60"]);
     expect(s.credits(top)).toMatchObject({ spent: 40, granted: 60 });
   });
 });
@@ -175,13 +138,13 @@ const EAGER: Policy = { ...PREEMPTING, preemption: { protectMs: 0, coolDownMs: 0
 describe("what other systems get wrong", () => {
   test("a reclaim loop: victims leave at different times, are tried again meanwhile, and never get the claim's room", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, EAGER);
+    const top = s.account({ credits: 100, branches: 4 }, EAGER);
     const victims = ["a", "b", "c", "d"];
     for (const name of victims) s.want(top, name, 25, "LOW");
     const holds = victims.map((name) => s.reserve(name, { wanted: { credits: 25 }, ttlMs: 600_000 }));
     s.wait(1_000);
     s.told();
-    s.want(top, "high", 100, "HIGH");
+    s.want(top, "high", 100, "HIGH", { limits: { branches: 3 } });
     expect(s.told()).toEqual(["1s high: STOP a, STOP b, STOP c, STOP d"]);
     for (const [i, name] of victims.entries()) {
       s.wait(1_000);
@@ -215,11 +178,11 @@ describe("what other systems get wrong", () => {
 
   test("a higher claim takes over what is set aside for a lower one; that one goes on waiting", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, EAGER);
+    const top = s.account({ credits: 100, branches: 2 }, EAGER);
     s.want(top, "one", 50, "LOW");
     s.want(top, "two", 50, "LOW");
     const [one, two] = ["one", "two"].map((name) => s.reserve(name, { wanted: { credits: 50 }, ttlMs: 600_000 }));
-    s.want(top, "normal", 90, "NORMAL");
+    s.want(top, "normal", 90, "NORMAL", { limits: { branches: 1 } });
     s.settle(one ?? "");
     s.told();
     expect(s.want(top, "high", 40, "HIGH", { waitMs: 0 })).toMatchObject({ type: "opened" });
@@ -238,13 +201,13 @@ describe("what other systems get wrong", () => {
   test("so many at a time: the next round begins when the last has left, and the first only if all are enough", () => {
     const s = new Transcript();
     const policy: Policy = { ...PREEMPTING, preemption: { protectMs: 0, victimsPerRoundMax: 2 } };
-    const top = s.account({ credits: 100 }, policy);
+    const top = s.account({ credits: 100, branches: 5 }, policy);
     const holds = ["a", "b", "c", "d", "e"].map((name) => {
       s.want(top, name, 20, "LOW");
       return s.reserve(name, { wanted: { credits: 20 }, ttlMs: 600_000 });
     });
     s.told();
-    s.want(top, "high", 100, "HIGH");
+    s.want(top, "high", 100, "HIGH", { limits: { branches: 4 } });
     expect(s.told()).toEqual(["0s high: STOP a, STOP b"]);
     for (const hold of holds) s.settle(hold);
     expect(s.told().filter((line) => line.includes("STOP") || line.includes("granted"))).toEqual([
@@ -256,13 +219,13 @@ describe("what other systems get wrong", () => {
 
   test("an overrun eats what is set aside; where nobody can make it good, the rest is free again", () => {
     const s = new Transcript();
-    const top = s.account({ credits: 100 }, EAGER);
+    const top = s.account({ credits: 100, branches: 3 }, EAGER);
     for (const name of ["one", "two", "three"]) s.want(top, name, name === "three" ? 20 : 40, "LOW");
     const [one, two, three] = ["one", "two", "three"].map((name) =>
       s.reserve(name, { wanted: { credits: name === "three" ? 20 : 40 }, ttlMs: 600_000 }),
     );
     s.told();
-    s.want(top, "high", 80, "HIGH");
+    s.want(top, "high", 80, "HIGH", { limits: { branches: 1 } });
     expect(s.told()).toEqual(["0s high: STOP one, STOP two"]);
     s.settle(one ?? "");
     expect(s.told()[0]).toBe("0s high: 40 set aside");

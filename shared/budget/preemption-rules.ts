@@ -1,6 +1,6 @@
 /** How preemption is damped at a node, complete with what is usual. */
 import { LIMITS } from "#std";
-import type { PreemptionMode, PreemptionPolicy } from "./policy.ts";
+import { type PreemptionMode, type PreemptionPolicy, statedBy, type Under } from "./policy.ts";
 import type { Allocation } from "./state.ts";
 import { USUAL_RULES, type VictimRules } from "./strategies/victim-plan-candidate.ts";
 
@@ -10,10 +10,11 @@ export interface PreemptionRules extends VictimRules {
 }
 
 /** Those of the nearest node, from this one up, that states any; as a whole. */
-export function preemptionRulesAt(node: Allocation): PreemptionRules {
-  let at: Allocation | undefined = node;
-  while (at && at.policy.preemption === undefined) at = at.parent;
-  const stated: PreemptionPolicy = at?.policy.preemption ?? {};
+export function preemptionRulesAt(node: Allocation, under: Under = "policy"): PreemptionRules {
+  let at = node;
+  while (at.parent && statedBy(at.policy, "preemption", under) === undefined) at = at.parent;
+  const { inherited } = at.policy;
+  const stated: PreemptionPolicy = statedBy(at.policy, "preemption", under) ?? inherited?.preemption ?? {};
   const { worst = "STOP", graceMs = LIMITS.victimGraceMs } = stated;
   return {
     worst,

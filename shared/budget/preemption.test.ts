@@ -30,6 +30,7 @@ describe("what comes back at once", () => {
       reclaimed: some({ credits: 40 }),
       pending: some(),
       met: true,
+      exhausted: false,
       returnedTotal: some({ credits: 40 }),
       waitingOn: [],
       victims: [],
@@ -100,6 +101,7 @@ describe("what stays pending", () => {
         reclaimed: some({ credits: 40 }),
         pending: some({ credits: 20 }),
         returnedTotal: some({ credits: 40 }),
+        exhausted: false,
         ended: false,
       },
     ]);

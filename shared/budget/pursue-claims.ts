@@ -6,7 +6,8 @@ import { LIMITS } from "#std";
 import { freed } from "./cascade.ts";
 import type { Claim } from "./claims.ts";
 import type { Draft } from "./draft.ts";
-import { hasGiven, planAgain } from "./preempt-for.ts";
+import { letGoOn } from "./goes-on.ts";
+import { hasGiven, hasNothingFree, planAgain } from "./preempt-for.ts";
 import type { Allocation } from "./state.ts";
 
 /** To be called when everything else of the decision is done. Those who are not reached are looked at when they are due. */
@@ -14,22 +15,30 @@ export function pursueClaims(draft: Draft): void {
   const { moved } = draft;
   if (!moved) return;
   let left: number = LIMITS.claimsPerDecisionMax;
+  while (letGoOn(draft));
   for (const node of moved) {
     // What moves again is looked at again.
     moved.delete(node);
     freed(draft, node);
-    for (const claim of [...node.waiters.claims.values()]) {
+    while (letGoOn(draft));
+    for (const claim of node.waiters.claims.given()) {
       if (left === 0 || !isReady(draft, node, claim)) continue;
       left -= 1;
+      draft.answered?.delete(claim);
       planAgain(draft, node, claim);
       freed(draft, node);
+      while (letGoOn(draft));
     }
   }
 }
 
-/** All that was asked for it has been given, and it still waits. */
-function isReady({ state }: Draft, node: Allocation, claim: Claim): boolean {
+/**
+ * All that was asked for it has been given, and it still waits. What is not free where it was asked for is not waited for: when the last of
+ * the others answers, it has its next plan.
+ */
+function isReady({ state, answered }: Draft, node: Allocation, claim: Claim): boolean {
   const { givers, waiter } = claim;
   if (givers.length === 0 || node.waiters.claims.get(waiter.effectKey) !== claim) return false;
-  return givers.every((giver) => hasGiven(state, giver));
+  const mayOwe = answered?.has(claim) === true;
+  return givers.every((giver) => hasGiven(state, giver) || (mayOwe && hasNothingFree(state, giver)));
 }

@@ -227,7 +227,7 @@ describe("QUEUE_AND_WAIT", () => {
     expect(refusalOf(cancel("somebody else"))).toMatchObject({ code: "not_found" });
     expect(cancel("client")).toEqual({ type: "done", changed: true });
     const [answer] = s.last.messages;
-    expect(answer).toMatchObject({ outcome: { refusal: { code: "closing", reason: "cancelled by the caller" } } });
+    expect(answer).toMatchObject({ outcome: { refusal: { code: "withdrawn", path: expect.stringContaining("/") } } });
     expect(refusalOf(cancel("client"))).toMatchObject({ code: "not_found" });
   });
 

@@ -2,12 +2,14 @@
  * A world of random commands for the property tests. An instruction is a name and three numbers that are read against the state as it
  * then is, so that most commands make sense and every sequence can be shrunk.
  */
+import type { Access } from "./access.ts";
 import { amount } from "./amount.ts";
 import { freeAt } from "./nothing-stuck.test-support.ts";
-import { type Policy, PRIORITIES } from "./policy.ts";
+import { type Policy, PRIORITIES, STRATEGIES } from "./policy.ts";
 import { acknowledge, lateAccount, report, returned, writeOff, writeOffBelow } from "./random-holders.test-support.ts";
 import { type Consumable, RESOURCES, type Resource } from "./resource.ts";
-import { limits, some } from "./scenario.test-support.ts";
+import { type LimitNumbers, limits, some } from "./scenario.test-support.ts";
+import type { Allocation } from "./state.ts";
 import { type Op, part, pick, type World } from "./world.test-support.ts";
 
 export { World } from "./world.test-support.ts";
@@ -31,6 +33,17 @@ const somePolicy = (n: number): Policy => pick(POLICIES, n) ?? {};
 const WAITS_MS = [0, 60, 8_000, 35_000, 700_000, 700_000];
 const someWaitMs = (n: number): number => pick(WAITS_MS, n) ?? 0;
 
+const ACCESS: readonly (readonly Access[])[] = [
+  [{ name: "browser", mode: "EXCLUSIVE" }],
+  [{ name: "browser", mode: "SHARED" }],
+  [
+    { name: "db", mode: "EXCLUSIVE" },
+    { name: "browser", mode: "SHARED" },
+  ],
+  [{ name: "db", mode: "SHARED" }],
+  [{ name: "t", mode: "EXCLUSIVE" }],
+];
+
 const POOLED: readonly (readonly Consumable[])[] = [["credits"], ["toolCalls"], ["credits", "toolCalls"]];
 const somePooled = (n: number): readonly Consumable[] => POOLED[n] ?? [];
 
@@ -42,6 +55,19 @@ function someLimits(a: number, b: number, times = 1): Partial<Record<Resource | 
   return { ...Object.fromEntries(kept), ...(part(b, 7, 19) === 0 ? { durationMs: part(a, 5, 40_000) } : {}) };
 }
 
+/** Parts carved inside the credits; most carve none, and some too much. */
+function someCarve(n: number, credits: number | undefined): LimitNumbers {
+  if (n % 3 > 0) return {};
+  const carved = (at: number, of: number) => Math.floor(((credits ?? 0) * part(n, at, of)) / 9);
+  return { priorityBonus: carved(3, 4), emergencyReserve: carved(12, 4), wrapUpReserve: carved(48, 3) };
+}
+
+/** Most want no names. */
+function someAccess(n: number): { readonly access?: readonly Access[] } {
+  const wanted = ACCESS[n];
+  return wanted ? { access: wanted } : {};
+}
+
 function atLeast(numbers: { readonly [R in Resource]?: number }, c: number) {
   return { credits: Math.floor(((numbers.credits ?? 0) * (c % 4)) / 3), toolCalls: numbers.toolCalls ?? 0 };
 }
@@ -50,12 +76,15 @@ const account: Op = (w, a, b, c) => {
   if (w.s.state.roots.size >= 3) return;
   const allocationId = w.s.id("account");
   const { durationMs, ...numbers } = someLimits(a, b, 12);
-  w.run({ type: "open_root", allocationId, name: allocationId, limits: limits(numbers), policy: somePolicy(c) });
+  const carve = numbers.credits === undefined ? {} : someCarve(part(c, 13, 600), numbers.credits);
+  const whole = limits({ ...numbers, ...carve });
+  w.run({ type: "open_root", allocationId, name: allocationId, limits: whole, policy: somePolicy(c) });
 };
 
 const receive: Op = (w, a, b, c) => {
   if (w.s.state.roots.size >= 3) return;
-  const { durationMs, ...numbers } = someLimits(a, b, 12);
+  const { durationMs, ...stated } = someLimits(a, b, 12);
+  const numbers = { ...stated, ...(stated.credits === undefined ? {} : someCarve(part(b, 17, 600), stated.credits)) };
   const leaseMs = (c % 3 === 0 ? 50 : 3_000_000) * (1 + part(c, 3, 100));
   w.run(w.s.receiving(numbers, { leaseMs, policy: somePolicy(c) }));
 };
@@ -67,7 +96,7 @@ const open: Op = (w, a, b, c) => {
   const delegated = part(c, 8, 3) === 0;
   const opening = {
     kind: part(c, 24, 5) === 0 ? "account" : "run",
-    limits: asked,
+    limits: { ...asked, ...someCarve(part(b, 23, 600), asked.credits) },
     min: atLeast(asked, part(c, 3, 4)),
     policy: somePolicy(part(c, 120, 8)),
     waitMs: someWaitMs(part(a, 11, 7)),
@@ -75,9 +104,46 @@ const open: Op = (w, a, b, c) => {
     byHolder: delegated && part(c, 5, 4) === 0,
     pooled: somePooled(part(a, 17, 12)),
     strategy: part(b, 13, 6) === 0 ? "QUEUE_AND_WAIT" : undefined,
+    ...someAccess(part(a, 29, 60)),
+    ...(parent.wrapUpReserve > 0 && part(c, 31, 2) === 0 ? { wrapUp: true as const } : {}),
   } as const;
   const holder = delegated ? { holder: "holder", caller: "holder" } : {};
-  w.run({ type: "grant", wish: w.s.openWish(parent.id, { ...opening, ...holder }) });
+  const reserved = someReservation(parent, part(b, 17, 3));
+  w.run({ type: "grant", wish: w.s.openWish(parent.id, { ...opening, ...holder, ...reserved }) });
+};
+
+/** One of three uses what is reserved at its parent, where something is. */
+function someReservation(parent: Allocation, n: number): { readonly reservationId?: string } {
+  const [reservationId] = parent.waiters.reservations.keys();
+  return n > 0 || reservationId === undefined ? {} : { reservationId };
+}
+
+const reserveAhead: Op = (w, a, b, c) => {
+  const node = w.one("keeper", c);
+  if (!node) return;
+  const asked = { credits: a % 40, toolCalls: b % 3, branches: part(a, 40, 3), memoryBytes: part(b, 3, 20) };
+  const limited = RESOURCES.filter((resource) => Number.isFinite(freeAt(node, resource)));
+  const amounts = some(Object.fromEntries(limited.map((resource) => [resource, asked[resource]])));
+  const [first] = node.waiters.reservations.keys();
+  w.run({
+    type: "reserve_ahead",
+    caller: "person",
+    requestId: w.s.id("ahead"),
+    reservationId: w.s.id("reservation"),
+    allocationId: node.id,
+    name: `n${a % 3}`,
+    amounts,
+    startsInMs: pick([0, 0, 60, 5_000, 30_000], part(c, 7, 5)) ?? 0,
+    lastsMs: pick([1, 60, 5_000, 40_000], part(c, 35, 4)) ?? 1,
+    priority: part(b, 60, 5) === 0 ? "HIGH" : "LOW",
+    ...(first !== undefined && part(a, 120, 4) === 0 && { afterId: first }),
+  });
+};
+
+const cancelReservation: Op = (w, a) => {
+  const { reservations } = w.s.state;
+  const one = pick([...reservations.standing()], a) ?? pick([...reservations.over()], a)?.reservation;
+  if (one) w.run({ type: "cancel_reservation", reservationId: one.id });
 };
 
 const raise: Op = (w, a, b, c) => {
@@ -86,7 +152,8 @@ const raise: Op = (w, a, b, c) => {
   const by = { credits: a % 60, toolCalls: b % 4, branches: part(a, 60, 2), memoryBytes: part(b, 4, 30) };
   const caller = node.side === "delegated" && part(c, 7, 9) > 0 ? "holder" : "client";
   const waitMs = someWaitMs(part(b, 11, 7));
-  w.run({ type: "grant", wish: w.s.raiseWish(node.id, { by, min: atLeast(by, c), caller, waitMs }) });
+  const reserved = node.parent ? someReservation(node.parent, part(b, 17, 3)) : {};
+  w.run({ type: "grant", wish: w.s.raiseWish(node.id, { by, min: atLeast(by, c), caller, waitMs, ...reserved }) });
 };
 
 const setLimits: Op = (w, a, b, c) => {
@@ -95,7 +162,8 @@ const setLimits: Op = (w, a, b, c) => {
   const { durationMs, ...numbers } = someLimits(a, b, 8);
   const all = { credits: 300, toolCalls: 20, branches: 6, memoryBytes: 200, ...numbers };
   const limited = RESOURCES.filter((resource) => Number.isFinite(freeAt(node, resource)));
-  const set = Object.fromEntries(limited.map((resource) => [resource, all[resource]]));
+  const plain = Object.fromEntries(limited.map((resource) => [resource, all[resource]]));
+  const set = { ...plain, ...someCarve(part(c, 29, 600), limited.includes("credits") ? all.credits : undefined) };
   const policy = part(c, 6, 3) === 0 ? somePolicy(c) : node.policy;
   w.run({ type: "set_limits", allocationId: node.id, limits: limits(set), policy });
 };
@@ -111,7 +179,10 @@ const updateLimits: Op = (w, a, b, c) => {
       ? { ...Object.fromEntries(asked), durationMs: 1 + part(a, 3, 90_000) }
       : Object.fromEntries(asked);
   const requestId = w.s.id("update");
-  w.run({ type: "update_limits", caller: "person", requestId, allocationId: node.id, limits: limits(wanted) });
+  const all = limits({ ...wanted, ...someCarve(part(b, 29, 600), node.books.credits.limit) });
+  const strategy = part(c, 41, 4) === 0 ? ([...STRATEGIES, "INHERITED"] as const)[part(c, 37, 6)] : undefined;
+  const policy = strategy === undefined ? {} : { strategy };
+  w.run({ type: "update_limits", caller: "person", requestId, allocationId: node.id, limits: all, ...policy });
 };
 
 const close: Op = (w, a) => {
@@ -259,6 +330,8 @@ export const OPS: readonly (readonly [Op, number])[] = [
   [receive, 2],
   [open, 14],
   [raise, 6],
+  [reserveAhead, 4],
+  [cancelReservation, 1],
   [setLimits, 2],
   [updateLimits, 4],
   [close, 4],

@@ -11,9 +11,9 @@ import { nextName, type ReclaimPlace } from "./asked.ts";
 import { lift } from "./cascade.ts";
 import { closeTree } from "./decide-close.ts";
 import { type Draft, emit, say } from "./draft.ts";
-import { reclaimable, reclaimableWhilePaused } from "./free.ts";
+import { reclaimable, reclaimableByStop, reclaimableWhilePaused } from "./free.ts";
 import type { PreemptionMode, Priority } from "./policy.ts";
-import { endIfMet, pendingOf } from "./reclaim.ts";
+import { endIfMet, endReclaim, pendingOf } from "./reclaim.ts";
 import { type Amounts, isNothing, leastAmounts, monusAmounts } from "./resource.ts";
 import type { Allocation, Reclaim } from "./state.ts";
 
@@ -28,15 +28,20 @@ export interface Reclaiming {
   readonly graceMs?: number | undefined;
   /** Of whoever needs the budget; absent: a person's. */
   readonly claimantPriority?: Priority | undefined;
+  /** Asked by the engine itself: what is paused goes on by itself (goes-on.ts). */
+  readonly forOthers?: boolean;
 }
 
 /** The id must be new at the node, and the node not closed. */
 export function beginReclaim(draft: Draft, node: Allocation, reclaiming: Reclaiming): void {
   const { preemptionId, mode, reason, graceMs = 0, claimantPriority } = reclaiming;
+  if (mode === "PAUSE") supersede(draft, node, preemptionId);
   const most = mostOf(node, mode);
   const wanted = mode === "SHRINK" && reclaiming.wanted ? leastAmounts(reclaiming.wanted, most) : most;
   const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: node.id } as const;
-  emit(draft, { ...event, mode, reason, wanted, ...(mode === "STOP" ? { graceMs } : {}) });
+  const grace = mode === "STOP" ? { graceMs } : {};
+  const more = mode !== "SHRINK" && reclaiming.forOthers ? { ...grace, forOthers: true as const } : grace;
+  emit(draft, { ...event, mode, reason, wanted, ...more });
   if (node.side === "delegated") askHolder(draft, node, preemptionId, claimantPriority);
   const reclaim = node.reclaims.get(preemptionId);
   if (!reclaim) return;
@@ -50,7 +55,24 @@ export function beginReclaim(draft: Draft, node: Allocation, reclaiming: Reclaim
   endIfMet(draft, node, preemptionId);
 }
 
+/** What a pause takes is given back when it is over: what was only asked for the same claim is not asked for beside it, at any level. */
+function supersede(draft: Draft, node: Allocation, preemptionId: string): void {
+  const claim = sameClaim(preemptionId);
+  if (claim === undefined) return;
+  for (const reclaim of [...node.reclaims.values()]) {
+    const isSame = reclaim.mode === "SHRINK" && sameClaim(reclaim.preemptionId) === claim;
+    if (isSame) endReclaim(draft, { node, reclaim }, "cancelled");
+  }
+}
+
+/** The same for all preemptions of an allocation for one claim, whatever the round; undefined: it is for no claim. */
+function sameClaim(preemptionId: string): string | undefined {
+  const [, claim, where] = /^(claim-\d+)\.\d+(.*)$/.exec(preemptionId) ?? [];
+  return claim && `${claim}${where}`;
+}
+
 function mostOf(node: Allocation, mode: PreemptionMode): Amounts {
+  if (mode === "STOP") return reclaimableByStop(node);
   return mode === "PAUSE" ? reclaimableWhilePaused(node) : reclaimable(node);
 }
 

@@ -1,6 +1,6 @@
 /** How a preemption stands at an allocation, and who is told. */
 import { owingBelow, pendingOf, type ReclaimPlace } from "./asked.ts";
-import { type Draft, emit, say } from "./draft.ts";
+import { type Draft, emit, noteRest, say } from "./draft.ts";
 import { reclaimableWhilePaused } from "./free.ts";
 import { isNothing, leastAmounts, NOTHING } from "./resource.ts";
 import type { Allocation, Reclaim } from "./state.ts";
@@ -19,6 +19,7 @@ export function endIfMet(draft: Draft, node: Allocation, preemptionId: string): 
 export function rest(draft: Draft, node: Allocation, reclaim: Reclaim): void {
   const { preemptionId, mode, reason, reclaimed } = reclaim;
   if (mode !== "PAUSE") return;
+  if (reclaim.forOthers) noteRest(draft, node);
   const pending = pendingOf(reclaim);
   if (isNothing(pending) || !isNothing(leastAmounts(pending, reclaimableWhilePaused(node)))) return;
   const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: node.id } as const;
@@ -36,17 +37,19 @@ export function endReclaim(draft: Draft, place: ReclaimPlace, cause: "met" | "ca
   end(node.id, reclaim.preemptionId, cause);
 }
 
-export function tellProgress(draft: Draft, node: Allocation, reclaim: Reclaim): void {
+/** `exhausted`: of a SHRINK, that nothing more is free, here or below. */
+export function tellProgress(draft: Draft, node: Allocation, reclaim: Reclaim, exhausted = false): void {
   const pending = pendingOf(reclaim);
   const { reclaimed, preemptionId, mode } = reclaim;
   const { id: allocationId, returnedTotal } = node;
-  const progress = { preemptionId, allocationId, reclaimed, pending, returnedTotal } as const;
+  const progress = { preemptionId, allocationId, reclaimed, pending, returnedTotal, exhausted } as const;
   say(draft, { type: "reclaim_progress", ...progress, ended: mode !== "STOP" && isNothing(pending) });
 }
 
 /** Nothing more comes of a STOP: its allocation is closed. */
 export function tellStopped(draft: Draft, node: Allocation, { preemptionId, reclaimed }: Reclaim): void {
   const { id: allocationId, returnedTotal } = node;
-  const progress = { preemptionId, allocationId, reclaimed, pending: NOTHING, returnedTotal } as const;
+  const left = { pending: NOTHING, exhausted: false } as const;
+  const progress = { preemptionId, allocationId, reclaimed, returnedTotal, ...left } as const;
   say(draft, { type: "reclaim_progress", ...progress, ended: true });
 }

@@ -1,5 +1,6 @@
 /** The words of refusals: one sentence that names what was short, where, who holds it, under which rule, and what comes next. */
 import { describe, expect, it } from "vitest";
+import { amount } from "./amount.ts";
 import type { Conflict, Refusal } from "./outcome.ts";
 import { CONFLICT_TYPES } from "./policy.ts";
 import { conflictWords, refusalWords } from "./refusal-words.ts";
@@ -42,6 +43,11 @@ const CASES: readonly (readonly [string, Partial<Conflict>, string])[] = [
     "the debt that comes first",
     { available: 0, debt: 40, holders: [] },
     "INSUFFICIENT_CREDITS: acme/team has 0 credits free of the 500 wanted and owes 40, which must be paid first; try again in 700 ms",
+  ],
+  [
+    "what of the credits is kept for others",
+    { available: 0, holders: [], kept: { bonus: amount(20), emergency: amount(0), wrapUp: amount(5) } },
+    "INSUFFICIENT_CREDITS: acme/team has 0 credits free of the 500 wanted; kept beside that: 20 for HIGH and above, 5 for its final step; try again in 700 ms",
   ],
   [
     "the resource as the wire names it",
@@ -153,5 +159,6 @@ it("every other refusal has its words, with what to do", () => {
   expect(of({ code: "closing", allocationId: "a", path: "acme/a", reason: "stopped" })).toBe(
     "acme/a takes no new work: stopped",
   );
+  expect(of({ code: "withdrawn", path: "acme/a" })).toBe("acme/a waits no longer: cancelled by the caller");
   expect(of({ code: "too_many", message: "9 wait", retryAfterMs: 1 })).toBe("9 wait");
 });

@@ -3,7 +3,8 @@
  * `bursar why` say the same.
  */
 import { LIMITS, unreachable } from "#std";
-import type { Conflict, Refusal, ShareStanding } from "./outcome.ts";
+import type { AccessLacking, Conflict, Refusal, ShareStanding } from "./outcome.ts";
+import { reservedWords } from "./reservation-words.ts";
 import { type StrategyInForce, strategyWords } from "./strategy-in-force.ts";
 
 const WIRE_NAME = {
@@ -12,6 +13,7 @@ const WIRE_NAME = {
   branches: "concurrent_branches",
   memoryBytes: "memory_bytes",
   duration: "duration",
+  access: "access",
 } as const;
 
 /** The name by which the wire knows a resource. */
@@ -28,8 +30,9 @@ export function conflictWords(conflict: Conflict): string {
   const holds = type === "EXCLUSIVE_ACCESS_REQUIRED" || named === "" ? "" : `; held by ${named}`;
   const held = conflict.share ? shareWords(conflict.share, named) : holds;
   const rule = never || !conflict.strategy ? "" : `; ${ruleWords(conflict, conflict.strategy)}`;
+  const kept = conflict.reserved === undefined ? "" : `; ${reservedWords(conflict.reserved)}`;
   const giving = conflict.preemption === undefined ? "" : `; ${conflict.preemption}`;
-  return `${type}: ${short}${held}${rule}${giving}; ${nextWords(conflict)}`;
+  return `${type}: ${short}${keptWords(conflict)}${held}${kept}${rule}${giving}; ${nextWords(conflict)}`;
 }
 
 function shortWords(conflict: Conflict): string {
@@ -47,18 +50,36 @@ function shortWords(conflict: Conflict): string {
   return `${ancestorPath} has ${available} ${resource} free of the ${wanted} wanted${owed}`;
 }
 
+function keptWords({ kept }: Conflict): string {
+  if (!kept) return "";
+  const parts = [
+    kept.bonus > 0 ? `${kept.bonus} for HIGH and above` : [],
+    kept.emergency > 0 ? `${kept.emergency} for CRITICAL and above` : [],
+    kept.wrapUp > 0 ? `${kept.wrapUp} for its final step` : [],
+  ].flat();
+  return `; kept beside that: ${parts.join(", ")}`;
+}
+
 function shareWords({ least, most, weight }: ShareStanding, named: string): string {
   const share = least === most ? `${least}` : `${least} to ${most}`;
   const above = named === "" ? "nobody holds clearly more than theirs" : `above theirs are ${named}`;
   return `; its share is ${share} at weight ${weight}, and ${above}`;
 }
 
-function exclusiveWords({ ancestorPath, resource, holders }: Conflict): string {
+function exclusiveWords(conflict: Conflict): string {
+  const { ancestorPath, resource, holders, access } = conflict;
   const who = holders.map(({ path }) => path).join(", ");
+  if (access) return accessWords(access, who, ancestorPath);
   const name = WIRE_NAME[resource];
   return who === ""
     ? `${ancestorPath} cannot give ${name} to one alone now`
     : `${name} of ${ancestorPath} is in use by ${who}, and one of them or the request wants it alone`;
+}
+
+function accessWords({ name, mode, held, before, circle }: AccessLacking, who: string, under: string): string {
+  const others = before === undefined ? `held ${held ?? mode} by ${who}` : `wanted before by ${before}`;
+  const lacking = `${name} under ${under} is ${others}, and cannot be had ${mode} beside that`;
+  return circle === undefined ? lacking : `${lacking}; waiting for it would never end: ${circle}`;
 }
 
 function ruleWords({ position, waitedMs }: Conflict, strategy: StrategyInForce): string {
@@ -70,7 +91,8 @@ function ruleWords({ position, waitedMs }: Conflict, strategy: StrategyInForce):
   return isDenied ? `${name} denies what does not fit now` : `it does not wait under ${name}`;
 }
 
-function nextWords({ never, position, expectedWaitMs, retryAfterMs }: Conflict): string {
+function nextWords({ never, position, expectedWaitMs, retryAfterMs, fitsInMs }: Conflict): string {
+  if (fitsInMs !== undefined) return `it would fit if it began in ${fitsInMs} ms`;
   if (never) return "it can never fit, ask for less or have the limit raised";
   return position > 0 ? `something changes in about ${expectedWaitMs} ms` : `try again in ${retryAfterMs} ms`;
 }
@@ -88,6 +110,8 @@ export function refusalWords(refusal: Refusal): string {
       return `${refusal.requestId} was used before with other content; use a new id for a new request`;
     case "closing":
       return `${refusal.path} takes no new work: ${refusal.reason}`;
+    case "withdrawn":
+      return `${refusal.path} waits no longer: cancelled by the caller`;
     case "lease_ended":
       return `the lease of ${refusal.path} has ended; nothing is spent until the tier above answers: try again in ${LIMITS.retryAfterMs} ms`;
     case "paused":

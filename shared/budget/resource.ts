@@ -29,6 +29,8 @@ export interface Limits {
   readonly priorityBonus?: Amount;
   /** Part of credits that only CRITICAL and EMERGENCY may draw. */
   readonly emergencyReserve?: Amount;
+  /** Part of credits that only the allocation's own final step may draw. */
+  readonly wrapUpReserve?: Amount;
 }
 
 /** What a wish takes of its parent: all that is asked for, and the least that is of use. */

@@ -12,6 +12,7 @@ import { answerOf } from "./effect.ts";
 import type { FinalAcknowledged, MemoryReleased } from "./event.ts";
 import { limitsWith } from "./limits-of.ts";
 import type { Allocation, BudgetState } from "./state.ts";
+import { NO_TRANCHES } from "./tranches.ts";
 
 /** The node has closed; its effects and, if nothing more can come for it, its record are given up in ten minutes. */
 export function keepEnded(state: BudgetState, node: Allocation): void {
@@ -107,6 +108,9 @@ export function changeUncorrected(state: BudgetState, node: Allocation, by: numb
   state.uncorrected += by;
   for (let at: Allocation | undefined = node; at; at = at.parent) {
     at.uncorrected += by;
-    if (at.uncorrected === 0 && at.state === "closed") release(state, at);
+    if (at.uncorrected === 0 && at.state === "closed") {
+      release(state, at);
+      if (at.parent && at.parent.tranches !== NO_TRANCHES) at.parent.tranches.forget(at);
+    }
   }
 }

@@ -6,14 +6,17 @@
 import { LIMITS } from "#std";
 import { notTakingWork } from "./conflict.ts";
 import type { Draft } from "./draft.ts";
-import { shortOf } from "./free.ts";
+import { giveBack } from "./give-back.ts";
 import { endsAtMs, Gate } from "./going-ahead.ts";
 import { grant } from "./grant.ts";
-import { dequeue, tell } from "./queue.ts";
-import { type Amounts, type Demand, isNothing, monusAmounts } from "./resource.ts";
+import { dequeue, isToGoOn, tell } from "./queue.ts";
+import { shortUntil } from "./reservation-calendar.ts";
+import { drawOn } from "./reservation-use.ts";
+import { type Amounts, type Demand, isNothing, monusAmounts, NOTHING } from "./resource.ts";
 import { type Portion, portionOf } from "./share-portion.ts";
 import { sharedAt } from "./sharing.ts";
 import type { Allocation, Waiter } from "./state.ts";
+import { sightOfWish } from "./tranche-sight.ts";
 import type { Found, Lanes } from "./wait-queue.ts";
 import { withClaimOf } from "./wait-queue.ts";
 
@@ -23,7 +26,7 @@ export function serveQueue(draft: Draft, node: Allocation): Allocation[] {
   if (node.waiters.size === 0 || notTakingWork(node, draft.nowMs)) return raised;
   const serving: Serving = { draft, node, gate: new Gate(node, draft.nowMs), raised };
   // What a claim had set aside and did not need is free for those that were passed over before.
-  while (serveClaims(serving) || serveInOrder(serving));
+  while (serveReserved(serving) || serveClaims(serving) || serveInOrder(serving));
   return raised;
 }
 
@@ -38,14 +41,28 @@ interface Serving {
 function serveClaims(serving: Serving): boolean {
   const { node } = serving;
   if (isNothing(node.waiters.earmarks.total)) return false;
-  const { order } = node.waiters;
-  const claims = [...node.waiters.claims.values()].map(({ waiter }) => waiter);
+  const { order, claims, earmarks } = node.waiters;
+  // Few of those who claim have something set aside, and the marks of reservations are none of theirs.
+  const marked = earmarks.entries().flatMap(([key]) => claims.get(key)?.waiter ?? []);
   let served = false;
-  for (const waiter of claims.sort(order.compare)) {
+  for (const waiter of marked.sort(order.compare)) {
     const own = node.waiters.earmarks.of(waiter.effectKey);
     if (isNothing(own)) continue;
     const { claimed } = node.waiters.before(waiter);
     if (isServed(serving, { waiter, claimed, own })) served = true;
+  }
+  return served;
+}
+
+/** Those who take what they want out of reservations stand in nobody's way, and nobody in theirs. True when somebody was served. */
+function serveReserved(serving: Serving): boolean {
+  const { waiters } = serving.node;
+  let served = false;
+  for (const waiter of waiters.reserving) {
+    // With the end of a reservation others that wait for it are gone.
+    if (serving.draft.state.effects.get(waiter.effectKey) !== waiter) continue;
+    const { claimed } = waiters.before(waiter);
+    if (isServed(serving, { waiter, claimed, own: NOTHING })) served = true;
   }
   return served;
 }
@@ -78,10 +95,16 @@ interface Turning {
 
 function isServed(serving: Serving, turning: Turning): boolean {
   const { draft, node, gate, raised } = serving;
+  if (turning.waiter.shut === true) return false;
   const portion = portionFor(serving, turning);
   const demand = portion ? turning.waiter.demand : granted(serving, turning);
   if (!demand || portion?.short) return false;
   const { request, effectKey: key, fingerprint: print, arrivedAtMs } = turning.waiter;
+  if (isToGoOn(request)) {
+    giveBack(draft, node, turning.waiter);
+    gate.taken();
+    return true;
+  }
   dequeue(draft, turning.waiter, "granted");
   const weighing = { parent: node, wish: request, key, print, arrivedAtMs, ...(portion && { portion }) };
   const answer = grant(draft, weighing, demand);
@@ -94,20 +117,23 @@ function isServed(serving: Serving, turning: Turning): boolean {
 
 /** What it gets where budget is divided by weight; undefined: it is not. */
 function portionFor({ draft, node }: Serving, { waiter, claimed }: Turning): Portion | undefined {
-  const shared = sharedAt(draft.state, node);
-  if (!shared) return undefined;
   const { request: wish, demand } = waiter;
+  const shared = wish.reservationId === undefined ? sharedAt(draft.state, node) : undefined;
+  if (!shared) return undefined;
   return portionOf(draft.state, shared, { wish, demand, claimed, waiter });
 }
 
 /** What it may be granted now: all of it, or just its minimum where that is set aside; undefined: it waits. */
 function granted({ draft, node, gate }: Serving, { waiter, claimed, own }: Turning): Demand | undefined {
-  const { demand, request } = waiter;
+  const { demand, request, effectKey } = waiter;
+  if (request.reservationId !== undefined) return drawOn(draft, node, { wish: request, demand, claimed }).demand;
   const min = monusAmounts(demand.min, own);
-  if (shortOf(node, min)) return undefined;
+  const sight = sightOfWish(draft.state, node, request);
   const ends = endsAtMs(draft.state, node, request, draft.nowMs);
+  const ownKey = isNothing(own) ? undefined : effectKey;
+  if (shortUntil(node, demand.min, { nowMs: draft.nowMs, endsAtMs: ends, ownKey, sight })) return undefined;
   const beyond = isNothing(own) ? demand : { wanted: monusAmounts(demand.wanted, own), min };
-  if (!gate.blockedBy({ demand: beyond, claimed, endsAtMs: ends })) return demand;
+  if (!gate.blockedBy({ demand: beyond, claimed, endsAtMs: ends, sight })) return demand;
   return isNothing(min) ? { wanted: demand.min, min: demand.min } : undefined;
 }
 

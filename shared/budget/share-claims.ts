@@ -1,17 +1,22 @@
-/** What a child, or who waits, claims of a node that divides its budget by weight, and what it has of it. */
+/**
+ * What a child, or who waits, claims of a node that divides its budget by weight, and what it has of it. Only general credits are divided:
+ * what a child has drawn of a tranche it has beside its share.
+ */
 import { LIMITS } from "#std";
-import { type Amount, addCapped, monus, most, ZERO } from "./amount.ts";
+import { type Amount, addCapped, least, monus, most, ZERO } from "./amount.ts";
 import { pendingOf } from "./asked.ts";
 import { bookOf } from "./ledger.ts";
+import type { Priority } from "./policy.ts";
 import { type Amounts, addAmounts, CONSUMABLES, type Consumable, NOTHING } from "./resource.ts";
 import { isShareAsk, type ShareWish } from "./share-wish.ts";
 import { type Allocation, heldShare } from "./state.ts";
 import type { Claim } from "./strategies/share-claim.ts";
+import { NO_TRANCHES, partsBy, sees, sightOf, sumOf } from "./tranches.ts";
 
 export function takenBy(child: Allocation): Amounts {
   const of = (resource: Consumable) => {
     if (child.pooled.includes(resource)) return ZERO;
-    return bookOf(child, resource).limit;
+    return generalOf(child, resource);
   };
   return {
     credits: of("credits"),
@@ -34,7 +39,25 @@ export function owedBy({ reclaims }: Allocation): Amounts {
 export function remaining(child: Allocation, resource: Consumable, owed: Amounts): Amount {
   if (child.pooled.includes(resource)) return ZERO;
   const { limit, usage } = bookOf(child, resource);
-  return most(monus(limit, owed[resource]), usage);
+  return least(generalOf(child, resource), most(monus(limit, owed[resource]), usage));
+}
+
+/** What its limit holds beside what it drew of tranches of its parent; an overrun is not in its limit. */
+export function generalOf(child: Allocation, resource: Consumable): Amount {
+  const { limit, usage } = bookOf(child, resource);
+  const tranches = child.parent?.tranches ?? NO_TRANCHES;
+  if (tranches === NO_TRANCHES || resource !== "credits") return limit;
+  return least(limit, monus(most(limit, usage), sumOf(tranches.madeUpOf(child))));
+}
+
+/** What of its limit it drew of tranches of its parent. */
+function drawnOf(child: Allocation, resource: Consumable): Amount {
+  return monus(bookOf(child, resource).limit, generalOf(child, resource));
+}
+
+/** What it is known to have used of that, which comes before what it drew of tranches. */
+export function generalUsedBy(child: Allocation, resource: Consumable): Amount {
+  return least(bookOf(child, resource).usage, generalOf(child, resource));
 }
 
 export interface Claiming {
@@ -43,6 +66,14 @@ export interface Claiming {
   readonly min: Amounts;
   readonly max: Amounts;
   readonly sequence: number;
+}
+
+/** What it needs of general credits at least, where tranches give it all that they can. */
+export function generalNeed(min: Amounts, { tranches }: Allocation, priority: Priority): Amounts {
+  if (tranches === NO_TRANCHES) return min;
+  const sight = sightOf(priority);
+  const seen = partsBy((tranche) => (sees(sight, tranche) ? tranches.carve[tranche] : ZERO));
+  return { ...min, credits: monus(min.credits, sumOf(seen)) };
 }
 
 /** Of what is held `max` counts, and of a consumable a minimum above the wish lifts the wish. */
@@ -71,8 +102,9 @@ export function claimAs(child: Allocation, { wish, floor, sequence }: Standing):
   const { weight, priority } = child;
   const of = (resource: Consumable) => {
     if (child.pooled.includes(resource)) return { min: ZERO, max: ZERO };
-    const max = wish ? wish.max[resource] : bookOf(child, resource).limit;
-    return { min: most(wish?.min[resource] ?? ZERO, floor[resource]), max };
+    const drawn = drawnOf(child, resource);
+    const max = monus(wish ? wish.max[resource] : bookOf(child, resource).limit, drawn);
+    return { min: most(monus(wish?.min[resource] ?? ZERO, drawn), floor[resource]), max };
   };
   const [credits, toolCalls] = [of("credits"), of("toolCalls")];
   const held = { branches: heldShare(child, "branches"), memoryBytes: heldShare(child, "memoryBytes") };
@@ -90,7 +122,7 @@ export function raised(claim: Claim, child: Allocation, by: Amounts): Claim {
   const of = (resource: Consumable) =>
     child.pooled.includes(resource)
       ? ZERO
-      : most(claim.max[resource], addCapped(bookOf(child, resource).limit, by[resource]));
+      : most(claim.max[resource], addCapped(generalOf(child, resource), by[resource]));
   return claimFor({ ...claim, max: { ...claim.max, credits: of("credits"), toolCalls: of("toolCalls") } });
 }
 

@@ -15,12 +15,13 @@ import {
   NOTHING,
   type Resource,
 } from "./resource.ts";
-import { claimFor, raised } from "./share-claims.ts";
+import { claimFor, generalNeed, generalOf, raised } from "./share-claims.ts";
 import type { SharedNode } from "./shared-node.ts";
 import type { Allocation, BudgetState, Waiter } from "./state.ts";
 import type { Claim } from "./strategies/share-claim.ts";
 import type { ShareBounds } from "./strategies/share-pool.ts";
 import type { Seat } from "./strategies/share-seat.ts";
+import { sightOfWish } from "./tranche-sight.ts";
 
 /** A request at a node that divides; of one that waits already, the waiter. */
 export interface Sharing {
@@ -57,7 +58,7 @@ export function seatedAs<T>(
   if (seated) return look(seated);
   const child = raisedChild(state, wish);
   if (wish.type === "raise" && !child) return look(undefined);
-  const claim = child ? raised(standingClaim(shared, child), child, demand.wanted) : claimOf(wish, demand);
+  const claim = child ? raised(standingClaim(shared, child), child, demand.wanted) : claimOf(shared.node, wish, demand);
   // Of one that waits for more the child's seat says so already.
   const own = child && waiter ? shared.seatOf(child) : undefined;
   if (own) return look(own);
@@ -79,20 +80,22 @@ function standingClaim(shared: SharedNode, child: Allocation): Claim {
   return shared.seatOf(child)?.claim ?? { ...NO_CLAIM, weight: child.weight, priority: child.priority };
 }
 
-function claimOf(wish: GrantWish, { min, wanted }: Demand): Claim {
+function claimOf(node: Allocation, wish: GrantWish, demand: Demand): Claim {
   const { weight, priority } = wish.type === "open" ? wish : NO_CLAIM;
-  return claimFor({ weight, priority, min, max: wanted, sequence: Number.MAX_SAFE_INTEGER });
+  const min = generalNeed(demand.min, node, priority);
+  return claimFor({ weight, priority, min, max: demand.wanted, sequence: Number.MAX_SAFE_INTEGER });
 }
 
 function portionAt(state: BudgetState, shared: SharedNode, sharing: Sharing, share: ShareBounds | undefined): Portion {
   const { node } = shared;
   const { wish, demand, claimed } = sharing;
   const child = raisedChild(state, wish);
+  const sight = sightOfWish(state, node, wish);
   const part = (resource: Consumable): Amount => {
     const wanted = demand.wanted[resource];
-    const there = least(wanted, monus(drawableOf(node, resource), claimed[resource]));
+    const there = least(wanted, monus(drawableOf(node, resource, sight), claimed[resource]));
     if (!shared.divides(resource) || child?.pooled.includes(resource)) return there;
-    const has = child ? child.books[resource].limit : ZERO;
+    const has = child ? generalOf(child, resource) : ZERO;
     const part = share ? monus(share.most[resource], has) : ZERO;
     return least(there, most(part, demand.min[resource]));
   };
@@ -102,8 +105,13 @@ function portionAt(state: BudgetState, shared: SharedNode, sharing: Sharing, sha
   return { give, short: shortOf(shared, sharing, give), share };
 }
 
-function shortOf({ node }: SharedNode, { demand, claimed }: Sharing, give: Amounts): Resource | undefined {
-  for (const resource of CONSUMABLES) if (give[resource] < demand.min[resource]) return resource;
+function shortOf(shared: SharedNode, sharing: Sharing, give: Amounts): Resource | undefined {
+  for (const resource of CONSUMABLES) if (give[resource] < sharing.demand.min[resource]) return resource;
+  return heldShort(shared, sharing);
+}
+
+/** What is not divided, and too little of it free. */
+export function heldShort({ node }: SharedNode, { demand, claimed }: Sharing): Resource | undefined {
   for (const resource of HELD_RESOURCES) {
     const wanted = demand.wanted[resource];
     if (wanted > 0 && claimed[resource] + wanted > freeOf(node, resource)) return resource;

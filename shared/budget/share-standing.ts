@@ -11,7 +11,8 @@ import type { BudgetState } from "./state.ts";
 /** The conflict with the share of the scarce resource; as it is where that is not divided, or the request's minimum has no room. */
 export function withShare(state: BudgetState, shared: SharedNode, sharing: Sharing, conflict: Conflict): Conflict {
   const { resource } = conflict;
-  if (resource === "duration" || !isConsumable(resource) || !shared.divides(resource)) return conflict;
+  if (resource === "duration" || resource === "access" || !isConsumable(resource) || !shared.divides(resource))
+    return conflict;
   return seatedAs(state, shared, sharing, (seat) => {
     if (!seat) return conflict;
     const { least, most } = shared.pool.shareOf(seat);

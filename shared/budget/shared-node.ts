@@ -7,7 +7,7 @@
  * What a child was asked to give back is not counted as held, and not as free before it has come.
  */
 import { LIMITS } from "#std";
-import { type Amount, add, addCapped, least, monus, ZERO } from "./amount.ts";
+import { type Amount, add, addCapped, least, monus, most, ZERO } from "./amount.ts";
 import { freeOf, isConsumable, isLimited } from "./free.ts";
 import { bookOf, heldBookOf } from "./ledger.ts";
 import {
@@ -20,12 +20,23 @@ import {
   NOTHING,
   RESOURCES,
 } from "./resource.ts";
-import { claimAs, claimFor, owedBy, raised, remaining, sameClaim, takenBy } from "./share-claims.ts";
+import {
+  claimAs,
+  claimFor,
+  generalNeed,
+  generalUsedBy,
+  owedBy,
+  raised,
+  remaining,
+  sameClaim,
+  takenBy,
+} from "./share-claims.ts";
 import type { ShareWish } from "./share-wish.ts";
 import type { Allocation, Waiter } from "./state.ts";
 import { type Claim, floorsOf, type Room } from "./strategies/share-claim.ts";
 import { type ShareBounds, SharePool } from "./strategies/share-pool.ts";
 import type { Seat } from "./strategies/share-seat.ts";
+import { sumOf } from "./tranches.ts";
 
 /** Who sits on a seat. */
 export type Sitter = { readonly child: Allocation } | { readonly waiter: Waiter };
@@ -55,6 +66,8 @@ const WAITERS_FROM = 2 ** 52;
 export class SharedNode {
   readonly node: Allocation;
   readonly pool: SharePool;
+  readonly #queue: () => Iterable<Waiter>;
+  readonly #wishes: ReadonlyMap<Allocation, ShareWish>;
   readonly #children = new Map<Allocation, Place>();
   readonly #waiters = new Map<Waiter, WaitingPlace>();
   readonly #sitters = new Map<Seat, Sitter>();
@@ -66,8 +79,11 @@ export class SharedNode {
   #taken: Amounts = NOTHING;
   #owed: Amounts = NOTHING;
 
-  constructor(node: Allocation, wishes: ReadonlyMap<Allocation, ShareWish>) {
+  /** `queue`: those who wait, in the order in which they have their turn; default: as they wait at the node. */
+  constructor(node: Allocation, wishes: ReadonlyMap<Allocation, ShareWish>, queue?: () => Iterable<Waiter>) {
     this.node = node;
+    this.#queue = queue ?? (() => node.waiters);
+    this.#wishes = wishes;
     this.pool = new SharePool({ room: this.#limits() });
     for (const child of node.children) this.follow(child, wishes.get(child));
     for (const waiter of node.waiters) this.addWaiter(waiter);
@@ -99,17 +115,19 @@ export class SharedNode {
     this.#count();
     this.#seatWaiters();
     // To look at one may show another: who has used more than its share leaves less for the others.
-    for (let found = true; found; ) {
-      found = false;
-      for (const resource of CONSUMABLES) {
-        if (!this.divides(resource)) continue;
-        for (const child of this.#usedAbove(resource)) {
-          this.follow(child, wishes.get(child), usedBy(child));
-          found = true;
-        }
-      }
-      if (found) this.#seatWaiters();
+    for (let found = this.#findUsers(); found.length > 0; found = this.#findUsers()) {
+      for (const child of found) this.follow(child, wishes.get(child), usedBy(child));
+      this.#seatWaiters();
     }
+  }
+
+  /** Children that have used more than their share, of the first resource of which there are such. */
+  #findUsers(): Allocation[] {
+    for (const resource of CONSUMABLES) {
+      const found = this.divides(resource) ? this.#usedAbove(resource) : [];
+      if (found.length > 0) return found;
+    }
+    return [];
   }
 
   #usedAbove(resource: Consumable): Allocation[] {
@@ -117,7 +135,10 @@ export class SharedNode {
       const sitter = this.#sitters.get(seat);
       return sitter && "child" in sitter ? sitter.child : undefined;
     };
-    const seats = this.pool.usedAbove(resource, (seat) => childOf(seat)?.books[resource].usage ?? ZERO);
+    const seats = this.pool.usedAbove(resource, (seat) => {
+      const child = childOf(seat);
+      return child ? generalUsedBy(child, resource) : ZERO;
+    });
     return seats.flatMap((seat) => childOf(seat) ?? []);
   }
 
@@ -150,10 +171,11 @@ export class SharedNode {
   /** One who waits for an allocation of its own. Who waits for more for a child sits with it: then the child is to be followed. */
   addWaiter(waiter: Waiter): void {
     const { request, demand } = waiter;
-    if (request.type !== "open") return;
+    if (request.type !== "open" || waiter.shut === true || request.reservationId !== undefined) return;
     const { weight, priority } = request;
     const sequence = WAITERS_FROM + waiter.sequence;
-    const claim = claimFor({ weight, priority, min: demand.min, max: demand.wanted, sequence });
+    const min = generalNeed(demand.min, this.node, priority);
+    const claim = claimFor({ weight, priority, min, max: demand.wanted, sequence });
     this.#waiters.set(waiter, { claim, seat: undefined });
   }
 
@@ -180,7 +202,7 @@ export class SharedNode {
     for (const waiter of this.#seated) take(this.#floorsOf(waiter), -1n);
     const seated = new Set<Waiter>();
     let looks = 0;
-    for (const waiter of this.node.waiters) {
+    for (const waiter of this.#queue()) {
       looks += 1;
       if (looks > LIMITS.shareScanMax || looks - seated.size > SEATING_TRIES) break;
       if (!this.#waiters.has(waiter)) continue;
@@ -258,18 +280,22 @@ export class SharedNode {
     const place = child && this.#children.get(child);
     const seat = place?.seat;
     if (seat) this.pool.remove(seat);
-    let seen: T | undefined;
-    if (!this.pool.refusalOf(claim)) {
-      const tried = this.pool.add(claim, seat?.held);
-      seen = look(tried);
+    const asked = child ? claimOfUser(claim, child) : claim;
+    let seen: { readonly value: T } | undefined;
+    while (!seen && !this.pool.refusalOf(asked)) {
+      const tried = this.pool.add(asked, seat?.held);
+      // What is seen must not depend on what was looked at before: beside it, too, nobody is below what he has used.
+      const users = this.#findUsers();
+      if (users.length === 0) seen = { value: look(tried) };
       this.pool.remove(tried);
+      for (const user of users) this.follow(user, this.#wishes.get(user), usedBy(user));
     }
     if (place && seat) {
       this.#sitters.delete(seat);
       place.seat = this.pool.add(seat.claim, seat.held);
       this.#sitters.set(place.seat, { child: place.child });
     }
-    return seen;
+    return seen?.value;
   }
 
   #placeFor(child: Allocation): Place {
@@ -321,7 +347,7 @@ export class SharedNode {
     for (const resource of RESOURCES) {
       if (!this.#isInPool(resource)) continue;
       const { limit } = isConsumable(resource) ? bookOf(this.node, resource) : heldBookOf(this.node, resource);
-      limits[resource] = limit;
+      limits[resource] = resource === "credits" ? monus(limit, sumOf(this.node.tranches.carve)) : limit;
     }
     return limits;
   }
@@ -331,8 +357,16 @@ export class SharedNode {
   }
 }
 
-function usedBy({ books: { credits, toolCalls } }: Allocation): Amounts {
-  return amountsOf({ credits: credits.usage, toolCalls: toolCalls.usage });
+function usedBy(child: Allocation): Amounts {
+  return amountsOf({ credits: generalUsedBy(child, "credits"), toolCalls: generalUsedBy(child, "toolCalls") });
+}
+
+/** The claim of a child that keeps what it has used. */
+function claimOfUser(claim: Claim, child: Allocation): Claim {
+  const used = usedBy(child);
+  const min = (resource: Consumable) =>
+    child.pooled.includes(resource) ? claim.min[resource] : most(claim.min[resource], used[resource]);
+  return claimFor({ ...claim, min: { ...claim.min, credits: min("credits"), toolCalls: min("toolCalls") } });
 }
 
 function moved(sum: Amounts, from: Amounts, to: Amounts): Amounts {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#std";
 import { conflictWords } from "./refusal-words.ts";
-import { conflictOf, limits, refusalOf, usage } from "./scenario.test-support.ts";
+import { conflictOf, limits, refusalOf, Scenario, usage } from "./scenario.test-support.ts";
 import { SHARING, SharingWorld } from "./sharing.test-support.ts";
 
 function shared(credits: number) {
@@ -48,6 +48,21 @@ describe("a newcomer", () => {
     world.give(first);
     expect(s.last.messages.find(({ type }) => type === "decided")).toMatchObject({ outcome: { type: "opened" } });
     expect([world.limit(first), world.limit(wish.allocationId)]).toEqual([25, 75]);
+  });
+
+  test("is told the same share whatever was looked at before: what others have used is theirs", () => {
+    const w = new SharingWorld();
+    const account = w.s.account({ credits: 100 }, SHARING);
+    const one = w.open(account, 100);
+    const shareOf = (min: number) => conflictOf(w.s.grant(w.wish(account, 100, { min }))).share;
+    w.spend(one, 60);
+    expect(shareOf(30)).toEqual({ least: 40, most: 40, weight: 1 });
+    expect(shareOf(45)).toBeUndefined();
+    // After that look it uses more.
+    w.spend(one, 10);
+    const live = shareOf(20);
+    w.s.restart();
+    expect([live, shareOf(20)]).toEqual(Array(2).fill({ least: 30, most: 30, weight: 1 }));
   });
 
   test("that needs all or nothing has it asked back as a whole", () => {
@@ -203,6 +218,17 @@ describe("shares follow", () => {
     const late = world.open(account, 100);
     world.settle();
     expect([world.limit(silent), world.limit(late)]).toEqual([50, 50]);
+  });
+
+  test("nobody gives anything to a request for which memory is short, too", () => {
+    const s = new Scenario();
+    const account = s.account({ credits: 100, memoryBytes: 30 }, SHARING);
+    const first = s.open(account, { limits: { credits: 90, memoryBytes: 5 }, min: {} });
+    const second = s.open(account, { limits: { credits: 10 }, min: {} });
+    s.reserve(account, { wanted: { memoryBytes: 20 } });
+    const wish = s.raiseWish(second, { by: { credits: 30, memoryBytes: 8 } });
+    expect(refusalOf(s.grant(wish)).code).toBe("conflict");
+    expect(s.node(first).books.credits.limit).toBe(90);
   });
 
   test("nothing is granted while the node owes", () => {

@@ -2,7 +2,7 @@
  * Where budget is divided by weight: what children wish, which events say, and an index of the nodes that divide, which follows from the
  * state. Kept in step by evolve.
  */
-import type { BudgetEvent } from "./event.ts";
+import type { BudgetEvent, LimitsUpdated } from "./event.ts";
 import { type Amounts, addAmounts, amountsOf, type Demand, leastAmounts, mostAmounts, NOTHING } from "./resource.ts";
 import { isShareAsk, type ShareWish } from "./share-wish.ts";
 import { SharedNode } from "./shared-node.ts";
@@ -23,6 +23,18 @@ export function sharedAt({ sharing }: BudgetState, node: Allocation): SharedNode
   return shared;
 }
 
+/** The node as one that would divide by the policy that is tried there, which says PROPORTIONAL_SHARING. */
+export function sharedAsTried(state: BudgetState, node: Allocation, queue: () => Iterable<Waiter>): SharedNode {
+  const { sharing, shadows } = state;
+  const inForce = sharedAt(state, node);
+  const shared = inForce ?? nodeIn(shadows.shared, node) ?? new SharedNode(node, sharing.wishes, queue);
+  if (!inForce) {
+    shadows.shared.set(node, shared);
+    shared.sync(sharing.wishes);
+  }
+  return shared;
+}
+
 function nodeIn(nodes: BudgetState["sharing"]["nodes"], node: Allocation): SharedNode | undefined {
   const found = nodes.get(node);
   return found instanceof SharedNode ? found : undefined;
@@ -35,20 +47,27 @@ function nodeIn(nodes: BudgetState["sharing"]["nodes"], node: Allocation): Share
 export function followShares(state: BudgetState, event: BudgetEvent, closed?: Allocation): void {
   const { nodes, wishes } = state.sharing;
   const wish = event.type === "allocation_opened" || event.type === "limit_raised" ? event.wish : undefined;
-  if (wish === undefined && nodes.size === 0 && wishes.size === 0) return;
+  const { shared: tried } = state.shadows;
+  if (wish === undefined && nodes.size === 0 && wishes.size === 0 && tried.size === 0) return;
   if (!("allocationId" in event)) return;
   const node = closed ?? state.allocations.get(event.allocationId);
   if (!node) return;
   if (wish) wishes.set(node, wish);
   else if (wishes.has(node)) changeWish(state, node, event);
   if (event.type === "policy_set") leaveUnder(state, node);
+  if (event.type === "tranches_set") {
+    nodes.delete(node);
+    tried.delete(node);
+  }
   if (event.type === "allocation_closed") {
     wishes.delete(node);
     nodes.delete(node);
   }
-  const above = node.parent && nodeIn(nodes, node.parent);
-  if (!above) return;
-  if (event.type !== "usage_reported" && event.type !== "hold_placed") follow(state, above, node);
+  if (!node.parent || event.type === "usage_reported" || event.type === "hold_placed") return;
+  const above = nodeIn(nodes, node.parent);
+  if (above) follow(state, above, node);
+  const asTried = tried.size > 0 && nodeIn(tried, node.parent);
+  if (asTried) follow(state, asTried, node);
 }
 
 function follow(state: BudgetState, shared: SharedNode, child: Allocation): void {
@@ -68,11 +87,16 @@ function changeWish({ sharing }: BudgetState, node: Allocation, event: BudgetEve
   };
   if (event.type === "limit_raised")
     sharing.wishes.set(node, { min: wish.min, max: mostAmounts(wish.max, limitOf(node)) });
-  if (event.type === "limits_updated") most(amountsOf({ ...wish.max, ...event.after }));
+  if (event.type === "limits_updated" && changesAmounts(event)) most(amountsOf({ ...wish.max, ...event.after }));
   if (event.type !== "limit_lowered") return;
   const { preemptionId } = event;
   const isOwn = preemptionId === undefined ? node.side === "delegated" : !isShareAsk(preemptionId);
   if (isOwn) most(limitOf(node));
+}
+
+/** A person who moves a deadline or sets a strategy says nothing of how much is wished. */
+function changesAmounts({ before, after }: LimitsUpdated): boolean {
+  return before.credits !== after.credits || before.toolCalls !== after.toolCalls;
 }
 
 function limitOf({ books: { credits, toolCalls } }: Allocation): Amounts {
@@ -89,7 +113,12 @@ function leaveUnder({ sharing }: BudgetState, top: Allocation): void {
 /** A request begins to wait at the node, or ends to; its queue is as it is then. */
 export function followWaiter(state: BudgetState, node: Allocation, waiter: Waiter, waits: boolean): void {
   const shared = nodeIn(state.sharing.nodes, node);
-  if (!shared) return;
+  if (shared) followWaiterAt(state, shared, waiter, waits);
+  const tried = nodeIn(state.shadows.shared, node);
+  if (tried) followWaiterAt(state, tried, waiter, waits);
+}
+
+function followWaiterAt(state: BudgetState, shared: SharedNode, waiter: Waiter, waits: boolean): void {
   const { request } = waiter;
   const child = request.type === "raise" ? state.allocations.get(request.allocationId) : undefined;
   if (child) follow(state, shared, child);

@@ -6,20 +6,27 @@
  * What follows from other parts is left out: open children and unended holds of a node, the roots, the answer of a call as far as it is
  * the hold's, the facts of an allocation in the answer that opened it.
  */
+import type { Access } from "./access.ts";
 import type { Claim } from "./claims.ts";
 import type { OpenedAnswer, OutcomeOf } from "./outcome.ts";
+import type { PastReservation, Reservation } from "./reservation.ts";
 import type { Amounts } from "./resource.ts";
 import type { ShareWish } from "./share-wish.ts";
 import type { Allocation, BudgetState, Hold, Reclaim, Tally, Waiter } from "./state.ts";
+import type { Parts } from "./tranches.ts";
 import type { History } from "./victims.ts";
 
 /** The kinds of parts, in the order in which they come. */
 export const PART_TYPES = [
   "header",
   "allocation",
+  "names",
   "hold",
+  "tranches",
+  "make_up",
   "waiter",
   "claim",
+  "reservation",
   "earmark",
   "history",
   "ended",
@@ -50,7 +57,10 @@ export type HeaderPart = { readonly type: "header" } & Omit<
   | "ended"
   | "due"
   | "victims"
+  | "names"
+  | "shadows"
   | "sharing"
+  | "reservations"
 >;
 
 /** What other parts say of an allocation, or what follows from them. */
@@ -70,7 +80,9 @@ type ToldElsewhere =
   | "reclaims"
   | "endedReclaims"
   | "waiters"
-  | "notes";
+  | "notes"
+  | "tranches"
+  | "wrapUpReserve";
 
 /** Parents come before their children. */
 export interface AllocationPart extends Readonly<Omit<Allocation, ToldElsewhere>> {
@@ -92,6 +104,13 @@ export interface AllocationPart extends Readonly<Omit<Allocation, ToldElsewhere>
   readonly wish?: ShareWish;
 }
 
+/** The names that an open allocation holds; in the order of the allocations. */
+export interface NamesPart {
+  readonly type: "names";
+  readonly allocation: Place;
+  readonly access: readonly Access[];
+}
+
 /** Exactly one of `requestId` and `effectKey` is there. */
 export interface HoldPart
   extends Readonly<Omit<Hold, "allocation" | "effectKey" | "kind" | "fingerprint" | "answeredUntilMs">> {
@@ -103,8 +122,26 @@ export interface HoldPart
   readonly effectKey: string | undefined;
 }
 
+/** What is carved inside the credits of an allocation; in the order of the allocations. */
+export interface TranchesPart {
+  readonly type: "tranches";
+  readonly allocation: Place;
+  readonly carve: Parts;
+  readonly left: Parts;
+  /** The open child that is its final step. */
+  readonly finalStep: Place | undefined;
+}
+
+/** What a child or a call has drawn of that; those of one allocation in the order in which they stand there. */
+export interface MakeUpPart {
+  readonly type: "make_up";
+  readonly allocation: Place;
+  readonly of: { readonly child: Place } | { readonly hold: Place };
+  readonly drawn: Parts;
+}
+
 /** Those of one parent in the order in which they stand there. What one demands, and its priority, follow from its request. */
-export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "lane" | "base" | "parentId"> {
+export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "lane" | "base" | "parentId" | "shut"> {
   readonly type: "waiter";
   readonly parent: Place;
 }
@@ -113,6 +150,13 @@ export interface WaiterPart extends Omit<Waiter, "kind" | "demand" | "lane" | "b
 export interface ClaimPart extends Readonly<Omit<Claim, "waiter">> {
   readonly type: "claim";
   readonly waiter: Place;
+}
+
+/** What is reserved for later: those that stand, the oldest first; then those that are over, in the order of their end. */
+export interface ReservationPart extends Readonly<Reservation> {
+  readonly type: "reservation";
+  /** Absent: it stands. */
+  readonly over?: Omit<PastReservation, "reservation">;
 }
 
 /** What is set aside at a node; in the order in which it stands there. */
@@ -183,7 +227,7 @@ export type KeyPlace = string | number;
 
 type Opened = OpenedAnswer;
 type Raised = OutcomeOf<"raised">;
-type Rest = OutcomeOf<"held"> | OutcomeOf<"written_off"> | OutcomeOf<"updated">;
+type Rest = OutcomeOf<"held"> | OutcomeOf<"written_off"> | OutcomeOf<"updated"> | OutcomeOf<"reserved_ahead">;
 /** A kept answer is that of the first request. */
 type Kept<Answer> = Answer extends { readonly repeated: boolean } ? Readonly<Omit<Answer, "repeated">> : never;
 
@@ -261,9 +305,13 @@ export interface EndPart {
 export type SnapshotPart =
   | HeaderPart
   | AllocationPart
+  | NamesPart
   | HoldPart
+  | TranchesPart
+  | MakeUpPart
   | WaiterPart
   | ClaimPart
+  | ReservationPart
   | EarmarkPart
   | HistoryPart
   | EndedPart

@@ -1,6 +1,9 @@
 /** Claims, what is set aside for them, and what is kept of work that may have to give way, from the parts of a snapshot. */
+
+import { standAt } from "./evolve-reservation.ts";
+import { reservationMarked } from "./reservation-mark.ts";
 import { SnapshotError } from "./snapshot-error.ts";
-import type { ClaimPart, EarmarkPart, HistoryPart } from "./snapshot-part.ts";
+import type { ClaimPart, EarmarkPart, HistoryPart, ReservationPart } from "./snapshot-part.ts";
 import { nodeAt, type Restoring, waiterAt } from "./snapshot-restore-nodes.ts";
 
 export function restoreClaim(restoring: Restoring, { type, waiter: place, ...claim }: ClaimPart): void {
@@ -14,9 +17,23 @@ export function restoreClaim(restoring: Restoring, { type, waiter: place, ...cla
 
 export function restoreEarmark(restoring: Restoring, { allocation, key, amounts }: EarmarkPart): void {
   const { waiters, id } = nodeAt(restoring, allocation);
-  if (!waiters.claims.get(key))
+  const { claims, reservations } = waiters;
+  if (!claims.get(key) && !reservations.has(reservationMarked(key)))
     throw new SnapshotError(`${id} sets something aside for ${JSON.stringify(key)}, which claims nothing`);
   waiters.earmarks.add(key, amounts);
+}
+
+export function restoreReservation({ state }: Restoring, { type, over, ...said }: ReservationPart): void {
+  const reservation = { ...said };
+  if (state.reservations.has(said.id)) throw new SnapshotError(`reservation ${said.id} stands twice`);
+  if (over) {
+    state.reservations.keepPast({ reservation, ...over });
+    return;
+  }
+  const node = state.allocations.get(said.allocationId);
+  if (node?.state !== "open") throw new SnapshotError(`reservation ${said.id} stands at no open allocation`);
+  standAt(node, reservation);
+  state.reservations.add(reservation);
 }
 
 export function restoreHistory({ state }: Restoring, { type, allocationId, ...history }: HistoryPart): void {

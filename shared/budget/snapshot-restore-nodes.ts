@@ -3,13 +3,15 @@ import { ZERO } from "./amount.ts";
 import { NO_ENTRIES, NO_LIST, type Texts, withItem } from "./collections.ts";
 import { demandOf } from "./demand.ts";
 import { effectKey } from "./draft.ts";
+import { namesAwaited, namesTaken, wantedBy } from "./evolve-access.ts";
 import { joinQueue } from "./evolve-queue.ts";
 import { ownBook, ownHeldBook } from "./ledger.ts";
 import { CONSUMABLES, HELD_RESOURCES, type Limits } from "./resource.ts";
 import { withSibling } from "./siblings.ts";
 import { SnapshotError } from "./snapshot-error.ts";
-import type { AllocationPart, DueName, HoldPart, Place, WaiterPart } from "./snapshot-part.ts";
+import type { AllocationPart, DueName, HoldPart, NamesPart, Place, WaiterPart } from "./snapshot-part.ts";
 import { Allocation, type BudgetState, createState, Hold, type Opening, ownTally, type Waiter } from "./state.ts";
+import { NO_TRANCHES, within } from "./tranches.ts";
 import { baseOf } from "./turn.ts";
 import { laneOf } from "./waiter.ts";
 
@@ -73,6 +75,7 @@ export function restoreAllocation(restoring: Restoring, part: AllocationPart): v
   state.allocations.set(node.id, node);
   if (state.allocations.size === known) throw new SnapshotError(`allocation ${node.id} stands twice`);
   if (part.wish) state.sharing.wishes.set(node, part.wish);
+  state.shadows.opened(node);
   if (!parent) state.roots.add(node);
   else if (node.state !== "closed") parent.children = withSibling(parent.children, node);
 }
@@ -96,6 +99,7 @@ function allocationOf(part: AllocationPart, parent: Allocation | undefined): All
   for (const resource of HELD_RESOURCES) {
     if (!isBlank(part.held[resource])) Object.assign(ownHeldBook(node, resource), part.held[resource]);
   }
+  carveAsTold(node);
   const { tally, callsPerTool } = part;
   if (!isBlank(tally) || callsPerTool.length > 0) {
     Object.assign(ownTally(node), tally);
@@ -104,6 +108,11 @@ function allocationOf(part: AllocationPart, parent: Allocation | undefined): All
   node.holders = mapOf(part.holders);
   node.effectKeys = textsOf(part.effectKeys);
   return node;
+}
+
+/** Of a snapshot that tells no more of it than the sizes, all is left that can be; else what is left is told later. */
+function carveAsTold({ tranches, books }: Allocation): void {
+  if (tranches !== NO_TRANCHES) tranches.left = within(tranches.carve, books.credits.available);
 }
 
 /** The opening of an allocation: which resources are limited, the books say. */
@@ -182,6 +191,13 @@ function keyOf({ id, requestId, effectKey: key }: HoldPart, allocation: Allocati
   return key;
 }
 
+export function restoreNames(restoring: Restoring, { allocation, access }: NamesPart): void {
+  const node = nodeAt(restoring, allocation);
+  if (node.state === "closed") throw new SnapshotError(`${node.id} is closed and holds names`);
+  if (restoring.state.names.heldBy(node)) throw new SnapshotError(`the names of ${node.id} stand twice`);
+  namesTaken(restoring.state, node, access);
+}
+
 export function restoreWaiter(restoring: Restoring, part: WaiterPart): void {
   const { effectKey: key, request, fingerprint, untilMs, arrivedAtMs, deadlineAtMs, sequence } = part;
   const parent = nodeAt(restoring, part.parent);
@@ -189,7 +205,9 @@ export function restoreWaiter(restoring: Restoring, part: WaiterPart): void {
   const base = baseOf(restoring.state, request);
   if (base === undefined) throw new SnapshotError(`${JSON.stringify(key)} waits for more of what is not known`);
   const demand = demandOf(request);
-  const waiter = { ...waiting, base, arrivedAtMs, deadlineAtMs, sequence, demand, lane: laneOf(demand) };
+  const shut = wantedBy({ request }) === undefined ? {} : { shut: true };
+  const waiter = { ...waiting, base, arrivedAtMs, deadlineAtMs, sequence, demand, lane: laneOf(demand), ...shut };
   restoring.waiters.push(waiter);
   joinQueue(parent, waiter);
+  namesAwaited(restoring.state, parent, waiter);
 }

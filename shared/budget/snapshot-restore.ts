@@ -19,7 +19,7 @@ import {
   type ReclaimPart,
   type SnapshotPart,
 } from "./snapshot-part.ts";
-import { restoreClaim, restoreEarmark, restoreHistory } from "./snapshot-restore-claims.ts";
+import { restoreClaim, restoreEarmark, restoreHistory, restoreReservation } from "./snapshot-restore-claims.ts";
 import { allDue, restoreDue } from "./snapshot-restore-due.ts";
 import { restoreEffect } from "./snapshot-restore-effects.ts";
 import { endedAt, rememberEnded, restoreEnded, restoreRemembered } from "./snapshot-restore-ended.ts";
@@ -29,8 +29,10 @@ import {
   type Restoring,
   restoreAllocation,
   restoreHold,
+  restoreNames,
   restoreWaiter,
 } from "./snapshot-restore-nodes.ts";
+import { restoreMakeUp, restoreTranches } from "./snapshot-restore-tranches.ts";
 import type { BudgetState } from "./state.ts";
 
 /**
@@ -77,14 +79,26 @@ function takePart(restoring: Restoring, part: Exclude<SnapshotPart, { readonly t
     case "allocation":
       restoreAllocation(restoring, part);
       break;
+    case "names":
+      restoreNames(restoring, part);
+      break;
     case "hold":
       restoreHold(restoring, part);
+      break;
+    case "tranches":
+      restoreTranches(restoring, part);
+      break;
+    case "make_up":
+      restoreMakeUp(restoring, part);
       break;
     case "waiter":
       restoreWaiter(restoring, part);
       break;
     case "claim":
       restoreClaim(restoring, part);
+      break;
+    case "reservation":
+      restoreReservation(restoring, part);
       break;
     case "earmark":
       restoreEarmark(restoring, part);
@@ -124,11 +138,15 @@ function takePart(restoring: Restoring, part: Exclude<SnapshotPart, { readonly t
   }
 }
 
-function takeHeader(state: BudgetState, { engineTimeMs, waiterSequence, lives, uncorrected }: HeaderPart): void {
+function takeHeader(
+  state: BudgetState,
+  { engineTimeMs, waiterSequence, lives, uncorrected, bootId }: HeaderPart,
+): void {
   state.engineTimeMs = engineTimeMs;
   state.waiterSequence = waiterSequence;
   state.lives = lives;
   state.uncorrected = uncorrected;
+  state.bootId = bootId;
 }
 
 function takeEffectKeys(restoring: Restoring, { of, keys }: EffectKeysPart): void {

@@ -5,7 +5,7 @@ import { describeState } from "./describe.ts";
 import { answerOf } from "./effect.ts";
 import { ownBook, ownHeldBook } from "./ledger.ts";
 import { follow, World } from "./random-world.test-support.ts";
-import { Scenario, usage } from "./scenario.test-support.ts";
+import { Scenario, some, usage } from "./scenario.test-support.ts";
 import { snapshotParts } from "./snapshot.ts";
 import { SnapshotError } from "./snapshot-error.ts";
 import { PART_TYPES, type PartType, type SnapshotPart } from "./snapshot-part.ts";
@@ -33,6 +33,9 @@ function everything(): BudgetState {
   s.run({ type: "reclaim", preemptionId: "p", allocationId: run, epoch: 1, amounts, mode: "SHRINK", reason: "r" });
   s.close(s.open(account));
   claiming(s);
+  carved(s);
+  named(s);
+  reserved(s);
   s.close(received);
   s.run({ type: "extend", allocationId: step, holdId: call, ttlMs: 9_000 });
   return s.state;
@@ -49,6 +52,39 @@ function claiming(s: Scenario): void {
   s.reserve(two ?? "", { wanted: { credits: 50 }, ttlMs: 5_000 });
   s.grant(s.openWish(account, { limits: { credits: 80 }, priority: "HIGH", waitMs: 60_000 }));
   s.settle(call, { credits: 10 });
+}
+
+/** Tranches of which children and a call have drawn. */
+function carved(s: Scenario): void {
+  const account = s.account({ credits: 100, priorityBonus: 30, wrapUpReserve: 10 });
+  const urgent = s.open(account, { limits: { credits: 80, priorityBonus: 50 }, priority: "HIGH" });
+  s.open(account, { limits: { credits: 5 }, wrapUp: true });
+  s.reserve(urgent, { wanted: { credits: 60 } });
+}
+
+/** A name that one holds, another waits for, and a third wants with one that it may have. */
+function named(s: Scenario): void {
+  const account = s.account({}, { strategy: "QUEUE_AND_WAIT" });
+  s.open(account, { access: [{ name: "browser", mode: "EXCLUSIVE" }] });
+  s.grant(s.openWish(account, { access: [{ name: "browser", mode: "SHARED" }], waitMs: 60_000 }));
+  const both = [{ name: "db", mode: "SHARED" } as const, { name: "browser", mode: "EXCLUSIVE" } as const];
+  s.grant(s.openWish(account, { access: both, waitMs: 60_000 }));
+}
+
+/** Reservations: one that has begun and is used in part, one that has not, and one that is over. */
+function reserved(s: Scenario): void {
+  const allocationId = s.account({ credits: 100, branches: 4 });
+  const one = { type: "reserve_ahead", caller: "person", allocationId, name: "n", priority: "NORMAL" } as const;
+  for (const [reservationId, startsInMs] of [
+    ["begun", 0],
+    ["ahead", 60_000],
+    ["over", 0],
+  ] as const) {
+    const times = { startsInMs, lastsMs: 60_000, amounts: some({ credits: 30, branches: 1 }) };
+    s.run({ ...one, ...times, requestId: s.id("request"), reservationId });
+  }
+  s.grant(s.openWish(allocationId, { limits: { credits: 10 }, reservationId: "begun" }));
+  s.run({ type: "cancel_reservation", reservationId: "over" });
 }
 
 const STATE = everything();
@@ -124,7 +160,7 @@ describe("what comes back", () => {
   test("is one thing where it was one: what waits, the call and its effect", () => {
     const restored = restoreState(PARTS);
     const waiting = [...restored.allocations.values()].flatMap(({ waiters }) => [...waiters]);
-    expect(waiting).toHaveLength(2);
+    expect(waiting).toHaveLength(5);
     for (const waiter of waiting) expect(restored.effects.get(waiter.effectKey)).toBe(waiter);
     expect(restored.holds.size).toBeGreaterThan(0);
     for (const hold of restored.holds.values()) expect(restored.effects.get(hold.effectKey)).toBe(hold);
@@ -212,7 +248,7 @@ describe("parts that do not fit are refused by name", () => {
     ["something due twice", doubled("due"), /due twice in the index of holds/],
     ["something due that is not there", altered("due", { items: [99] }), /hold 99 of/],
     ["something due that has no time", altered("due", { index: "leases" }), /nothing that is due/],
-    ["a live hold that is not due", altered("due", { items: [] }), /2 holds are live, and 0 of them become due/],
+    ["a live hold that is not due", altered("due", { items: [] }), /3 holds are live, and 0 of them become due/],
   ];
 
   test.each(MISFITS)("%s", (_, parts, message) => {
@@ -224,6 +260,6 @@ describe("parts that do not fit are refused by name", () => {
   test("a request that waits for ever", () => {
     const parts = PARTS.filter((part) => part.type !== "due" || part.index !== "waiters");
     const shorter = parts.with(-1, { type: "end", parts: parts.length - 1 });
-    expect(() => restoreState(shorter)).toThrow(/2 requests wait, and 0 of them become due/);
+    expect(() => restoreState(shorter)).toThrow(/5 requests wait, and 0 of them become due/);
   });
 });

@@ -16,14 +16,17 @@ import {
   type FinalAccountPart,
   type HistoryPart,
   type HoldPart,
+  type NamesPart,
   type NotePart,
   PLACES_PER_PART,
   type Place,
   type ReclaimPart,
+  type ReservationPart,
   type SnapshotPart,
   type WaiterPart,
 } from "./snapshot-part.ts";
 import { type Places, placeOf, placesOf } from "./snapshot-places.ts";
+import { makeUpParts, tranchesPart } from "./snapshot-tranches.ts";
 import type { Allocation, BudgetState, Hold, Waiter } from "./state.ts";
 
 /**
@@ -40,14 +43,19 @@ export function* snapshotParts(state: BudgetState): Generator<SnapshotPart, void
 }
 
 function* contents(state: BudgetState): Generator<SnapshotPart, void> {
-  const { engineTimeMs, waiterSequence, lives, uncorrected } = state;
-  yield { type: "header", engineTimeMs, waiterSequence, lives, uncorrected };
+  const { engineTimeMs, waiterSequence, lives, uncorrected, bootId } = state;
+  yield { type: "header", engineTimeMs, waiterSequence, lives, uncorrected, bootId };
   const places = placesOf(state);
   const known = [...state.allocations.values()];
   for (const node of known) yield allocationPart(places, node, state.sharing.wishes.get(node));
+  if (state.names.size > 0) for (const node of known) yield* namesPart(state, places, node);
   for (const hold of state.holds.values()) yield holdPart(places, hold);
+  for (const node of known) yield* tranchesPart(places, node);
+  for (const node of known) yield* makeUpParts(places, node);
   for (const waiter of places.waiters.keys()) yield waiterPart(state, places, waiter);
-  yield* claimParts(state, places, known);
+  yield* claimParts(places, known);
+  yield* reservationParts(state);
+  yield* earmarkParts(state, places, known);
   for (const node of known) yield* furtherKeys({ allocation: placeOf(places, node) }, listOf(node.effectKeys));
   for (const node of known) yield* closedChildrenParts(places, node);
   for (const node of known) yield* reclaimParts(places, node);
@@ -109,6 +117,11 @@ function allocationPart(places: Places, node: Allocation, wish: ShareWish | unde
   };
 }
 
+function* namesPart({ names }: BudgetState, places: Places, node: Allocation): Generator<NamesPart, void> {
+  const access = names.heldBy(node);
+  if (access) yield { type: "names", allocation: placeOf(places, node), access };
+}
+
 function entriesOf(map: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
   return map.size === 0 ? NO_LIST : [...map];
 }
@@ -151,11 +164,7 @@ function waiterPart(state: BudgetState, places: Places, waiter: Waiter): WaiterP
   return { type: "waiter", parent: placeOf(places, parent), ...rest };
 }
 
-function* claimParts(
-  state: BudgetState,
-  places: Places,
-  known: readonly Allocation[],
-): Generator<ClaimPart | EarmarkPart | HistoryPart, void> {
+function* claimParts(places: Places, known: readonly Allocation[]): Generator<ClaimPart, void> {
   for (const { waiters } of known) {
     for (const { waiter, ...claim } of waiters.claims.values()) {
       const place = places.waiters.get(waiter);
@@ -163,6 +172,18 @@ function* claimParts(
       yield { type: "claim", waiter: place, ...claim };
     }
   }
+}
+
+function* reservationParts({ reservations }: BudgetState): Generator<ReservationPart, void> {
+  for (const reservation of reservations.standing()) yield { type: "reservation", ...reservation };
+  for (const { reservation, ...over } of reservations.over()) yield { type: "reservation", ...reservation, over };
+}
+
+function* earmarkParts(
+  state: BudgetState,
+  places: Places,
+  known: readonly Allocation[],
+): Generator<EarmarkPart | HistoryPart, void> {
   for (const node of known) {
     for (const [key, amounts] of node.waiters.earmarks.entries()) {
       yield { type: "earmark", allocation: placeOf(places, node), key, amounts };

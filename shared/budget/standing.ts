@@ -1,4 +1,5 @@
 /** How things stand with a request or an allocation at this moment, computed from the state: true also when its history is forgotten. */
+import { accessText } from "./access.ts";
 import { owingBelow, pendingOf } from "./asked.ts";
 import { doubtShare } from "./book.ts";
 import { NO_LIST } from "./collections.ts";
@@ -6,8 +7,10 @@ import { doubtWords, preemptedWords, wishWords } from "./explain.ts";
 import { strategyInForce } from "./find-strategy.ts";
 import { freeOf, isConsumable, isLimited } from "./free.ts";
 import { bookOf, heldBookOf } from "./ledger.ts";
-import { standing } from "./queue.ts";
+import { whyNobody } from "./preempt-for.ts";
+import { isToGoOn, standing } from "./queue.ts";
 import { conflictWords, resourceName } from "./refusal-words.ts";
+import { reservationStanding, reservationWords } from "./reservation-words.ts";
 import { amountsOf, CONSUMABLES, RESOURCES, type Resource } from "./resource.ts";
 import { type Allocation, type BudgetState, rootOf, type Waiter } from "./state.ts";
 import { strategyWords } from "./strategy-in-force.ts";
@@ -25,6 +28,7 @@ export function allocationStanding(
   return [
     stateWords(node, nowMs),
     ...lackWords(node, nowMs),
+    ...namesWords(state, node),
     ...[...node.reclaims.values()].slice(0, listed).map((reclaim) => {
       const { preemptionId, mode, reason, reclaimed } = reclaim;
       const waitingOn = node.side === "delegated" ? 0 : owingBelow({ node, reclaim }).length;
@@ -32,14 +36,21 @@ export function allocationStanding(
     }),
     ...raises.slice(0, listed).map((waiter) => requestStanding(state, waiter, nowMs)),
     ...(node.waiters.size === 0 ? [] : [queueWords(node)]),
+    ...[...node.waiters.reservations.values()].slice(0, listed).map((one) => reservationWords(one, node, nowMs)),
   ];
 }
 
 /** Of a request that waits: what it asked for, and why it has not got it yet. */
 function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): string {
-  const { conflict } = standing({ state, nowMs, events: NO_LIST, messages: NO_LIST }, waiter);
+  const looking = { state, nowMs, events: NO_LIST, messages: NO_LIST };
+  const { conflict } = standing(looking, waiter);
   const waited = nowMs - waiter.arrivedAtMs;
-  return `request ${waiter.request.requestId} for ${wishWords(waiter.request)}, waiting for ${waited} ms: ${conflictWords(conflict)}`;
+  const { request } = waiter;
+  if (isToGoOn(request))
+    return `paused for the sake of others, waits to go on with ${wishWords(request)}: ${conflictWords(conflict)}`;
+  const nobody = whyNobody(looking, waiter);
+  const told = nobody === undefined ? conflict : { ...conflict, preemption: nobody };
+  return `request ${request.requestId} for ${wishWords(request)}, waiting for ${waited} ms: ${conflictWords(told)}`;
 }
 
 export interface RequestStandingOptions {
@@ -56,7 +67,8 @@ export function requestStandings(
   requestId: string,
   { nowMs, listed, scanned }: RequestStandingOptions,
 ): string[] {
-  const found: string[] = [];
+  const reserved = reservationStanding(state, requestId, nowMs);
+  const found: string[] = reserved === undefined ? [] : [reserved];
   const isWaiting = (waiter: Waiter) => state.effects.get(waiter.effectKey) === waiter;
   for (const waiter of state.due.waiters.items()) {
     if (found.length >= listed) return found;
@@ -81,11 +93,22 @@ function stateWords(node: Allocation, nowMs: number): string {
     return `closing: ${node.closingReason ?? "no reason was given"}; waits for what is below it to end: calls ${holds.size}, allocations ${children.size}${held}`;
   }
   const budget = RESOURCES.filter((resource) => isLimited(node, resource) && limitOf(node, resource) > 0).map(
-    (resource) => `${freeOf(node, resource)} of ${limitOf(node, resource)} ${resourceName(resource)} free`,
+    (resource) =>
+      `${freeOf(node, resource)} of ${limitOf(node, resource)} ${resourceName(resource)} free${resource === "credits" ? keptWords(node) : ""}`,
   );
   const left = node.deadlineAtMs === undefined ? "" : `, ${Math.max(0, node.deadlineAtMs - nowMs)} ms left`;
   const rule = node.side === "delegated" ? "" : `; its children compete under ${ruleOf(node)}`;
   return `open (${node.priority}): ${budget.length === 0 ? "no limit of its own" : budget.join(", ")}${left}${held}${rule}`;
+}
+
+/** What of the credits is left for some alone: ", and 30 for HIGH and above". */
+function keptWords({ tranches: { left } }: Allocation): string {
+  const parts = [
+    left.bonus > 0 ? `${left.bonus} for HIGH and above` : "",
+    left.emergency > 0 ? `${left.emergency} for CRITICAL and above` : "",
+    left.wrapUp > 0 ? `${left.wrapUp} for its final step` : "",
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : ` and ${parts.join(", ")}`;
 }
 
 /** What keeps an open or closing allocation from spending. */
@@ -101,6 +124,12 @@ function lackWords(node: Allocation, nowMs: number): string[] {
     ),
     ...(node.deadlineAtMs !== undefined && nowMs >= node.deadlineAtMs ? ["its deadline has passed"] : []),
   ];
+}
+
+/** The names that it holds. */
+function namesWords({ names }: BudgetState, node: Allocation): string[] {
+  const access = names.size === 0 ? undefined : names.heldBy(node);
+  return access ? [`holds ${accessText(access)} until it is closed`] : [];
 }
 
 function queueWords(node: Allocation): string {

@@ -3,6 +3,7 @@
  * The due indexes are indexes over it, kept in step by the same code.
  */
 import { LIMITS, TextHash, TextMap } from "#std";
+import { NameBook } from "./access-names.ts";
 import { type Amount, add, ZERO } from "./amount.ts";
 import { NO_ENTRIES, NO_ITEMS, NO_LIST, type Texts } from "./collections.ts";
 import { DueIndex } from "./due-index.ts";
@@ -16,18 +17,20 @@ import {
   type AllocationState,
   isEmptyPolicy,
   type Policy,
-  type PreemptionMode,
   type Priority,
   type Side,
 } from "./policy.ts";
+import { Reservations } from "./reservation.ts";
 import { type Amounts, type Consumable, type HeldResource, NOTHING } from "./resource.ts";
+import { type Reclaim, WithSeldom, type WriteOff } from "./seldom.ts";
+import { Shadows } from "./shadows.ts";
 import type { ShareWish } from "./share-wish.ts";
-import { NO_SIBLINGS, type Siblings } from "./siblings.ts";
+import { sharedPolicy } from "./shared-policy.ts";
+import { type Tranches, tranchesOf } from "./tranches.ts";
 import { Victims } from "./victims.ts";
-import { NO_QUEUE, type WaitQueue } from "./wait-queue.ts";
 import type { Waiter } from "./waiter.ts";
 
-export type { Waiter };
+export type { Reclaim, Waiter, WriteOff };
 
 /** Work measured but not limited, cumulative over the subtree. Bytes, milliseconds, counts. */
 export interface Tally {
@@ -54,31 +57,7 @@ export function ownTally(node: Allocation): Tally {
   return node.tally;
 }
 
-/** What a preemption still asks of an allocation. */
-export interface Reclaim {
-  readonly preemptionId: string;
-  readonly mode: PreemptionMode;
-  readonly reason: string;
-  readonly wanted: Amounts;
-  /** Of a STOP: time to end in peace before force. */
-  readonly graceMs?: number;
-  reclaimed: Amounts;
-  /** What delegated descendants were asked for it and have not given yet; absent: nothing. */
-  asked?: Amounts | undefined;
-}
-
-/** What a person wrote off at a delegated allocation. */
-export interface WriteOff {
-  /** Counted as spent here, and not corrected by a true account. */
-  readonly credits: Amount;
-  readonly toolCalls: Amount;
-  /** Awaiting: the true account may still come. Corrected: it came, and nothing is written off here any more. */
-  readonly standing: "none" | "awaiting" | "corrected";
-}
-
 const NO_POLICY: Policy = Object.freeze({});
-
-export const NO_WRITE_OFF: WriteOff = Object.freeze({ credits: ZERO, toolCalls: ZERO, standing: "none" });
 
 /** What an allocation is opened with, as its event says it. */
 export interface Opening extends Omit<AllocationOpened, "type" | "parentId" | "path" | "effect"> {
@@ -86,8 +65,8 @@ export interface Opening extends Omit<AllocationOpened, "type" | "parentId" | "p
   readonly path: string | undefined;
 }
 
-/** A node of the tree. Its consumable limits are zero at first; `evolve` raises them through the books. For its fields see ledger.ts. */
-export class Allocation {
+/** A node of the tree. Its consumable limits are zero at first; `evolve` raises them through the books. For its fields see ledger.ts and seldom.ts. */
+export class Allocation extends WithSeldom<Allocation> {
   readonly id: string;
   readonly parent: Allocation | undefined;
   readonly name: string;
@@ -104,8 +83,8 @@ export class Allocation {
   readonly token: string | undefined;
   /** Consumables of which it keeps nothing free (see OpenWish.pooled). */
   readonly pooled: readonly Consumable[];
-  readonly priorityBonus: Amount;
-  readonly emergencyReserve: Amount;
+  /** What is carved inside its credits. Shared by all that carve nothing. */
+  tranches: Tranches;
   policy: Policy;
   state: AllocationState;
   closingReason: string | undefined;
@@ -114,47 +93,27 @@ export class Allocation {
   leaseTtlMs: number;
   /** End of the lease by this daemon's engine time; undefined for local nodes. */
   leaseEndsAtMs: number | undefined;
-  /** Delegated: the lease ended unrenewed; what was not reported is in doubt. */
-  doubtful: boolean;
   /** Counters of the grant across daemons; see budgets.md "two counters, two writers". */
   grantedTotal: Amounts;
   returnedTotal: Amounts;
   /** Delegated: sequence of the latest report. Here: how often the usage has changed; a report of it has the next number. */
   usageSequence: number;
-  /** Corrections in the usage: of a delegated node those that its holder reported, else those that came up from below. */
-  corrections: number;
-  writtenOff: WriteOff;
-  /**
-   * True accounts that are still missing in this subtree: one for each delegated node that is written off, one for each whose holder says
-   * that its usage is provisional. While there is one, the record of a closed node is kept.
-   */
-  uncorrected: number;
   readonly books: Books;
   held: HeldBooks;
   tally: Readonly<Tally>;
-  /** Open and closing children. */
-  children: Siblings<Allocation>;
   /** Its neighbours among the children of its parent; written by that list alone. */
   older: Allocation | undefined;
   younger: Allocation | undefined;
-  /** Who holds delegated children here, and how many: they may ask for more. */
-  holders: ReadonlyMap<string, number>;
-  /** The latest closed children, for reports; at most LIMITS.closedChildrenMax. */
-  closedChildren: readonly Allocation[];
   holds: ReadonlySet<Hold>;
   /** How many of the holds are live, that is neither lapsed nor ended. */
   liveHolds: number;
-  reclaims: ReadonlyMap<string, Reclaim>;
-  /** Preemptions that are over, for an equal request that comes again; the latest LIMITS.endedReclaimsMax. */
-  endedReclaims: ReadonlyMap<string, Reclaim>;
-  waiters: WaitQueue;
-  notes: ReadonlyMap<string, string>;
   /** Requests whose answers are kept until this allocation has ended and ten minutes more. */
   effectKeys: Texts;
   /** Of a node without a parent here, and of one that has been asked for those of its children; the others' follow from their names. */
   #path: string | undefined;
 
   constructor(opening: Opening, parent: Allocation | undefined) {
+    super();
     const { limits, policy, pooled } = opening;
     this.id = opening.allocationId;
     this.parent = parent;
@@ -170,37 +129,37 @@ export class Allocation {
     this.peer = opening.peer;
     this.token = opening.token;
     this.pooled = pooled.length === 0 ? NO_LIST : pooled;
-    this.priorityBonus = limits.priorityBonus ?? ZERO;
-    this.emergencyReserve = limits.emergencyReserve ?? ZERO;
-    this.policy = isEmptyPolicy(policy) ? NO_POLICY : policy;
+    this.tranches = tranchesOf(limits);
+    this.policy = isEmptyPolicy(policy) ? NO_POLICY : sharedPolicy(policy);
     this.state = "open";
     this.closingReason = undefined;
     this.closedAtMs = undefined;
     this.epoch = opening.epoch;
     this.leaseTtlMs = opening.leaseTtlMs;
     this.leaseEndsAtMs = opening.leaseEndsAtMs;
-    this.doubtful = false;
     this.grantedTotal = NOTHING;
     this.returnedTotal = NOTHING;
     this.usageSequence = 0;
-    this.corrections = 0;
-    this.writtenOff = NO_WRITE_OFF;
-    this.uncorrected = 0;
     this.books = blankBooks(limits);
     this.held = openHeldBooks(limits);
     this.tally = NO_TALLY;
-    this.children = NO_SIBLINGS;
     this.older = undefined;
     this.younger = undefined;
-    this.holders = NO_ENTRIES;
-    this.closedChildren = NO_LIST;
     this.holds = NO_ITEMS;
     this.liveHolds = 0;
-    this.reclaims = NO_ENTRIES;
-    this.endedReclaims = NO_ENTRIES;
-    this.waiters = NO_QUEUE;
-    this.notes = NO_ENTRIES;
     this.effectKeys = NO_LIST;
+  }
+
+  get priorityBonus(): Amount {
+    return this.tranches.carve.bonus;
+  }
+
+  get emergencyReserve(): Amount {
+    return this.tranches.carve.emergency;
+  }
+
+  get wrapUpReserve(): Amount {
+    return this.tranches.carve.wrapUp;
   }
 
   /** The names from the top of the tree, with slashes between them. */
@@ -286,6 +245,8 @@ export interface BudgetState {
   readonly roots: Set<Allocation>;
   /** How often the daemon has started on this journal. */
   lives: number;
+  /** The time since the machine was started, of the latest life; undefined: it answered no hold ahead of its sync. */
+  bootId: string | undefined;
   /** Sum of `uncorrected` over the roots. */
   uncorrected: number;
   /** Closed received grants whose final account the tier above has not acknowledged, or that may still be corrected; in that order. */
@@ -298,6 +259,8 @@ export interface BudgetState {
   /** What has ended: calls, kept answers and allocations, in order of their end; what may be forgotten, and when. */
   readonly ended: EndedMemory;
   waiterSequence: number;
+  /** What is reserved for later, at all nodes. */
+  readonly reservations: Reservations;
   readonly due: {
     readonly holds: DueIndex<Hold>;
     readonly leases: DueIndex<Allocation>;
@@ -308,12 +271,16 @@ export interface BudgetState {
   };
   /** What is known of work that may have to give way. */
   readonly victims: Victims<Allocation>;
+  /** Who holds names of tools and resources, and who waits for them. */
+  readonly names: NameBook<Allocation>;
   /** What children wish of parents that divide by weight, and those parents; see sharing.ts. */
   readonly sharing: {
     readonly wishes: Map<Allocation, ShareWish>;
     /** An index of SharedNodes, built when it is needed: all of it follows from the rest. */
     readonly nodes: Map<Allocation, object>;
   };
+  /** Where policies are tried beside those in force. */
+  readonly shadows: Shadows<Allocation>;
 }
 
 /**
@@ -329,6 +296,7 @@ export function createState(hashSeed = 0): BudgetState {
     allocations: new TextMap(hashes.allocations),
     roots: new Set(),
     lives: 0,
+    bootId: undefined,
     uncorrected: 0,
     unacknowledged: new Set(),
     acknowledged: new Set(),
@@ -336,6 +304,7 @@ export function createState(hashSeed = 0): BudgetState {
     effects: new Effects(hashes.keys, ended),
     ended,
     waiterSequence: 0,
+    reservations: new Reservations(),
     due: {
       holds: new DueIndex(LIMITS.dueBucketMs),
       leases: new DueIndex(LIMITS.dueBucketMs),
@@ -344,7 +313,9 @@ export function createState(hashSeed = 0): BudgetState {
       claims: new DueIndex(LIMITS.dueBucketMs),
     },
     victims: new Victims<Allocation>(),
+    names: new NameBook<Allocation>(),
     sharing: { wishes: new Map(), nodes: new Map() },
+    shadows: new Shadows<Allocation>(),
   };
 }
 

@@ -1,38 +1,25 @@
 /**
  * What a request gets where budget is divided by weight, after children that are kept here have given what is free in them above their
  * share: that comes back in the same decision, so that nobody is refused for it. Only where it makes the grant sure, for a refusal changes
- * nothing; and only where nobody else would have a turn at what comes back: who waits, or a preemption further up.
+ * nothing; and only where nobody else would have a turn at what comes back: who waits, a reservation that lacks something, or a preemption further up.
  */
 import { assert } from "#std";
 import { type Amount, add, least, monus, ZERO } from "./amount.ts";
 import { askShare, givable } from "./ask-share.ts";
 import type { Draft } from "./draft.ts";
-import { freeOf } from "./free.ts";
-import { amountsOf, CONSUMABLES, type Consumable, isNothing } from "./resource.ts";
-import { type Portion, portionOf, type Sharing, seatedAs } from "./share-portion.ts";
+import { freeOf, sightOfParent } from "./free.ts";
+import { missingOf } from "./reservation.ts";
+import { addAmounts, amountsOf, CONSUMABLES, type Consumable, isNothing, monusAmounts } from "./resource.ts";
+import { generalOf } from "./share-claims.ts";
+import { heldShort, type Portion, portionOf, type Sharing, seatedAs } from "./share-portion.ts";
 import type { SharedNode } from "./shared-node.ts";
 import type { Allocation } from "./state.ts";
 import type { Seat } from "./strategies/share-seat.ts";
 
 export function takePortion(draft: Draft, shared: SharedNode, sharing: Sharing): Portion {
   const portion = portionOf(draft.state, shared, sharing);
-  if (!portion.share || !isQuiet(shared.node)) return portion;
-  const lacks = amountsOf({
-    credits: lack(draft, shared, sharing, { portion, resource: "credits" }),
-    toolCalls: lack(draft, shared, sharing, { portion, resource: "toolCalls" }),
-  });
-  if (isNothing(lacks) || portion.short === "branches" || portion.short === "memoryBytes") return portion;
-  const gifts = CONSUMABLES.flatMap((resource) =>
-    giftsOf(draft, shared, sharing, { resource, wanted: lacks[resource] }),
-  );
-  const { give } = portion;
-  const isEnough = CONSUMABLES.every((resource) => {
-    const given = gifts
-      .filter((gift) => gift.resource === resource)
-      .reduce<Amount>((sum, g) => add(sum, g.amount), ZERO);
-    return add(give[resource], given) >= sharing.demand.min[resource];
-  });
-  if (!isEnough || gifts.length === 0) return portion;
+  const gifts = giftsTo(draft, shared, sharing, portion);
+  if (gifts.length === 0) return portion;
   for (const { child, resource, amount } of gifts) askShare(draft, shared, child, amountsOf({ [resource]: amount }));
   shared.sync(draft.state.sharing.wishes);
   const taken = portionOf(draft.state, shared, sharing);
@@ -40,8 +27,48 @@ export function takePortion(draft: Draft, shared: SharedNode, sharing: Sharing):
   return taken;
 }
 
+/** What it would get. Changes nothing. */
+export function portionAsTried(draft: Draft, shared: SharedNode, sharing: Sharing): Portion {
+  const portion = portionOf(draft.state, shared, sharing);
+  const gifts = giftsTo(draft, shared, sharing, portion);
+  if (gifts.length === 0) return portion;
+  const { wanted } = sharing.demand;
+  const give = addAmounts(portion.give, amountsOf(sumsOf(gifts)));
+  return { ...portion, give: isNothing(monusAmounts(wanted, give)) ? wanted : give, short: undefined };
+}
+
+/** What children above their shares give at once; nothing where that does not make the grant sure. */
+function giftsTo(draft: Draft, shared: SharedNode, sharing: Sharing, portion: Portion): readonly Gift[] {
+  if (!portion.share || !isQuiet(shared.node)) return [];
+  const lacks = amountsOf({
+    credits: lack(draft, shared, sharing, { portion, resource: "credits" }),
+    toolCalls: lack(draft, shared, sharing, { portion, resource: "toolCalls" }),
+  });
+  // Beside what is lacking of its share slots or memory may be short, too.
+  if (isNothing(lacks) || heldShort(shared, sharing)) return [];
+  const gifts = CONSUMABLES.flatMap((resource) =>
+    giftsOf(draft, shared, sharing, { resource, wanted: lacks[resource] }),
+  );
+  const { give } = portion;
+  const given = sumsOf(gifts);
+  const isEnough = CONSUMABLES.every(
+    (resource) => add(give[resource], given[resource]) >= sharing.demand.min[resource],
+  );
+  return isEnough ? gifts : [];
+}
+
+function sumsOf(gifts: readonly Gift[]): { readonly [R in Consumable]: Amount } {
+  const sum = (resource: Consumable) =>
+    gifts.reduce<Amount>((total, gift) => (gift.resource === resource ? add(total, gift.amount) : total), ZERO);
+  return { credits: sum("credits"), toolCalls: sum("toolCalls") };
+}
+
 function isQuiet(node: Allocation): boolean {
-  if (node.waiters.size > 0 || CONSUMABLES.some((resource) => node.books[resource].debt > 0)) return false;
+  const { waiters, books } = node;
+  if (waiters.size > 0 || CONSUMABLES.some((resource) => books[resource].debt > 0)) return false;
+  for (const reservation of waiters.reservations.values()) {
+    if (!isNothing(missingOf(reservation, waiters.earmarks))) return false;
+  }
   for (let at: Allocation | undefined = node; at; at = at.parent) if (at.reclaims.size > 0) return false;
   return true;
 }
@@ -56,8 +83,9 @@ function lack(draft: Draft, shared: SharedNode, { wish }: Sharing, { portion, re
   if (!shared.divides(resource)) return ZERO;
   const child = wish.type === "raise" ? draft.state.allocations.get(wish.allocationId) : undefined;
   if (child?.pooled.includes(resource)) return ZERO;
-  const has = child ? child.books[resource].limit : ZERO;
-  return monus(monus(portion.share?.least[resource] ?? ZERO, has), portion.give[resource]);
+  const has = child ? generalOf(child, resource) : ZERO;
+  const general = least(portion.give[resource], freeOf(shared.node, resource));
+  return monus(monus(portion.share?.least[resource] ?? ZERO, has), general);
 }
 
 interface Gift {
@@ -77,11 +105,13 @@ function giftsOf(
   const localAt = (seat: Seat): Allocation | undefined => {
     const sitter = shared.sitterAt(seat);
     const child = sitter && "child" in sitter ? sitter.child : undefined;
-    return child?.side === "local" && child.reclaims.size === 0 ? child : undefined;
+    // What comes back of one that drew of a reserve fills that again first.
+    const isPlain = child !== undefined && !shared.node.tranches.drawers.has(child);
+    return isPlain && child.side === "local" && child.reclaims.size === 0 ? child : undefined;
   };
   const can = (seat: Seat): Amount => {
     const child = localAt(seat);
-    return child ? least(freeOf(child, resource), givable(child, resource)) : ZERO;
+    return child ? least(freeOf(child, resource, sightOfParent(child)), givable(child, resource)) : ZERO;
   };
   const gaps = seatedAs(draft.state, shared, sharing, (seat) =>
     seat ? shared.pool.givers(resource, wanted, can) : [],

@@ -1,9 +1,9 @@
 /** What is free in a subtree, as far as it is known here: what a SHRINK of its top would bring. */
 import { LIMITS } from "#std";
 import { type Amount, add, monus, ZERO } from "./amount.ts";
-import { pendingOf } from "./asked.ts";
-import { freeOf, isLimited } from "./free.ts";
-import { bookOf, heldBookOf } from "./ledger.ts";
+import { pendingOf, withoutExhausted } from "./asked.ts";
+import { freeOf, isLimited, keepsCredits, reclaimable, sightOfParent } from "./free.ts";
+import { bookOf } from "./ledger.ts";
 import { type Amounts, CONSUMABLES, HELD_RESOURCES, isNothing, NOTHING, type Resource } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
@@ -31,7 +31,8 @@ function unspentAt(node: Allocation, resource: Resource, looking: Looking): Amou
   left.nodes -= 1;
   if (node.state === "closed" || left.nodes < 0) return ZERO;
   if (node.side === "delegated") return reach === "all" && !node.doubtful ? unusedOf(node, resource) : ZERO;
-  let free = freeOf(node, resource);
+  if (resource === "credits" && keepsCredits(node)) return ZERO;
+  let free = freeOf(node, resource, sightOfParent(node));
   for (const child of node.children) {
     if (left.nodes <= 0) break;
     // What is given back by one that is not limited does not stand in its books.
@@ -43,11 +44,8 @@ function unspentAt(node: Allocation, resource: Resource, looking: Looking): Amou
 
 /** Of what another daemon holds: what it is not known to have used and does not owe already. */
 function unusedOf(node: Allocation, resource: Resource): Amount {
-  const unused =
-    resource === "credits" || resource === "toolCalls"
-      ? monus(bookOf(node, resource).limit, bookOf(node, resource).usage)
-      : heldBookOf(node, resource).limit;
-  return monus(unused, owedBy(node)[resource]);
+  if (node.reclaims.size === 0) return reclaimable(node)[resource];
+  return monus(withoutExhausted(node, reclaimable(node))[resource], owedBy(node)[resource]);
 }
 
 /** What the node owes to preemptions of itself, but for those whose names begin so. */

@@ -122,14 +122,10 @@ describe("shrinking", () => {
 });
 
 describe("what cannot be changed is refused by its field", () => {
-  test("limited or not, parts that are carved, and sums beyond all counting", () => {
+  test("limited or not, parts that are larger than the whole, and sums beyond all counting", () => {
     const { s, account, swarm } = swarmWithRun();
-    const wrong = violationsOf(update(s, swarm, { memoryBytes: 5, priorityBonus: 1, emergencyReserve: 0 }));
-    expect(Object.keys(wrong)).toEqual([
-      "overrides.max_memory_bytes",
-      "overrides.priority_bonus",
-      "overrides.emergency_reserve",
-    ]);
+    const wrong = violationsOf(update(s, swarm, { memoryBytes: 5, priorityBonus: 61, emergencyReserve: 0 }));
+    expect(Object.keys(wrong)).toEqual(["overrides.max_memory_bytes", "overrides.priority_bonus"]);
     expect(wrong["overrides.max_memory_bytes"]).toContain("is not limited in it");
     update(s, account, { credits: 100 });
     const beyond = violationsOf(update(s, account, { credits: LIMITS.amountMax }));
@@ -139,7 +135,7 @@ describe("what cannot be changed is refused by its field", () => {
   test("the carved parts go on fitting into the credits", () => {
     const s = new Scenario();
     const node = s.open(s.account({ credits: 100 }), { limits: { credits: 50, emergencyReserve: 20 } });
-    expect(violationsOf(update(s, node, { credits: 19 }))["overrides.max_credits"]).toContain("keeps 20 of it");
+    expect(violationsOf(update(s, node, { credits: 19 }))["overrides.max_credits"]).toContain("20 is the least");
     expect(update(s, node, { credits: 20 }).type).toBe("updated");
   });
 

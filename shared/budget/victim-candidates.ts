@@ -2,13 +2,15 @@
 import { LIMITS } from "#std";
 import { monus, most } from "./amount.ts";
 import type { Draft } from "./draft.ts";
-import { reclaimable } from "./free.ts";
+import { reclaimableByStop, reclaimableWhilePaused } from "./free.ts";
+import { pausesAt } from "./paused.ts";
 import { PRIORITIES, type Priority } from "./policy.ts";
 import type { PreemptionRules } from "./preemption-rules.ts";
 import { type Amounts, addAmounts, isNothing, monusAmounts, mostAmounts, NOTHING } from "./resource.ts";
 import { type Allocation, heldShare } from "./state.ts";
 import { levelOf, percentDone, type VictimCandidate } from "./strategies/victim-plan-candidate.ts";
 import { owedBy, type Reach, unspentOf } from "./unspent.ts";
+import { NO_HISTORY } from "./victims.ts";
 import type { Waiter } from "./waiter.ts";
 
 export interface Looked {
@@ -41,30 +43,49 @@ function candidate(
   { rules, reach, own }: Omit<Looking, "below">,
 ): VictimCandidate {
   const { id, path, priority, openedAtMs } = child;
-  const leaving = child.parent?.waiters.claims.isLeaving(id) || [...child.reclaims.values()].some(isLasting);
+  const leaving = child.reclaims.size > 0 && isLeaving(child);
   const unspent = child.doubtful || leaving ? NOTHING : unspentOf(child, reach);
-  const mayStop = rules.worst === "STOP" && reach === "all" && !child.doubtful;
+  const mayTouch = reach === "all" && !child.doubtful;
+  const mayPause = mayTouch && rules.worst !== "SHRINK" && pausesAt(child).length === 0;
+  const { preemptedAtMs } = state.victims.historyOf(id) ?? NO_HISTORY;
   return {
     id,
     path,
     priority,
-    grantedAtMs: openedAtMs,
+    grantedAtMs: Math.max(openedAtMs, preemptedAtMs ?? openedAtMs),
     unspent,
-    byStop: mayStop ? byStopping(child, unspent, own) : undefined,
+    byPause: mayPause ? byPausing(child, unspent, own) : undefined,
+    byStop: mayTouch && rules.worst === "STOP" ? byStopping(child, unspent, own) : undefined,
     percentDone: done(child, nowMs),
     leaving,
-    preemptedAtMs: state.victims.historyOf(id)?.preemptedAtMs,
+    preemptedAtMs,
+    exempt: exemptionOf(child),
   };
 }
 
-/** A pause or a stop stands at it already. */
-function isLasting({ mode }: { readonly mode: string }): boolean {
-  return mode !== "SHRINK";
+/** Nothing is ever taken from emergency work, nor from the final step of the node. */
+function exemptionOf(child: Allocation): VictimCandidate["exempt"] {
+  const { tranches } = child.parent ?? child;
+  if (tranches.finalStep === child) return "WRAP_UP";
+  const isEmergency = child.priority === "EMERGENCY" || tranches.madeUpOf(child).emergency > 0;
+  return isEmergency ? "EMERGENCY_WORK" : undefined;
+}
+
+/** It is being stopped, or a person has paused it. What was paused for the sake of others may be stopped for them, after its cool-down. */
+function isLeaving({ reclaims }: Allocation): boolean {
+  for (const { mode, forOthers } of reclaims.values())
+    if (mode === "STOP" || (mode === "PAUSE" && !forOthers)) return true;
+  return false;
+}
+
+/** All credits and tool calls that it is not known to have used and owes to nobody else. Slots and memory it keeps. */
+function byPausing(child: Allocation, unspent: Amounts, own: string): Amounts {
+  return mostAmounts(unspent, monusAmounts(reclaimableWhilePaused(child), owedBy(child, own)));
 }
 
 /** All that it is not known to have used and owes to nobody else, and its own slot. */
 function byStopping(child: Allocation, unspent: Amounts, own: string): Amounts {
-  const back = monusAmounts(reclaimable(child), owedBy(child, own));
+  const back = monusAmounts(reclaimableByStop(child), owedBy(child, own));
   const slot = monus(heldShare(child, "branches"), child.held.branches.limit);
   return mostAmounts(unspent, addAmounts(back, { ...NOTHING, branches: slot }));
 }
@@ -84,8 +105,9 @@ function done(child: Allocation, nowMs: number): number {
 /** Room that is set aside for claims of lower priority is unspent budget of theirs. */
 function lowerClaims(node: Allocation, below: Priority, grantedAtMs: number): VictimCandidate[] {
   const found: VictimCandidate[] = [];
-  for (const { waiter } of node.waiters.claims.values()) {
-    const unspent = node.waiters.earmarks.of(waiter.effectKey);
+  for (const [key, unspent] of node.waiters.earmarks.entries()) {
+    const waiter = claimNamed(node, key);
+    if (!waiter) continue;
     const priority = PRIORITIES[waiter.base] ?? "LOW";
     if (isNothing(unspent) || waiter.base >= levelOf(below)) continue;
     const path = `${node.path}, set aside for ${waiter.request.requestId}`;

@@ -10,7 +10,7 @@ import { type Indexed, VictimIndex } from "./strategies/victim-plan-index.ts";
 export interface History {
   /** When its request first arrived, when that was before it was opened. */
   readonly arrivedAtMs?: number;
-  /** When it, or what it is the next attempt of, was last paused or stopped. */
+  /** When it, or what it is the next attempt of, was last paused or stopped; since it went on after a pause: when it did. */
   readonly preemptedAtMs?: number;
 }
 
@@ -38,6 +38,12 @@ export class Victims<N extends Standing<N>> {
     if (this.#histories.size <= LIMITS.preemptedKeptMax) return;
     const [oldest = allocationId] = this.#histories.keys();
     this.#histories.delete(oldest);
+  }
+
+  /** It goes on after a pause for the sake of others: the cool-down counts from now. */
+  wentOn(allocationId: string, atMs: number): void {
+    const history = this.#histories.get(allocationId);
+    if (history?.preemptedAtMs !== undefined) this.remember(allocationId, { ...history, preemptedAtMs: atMs });
   }
 
   forget(allocationId: string): void {

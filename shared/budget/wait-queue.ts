@@ -6,7 +6,9 @@
 import { assert, type Measure, RankedList } from "#std";
 import { addCapped, ZERO } from "./amount.ts";
 import { type Claim, Claims, NO_CLAIMS } from "./claims.ts";
+import { NO_ENTRIES, NO_LIST } from "./collections.ts";
 import { Earmarks, NO_EARMARKS } from "./earmarks.ts";
+import type { Reservation } from "./reservation.ts";
 import { type Amounts, NOTHING, RESOURCES, type Resource } from "./resource.ts";
 import { ARRIVAL_ORDER, type QueueOrder } from "./strategies/order.ts";
 import type { Turn, Waiter } from "./waiter.ts";
@@ -19,7 +21,9 @@ export type Lanes = number;
 
 const TOTALS: Measure<Waiter, Total> = {
   zero: () => ({ credits: ZERO, toolCalls: ZERO, branches: ZERO, memoryBytes: ZERO, lanes: 0 }),
-  addItem: (total, { demand, lane }) => {
+  addItem: (total, waiter) => {
+    if (!isCounted(waiter)) return;
+    const { demand, lane } = waiter;
     for (const resource of RESOURCES) total[resource] = addCapped(total[resource], demand.min[resource]);
     total.lanes |= 1 << lane;
   },
@@ -52,12 +56,21 @@ export function withClaimOf(claimed: Amounts, { demand: { min } }: Waiter): Amou
   };
 }
 
+/** Whether it is looked for, and holds up others: not one that wants names which it cannot have now, nor one that uses a reservation. */
+function isCounted({ shut, request }: Waiter): boolean {
+  return shut !== true && request.reservationId === undefined;
+}
+
 export class WaitQueue {
   readonly order: QueueOrder;
   /** What is set aside at the node. */
   earmarks: Earmarks = NO_EARMARKS;
   /** Those who wait and to whom others give way. */
   claims: Claims = NO_CLAIMS;
+  /** What of the node is reserved for later, by id, the oldest first; a queue with some stays though nobody waits. */
+  reservations: ReadonlyMap<string, Reservation> = NO_ENTRIES;
+  /** Those who wait for what they take out of a reservation. */
+  readonly #reserving = new Set<Waiter>();
   readonly #list: RankedList<Turn, Waiter, Total>;
   /** Those who wait for more for an allocation, by its id. */
   readonly #raises = new Map<string, Set<Waiter>>();
@@ -77,6 +90,7 @@ export class WaitQueue {
     const queue = new WaitQueue(order, this);
     queue.earmarks = this.earmarks;
     queue.claims = this.claims;
+    queue.reservations = this.reservations;
     return queue;
   }
 
@@ -96,6 +110,7 @@ export class WaitQueue {
     assert(this !== NO_QUEUE, "nobody may wait in the queue that all nodes share");
     this.#list.add(waiter);
     const { request } = waiter;
+    if (request.reservationId !== undefined) this.#reserving.add(waiter);
     if (request.type !== "raise") return;
     const raises = this.#raises.get(request.allocationId) ?? new Set();
     this.#raises.set(request.allocationId, raises.add(waiter));
@@ -104,10 +119,18 @@ export class WaitQueue {
   remove(waiter: Waiter): void {
     this.#list.remove(waiter);
     const { request } = waiter;
+    this.#reserving.delete(waiter);
     if (request.type !== "raise") return;
     const raises = this.#raises.get(request.allocationId);
     assert(raises?.delete(waiter) === true, `${waiter.effectKey} waits for more and is not known to`);
     if (raises.size === 0) this.#raises.delete(request.allocationId);
+  }
+
+  /** Its names are to be had or not: it keeps its place, and counts for the others only while they are. */
+  setShut(waiter: Waiter, shut: boolean): void {
+    this.remove(waiter);
+    waiter.shut = shut;
+    this.add(waiter);
   }
 
   /** How many have their turn before this one, which need not wait here, and what these need at least together. */
@@ -120,7 +143,7 @@ export class WaitQueue {
   next(from: number, lanes: Lanes): Found | undefined {
     const found = this.#list.find(from, {
       among: (total) => (total.lanes & lanes) !== 0,
-      is: ({ lane }) => ((lanes >> lane) & 1) === 1,
+      is: (waiter) => isCounted(waiter) && ((lanes >> waiter.lane) & 1) === 1,
     });
     return found && { waiter: found.item, rank: found.rank, claimed: found.before };
   }
@@ -128,7 +151,12 @@ export class WaitQueue {
   /** The first who needs something of this resource. */
   firstInNeedOf(resource: Resource): Waiter | undefined {
     const among = (total: Amounts) => total[resource] > 0;
-    return this.#list.find(0, { among, is: ({ demand }) => demand.min[resource] > 0 })?.item;
+    return this.#list.find(0, { among, is: (waiter) => isCounted(waiter) && waiter.demand.min[resource] > 0 })?.item;
+  }
+
+  /** Those who wait for what they take out of a reservation, in their order. */
+  get reserving(): readonly Waiter[] {
+    return this.#reserving.size === 0 ? NO_LIST : [...this.#reserving].sort(this.order.compare);
   }
 
   /** Those who wait for more for this allocation, in the order in which they came. */

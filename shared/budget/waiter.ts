@@ -27,6 +27,8 @@ export interface Waiter extends Turn {
   readonly lane: Lane;
   readonly fingerprint: number;
   readonly untilMs: number;
+  /** Of one that wants names: it cannot have all of them now, and is passed over at its node as if it were not there; see evolve-access.ts. */
+  shut?: boolean;
 }
 
 /** The rank of a priority: 0 is LOW. */

@@ -1,5 +1,5 @@
 /** A claim ends, for its request does not wait any longer: what it still asks of others is asked no more. */
-import { type Draft, note } from "./draft.ts";
+import { type Draft, note, noteRest } from "./draft.ts";
 import { endReclaim, pendingOf } from "./reclaim.ts";
 import { isNothing } from "./resource.ts";
 import type { Waiter } from "./state.ts";
@@ -12,7 +12,10 @@ export function withdrawClaim(draft: Draft, waiter: Waiter): void {
   for (const { allocationId, preemptionId, mode } of claim.givers) {
     const child = draft.state.allocations.get(allocationId);
     const reclaim = child?.reclaims.get(preemptionId);
-    if (!child || !reclaim || mode !== "SHRINK") continue;
+    if (!child || !reclaim) continue;
+    // Who stands still need not do so for this one any more.
+    if (mode === "PAUSE") noteRest(draft, child);
+    if (mode !== "SHRINK") continue;
     endReclaim(draft, { node: child, reclaim }, isNothing(pendingOf(reclaim)) ? "met" : "cancelled");
   }
   note(draft, node);

@@ -1,9 +1,20 @@
 /** A node of the tree as its owner shows it: limits, books, usage, and what stands below it. */
-import { type Allocation, type Amounts, type Limits, lowPercentOf, pausedBy, usageOf } from "#budget";
-import { AllocationState, type AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import {
+  type Access,
+  type Allocation,
+  type Amounts,
+  type Limits,
+  lowPercentOf,
+  NO_PARTS,
+  NO_TRANCHES,
+  pausedBy,
+  usageOf,
+} from "#budget";
+import { AllocationState, type AllocationView, type TrancheStanding } from "#gen/bursar/v1/allocation_pb.js";
 import { LIMITS } from "#std";
 import { allocationKinds, allocationStates, priorities } from "./enum-names.ts";
-import { limitsToProto } from "./messages/amounts.ts";
+import { limitsToProto, partsMessage } from "./messages/amounts.ts";
+import { accessMessage } from "./messages/named-access.ts";
 import { booksToProto, heldBooksToProto, usageToProto } from "./messages/usage.ts";
 
 export interface ViewOptions {
@@ -15,6 +26,8 @@ export interface ViewOptions {
   readonly nowMs: number;
   /** How the work of a node ended: "succeeded", "failed", "stopped"; empty while it goes on. Default: always empty. */
   readonly outcome?: (node: Allocation) => string;
+  /** Names of tools and resources that a node holds. Default: none. */
+  readonly access?: (node: Allocation) => readonly Access[] | undefined;
   /** The children of a node whose books another daemon keeps, as that daemon last showed them. Default: none. */
   readonly graft?: (node: Allocation) => readonly AllocationView[] | undefined;
 }
@@ -70,12 +83,31 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
     writtenOffToolCalls: BigInt(node.writtenOff.toolCalls),
     lowBudgetPercent: Math.max(lowPercentOf(node, "credits"), lowPercentOf(node, "toolCalls")),
   };
+  const tranches = trancheStanding(node);
+  if (tranches) view.tranches = tranches;
+  const access = options.access?.(node);
+  if (access) view.access = accessMessage(access);
   const { leaseEndsAtMs } = node;
   if (leaseEndsAtMs !== undefined && state !== "closed") {
     view.leaseLeftMs = BigInt(Math.max(0, Math.floor(leaseEndsAtMs - options.nowMs)));
   }
   if (deadlineAtMs !== undefined) view.deadlineLeftMs = BigInt(Math.max(0, Math.floor(deadlineAtMs - options.nowMs)));
   return view;
+}
+
+/** Undefined where it carves nothing and has drawn nothing of what its parent carves. */
+function trancheStanding(node: Allocation): TrancheStanding | undefined {
+  const { tranches } = node;
+  const above = node.parent?.tranches ?? NO_TRANCHES;
+  const drawn = above.madeUpOf(node);
+  const wrapUp = above.finalStep === node;
+  if (tranches === NO_TRANCHES && drawn === NO_PARTS && !wrapUp) return undefined;
+  return {
+    $typeName: "bursar.v1.TrancheStanding",
+    ...(tranches !== NO_TRANCHES && { left: partsMessage(tranches.left) }),
+    ...(drawn !== NO_PARTS && { makeUp: partsMessage(drawn) }),
+    wrapUp,
+  };
 }
 
 function childrenOf(node: Allocation, levels: number, showing: Showing): AllocationView[] {
@@ -106,7 +138,7 @@ function cutAll(views: readonly AllocationView[], levels: number, room: Room): A
 
 /** What the node was granted in total, returns not taken off; what is not limited, or drawn from above as needed, is absent. */
 function grantedLimits(node: Allocation): Limits {
-  const { books, held, deadlineAtMs, openedAtMs, priorityBonus, emergencyReserve } = node;
+  const { books, held, deadlineAtMs, openedAtMs, priorityBonus, emergencyReserve, wrapUpReserve } = node;
   const granted: Amounts = node.grantedTotal;
   return {
     ...(books.credits.elastic || node.pooled.includes("credits") ? {} : { credits: granted.credits }),
@@ -116,6 +148,7 @@ function grantedLimits(node: Allocation): Limits {
     ...(deadlineAtMs === undefined ? {} : { durationMs: Math.max(0, deadlineAtMs - openedAtMs) }),
     priorityBonus,
     emergencyReserve,
+    wrapUpReserve,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Names of the engine beside the numbers of the contract, both ways. A number that has no name here is one that a newer peer knows. */
-import { ALLOCATION_KINDS, CONFLICT_TYPES, DECIDED, PREEMPTION_MODES, PRIORITIES, STRATEGIES } from "#budget";
+import { ALLOCATION_KINDS, CONFLICT_TYPES, DECIDED, PREEMPTION_MODES, PRIORITIES, STRATEGIES, WOULD } from "#budget";
 import {
   AllocationKind,
   AllocationState,
@@ -12,7 +12,7 @@ import {
 import { Directive } from "#gen/bursar/v1/budget_service_pb.js";
 import { CallKind } from "#gen/bursar/v1/meter_service_pb.js";
 import { PreemptionMode } from "#gen/bursar/v1/preemption_service_pb.js";
-import { DecisionKind } from "#gen/bursar/v1/watch_service_pb.js";
+import { DecisionKind, ShadowOutcome } from "#gen/bursar/v1/watch_service_pb.js";
 import { assert } from "#std";
 
 /** An enum of the contract by the engine's names; 0, the contract's "unspecified", is none of them. */
@@ -54,6 +54,7 @@ export const decisionKinds = enumNames(DecisionKind, DECIDED);
 export const directives = enumNames(Directive, DIRECTIVES);
 export const preemptionModes = enumNames(PreemptionMode, PREEMPTION_MODES);
 export const priorities = enumNames(ExecutionPriority, PRIORITIES);
+export const shadowOutcomes = enumNames(ShadowOutcome, WOULD);
 export const strategies = enumNames(ConflictStrategy, STRATEGIES);
 export const worstPreemptions = enumNames(WorstPreemption, PREEMPTION_MODES);
 export const strategySources = enumNames(StrategySource, STRATEGY_SOURCES);

@@ -29,6 +29,7 @@ export {
   formatProblems,
   modelCallCost,
   modelPrice,
+  policyOfSpec,
   readAccountsDocument,
   readPricesDocument,
   readSwarmDocument,
@@ -42,6 +43,7 @@ export {
   grantToProto,
   policyFromProto,
   policyToProto,
+  strategyToProto,
 } from "./messages/allocation.ts";
 export { amountsFromProto, amountsToProto, limitsFromProto, limitsToProto } from "./messages/amounts.ts";
 export { type DecidedWhere, decisionToProto, subjectOfDecision } from "./messages/decision.ts";
@@ -108,11 +110,20 @@ export {
   type WatchUsageSpec,
   type WriteOffSpec,
 } from "./requests.ts";
+export {
+  type CreateReservationSpec,
+  parseCancelReservation,
+  parseCreateReservation,
+  parseListReservations,
+  reservationView,
+  reservationViews,
+} from "./reservations.ts";
 export { routineFromProto, routineToProto, stepFromProto, stepToProto } from "./routine.ts";
 export { HotMessageCodec } from "./wire/hot-message.ts";
 export {
   type Notes,
   type RunAssignment,
+  routineFromMessage,
   runEndNote,
   runEndOf,
   runWorkNotes,

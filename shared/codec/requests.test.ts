@@ -56,7 +56,8 @@ function worker() {
 
 describe("requests of clients", () => {
   test("CreateSwarm", () => {
-    const request = { requestId: "r-1", account: "global/research", name: "swarm", limits: { maxCredits: 10n } };
+    const named = { requestId: "r-1", account: "global/research", name: "swarm" };
+    const request = { ...named, limits: { maxCredits: 10n }, waitMs: 9 };
     expect(parseCreateSwarm(create(CreateSwarmRequestSchema, request))).toEqual({
       ok: true,
       value: { ...request, limits: { credits: 10 }, priority: "NORMAL", policy: {} },

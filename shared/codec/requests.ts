@@ -1,5 +1,5 @@
 /** Requests of CoordinationService and WatchService as plain values, or every field of them that is wrong. */
-import type { Amounts, Limits, Policy, PreemptionMode, Priority } from "#budget";
+import type { Access, Amounts, Limits, Policy, PreemptionMode, Priority, StrategyName } from "#budget";
 import type {
   CreateSwarmRequest,
   GetAccountsRequest,
@@ -18,9 +18,10 @@ import type { WriteOffStepRequest } from "#gen/bursar/v1/process_service_pb.js";
 import type { WatchDecisionsRequest, WatchUsageRequest, WhyRequest } from "#gen/bursar/v1/watch_service_pb.js";
 import { LIMITS } from "#std";
 import type { RoutineSpec } from "./document/swarm-document.ts";
-import { preemptionModes, priorities } from "./enum-names.ts";
+import { preemptionModes, priorities, strategies } from "./enum-names.ts";
 import { policyFromProto } from "./messages/allocation.ts";
 import { amountsFromProto, overridesFromProto, wantedLimitsFromProto } from "./messages/amounts.ts";
+import { accessFromProto } from "./messages/named-access.ts";
 import { type ShareTerms, shareTermsFromProto } from "./messages/share-terms.ts";
 import { FieldCheck } from "./parse/field-check.ts";
 import type { Parsed } from "./parse/parsed.ts";
@@ -36,6 +37,10 @@ export interface CreateSwarmSpec {
   readonly policy: Policy;
   /** How it takes part where its account divides by weight. */
   readonly share?: ShareTerms;
+  /** The reservation of its account that it is met out of. */
+  readonly reservationId?: string;
+  /** How long it may wait for room. */
+  readonly waitMs: number;
 }
 
 export function parseCreateSwarm(message: CreateSwarmRequest): Parsed<CreateSwarmSpec> {
@@ -52,8 +57,15 @@ export function parseCreateSwarm(message: CreateSwarmRequest): Parsed<CreateSwar
     priority: check.choice("priority", message.priority, priorities, "NORMAL"),
     policy: policyFromProto(check.inside("policy"), message.policy),
     ...shareTermsFromProto(check.inside("share"), message.share, limits),
+    ...reservationOf(check, message.reservationId),
+    waitMs: message.waitMs,
   };
   return check.finish(spec);
+}
+
+/** The reservation that a request is met out of; the empty text is none. */
+function reservationOf(check: FieldCheck, reservationId: string): { readonly reservationId?: string } {
+  return reservationId === "" ? {} : { reservationId: check.id("reservation_id", reservationId) };
 }
 
 export interface RunRoutineSpec {
@@ -66,6 +78,10 @@ export interface RunRoutineSpec {
   readonly waitMs: number;
   /** How it takes part where its swarm divides by weight: as the request says, or the routine. */
   readonly share?: ShareTerms;
+  /** Names of tools and resources that it holds: as the request says, or the routine. */
+  readonly access?: readonly Access[];
+  /** The reservation of its swarm that it is met out of. */
+  readonly reservationId?: string;
 }
 
 export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSpec> {
@@ -81,6 +97,9 @@ export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSp
     waitMs: message.waitMs,
     ...(routine?.share && { share: routine.share }),
     ...shareTermsFromProto(check.inside("share"), message.share, limits),
+    ...(routine?.access && { access: routine.access }),
+    ...accessFromProto(check.inside("access"), message.access),
+    ...reservationOf(check, message.reservationId),
   });
 }
 
@@ -231,6 +250,8 @@ export interface UpdateLimitsSpec {
   readonly allocation: string;
   /** Those to be changed; none: they are only asked for. */
   readonly limits: Limits;
+  /** Another strategy; INHERITED: as what is above says. Absent: as it is. */
+  readonly strategy?: StrategyName | "INHERITED";
 }
 
 export function parseUpdateLimits(message: UpdateLimitsRequest): Parsed<UpdateLimitsSpec> {
@@ -239,6 +260,9 @@ export function parseUpdateLimits(message: UpdateLimitsRequest): Parsed<UpdateLi
     requestId: check.id("request_id", message.requestId),
     allocation: check.idOrPath("allocation_id", message.allocationId),
     limits: overridesFromProto(check.inside("overrides"), message.overrides),
+    ...(message.strategy !== undefined && {
+      strategy: check.optionalChoice("strategy", message.strategy, strategies) ?? "INHERITED",
+    }),
   };
   return check.finish(spec);
 }

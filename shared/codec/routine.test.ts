@@ -45,9 +45,16 @@ const { steps } = fc.letrec<{ steps: StepSpec[]; step: StepSpec; branch: BranchS
     .record({ ...common, kind: fc.constant("parallel" as const), parallel: unique(tie("branch")) })
     .map((spec) => ({ ...spec, limits: withSlots(spec.limits, slotsOfBranches(spec.parallel)) })),
 }));
+/** With the last as final step, if somebody does it. */
+const withFinalStep = (given: readonly StepSpec[]): readonly StepSpec[] =>
+  given.map((one, at) => (at === given.length - 1 && one.kind !== "parallel" ? { ...one, wrapUp: true } : one));
 const routines: fc.Arbitrary<RoutineSpec> = fc
-  .record({ name, limits: wantedLimits, steps })
-  .map((spec) => ({ ...spec, limits: withSlots(spec.limits, slotsOfSteps(spec.steps)) }));
+  .record({ name, limits: wantedLimits, steps, wrapsUp: fc.boolean() })
+  .map(({ wrapsUp, ...spec }) => ({
+    ...spec,
+    steps: wrapsUp ? withFinalStep(spec.steps) : spec.steps,
+    limits: withSlots(spec.limits, slotsOfSteps(spec.steps)),
+  }));
 
 const parse = (message: MessageInitShape<typeof RoutineSchema>) =>
   parsedWith((check) => routineFromProto(check.inside("routine"), create(RoutineSchema, message)));
@@ -188,6 +195,21 @@ describe("a routine", () => {
         ],
       },
       ["routine.steps[0].on_interruption", "routine.steps[1].on_interruption", "routine.steps[2].on_interruption"],
+    ],
+    [
+      "a final step that is not the last of the routine, or not one that somebody does",
+      {
+        name: "m",
+        steps: [
+          { name: "a", work, wrapUp: true },
+          { name: "b", work: parallel([{ name: "x", steps: [{ name: "y", work, wrapUp: true }] }]), wrapUp: true },
+        ],
+      },
+      [
+        "routine.steps[0].wrap_up",
+        "routine.steps[1].parallel.branches[0].steps[0].wrap_up",
+        "routine.steps[1].wrap_up",
+      ],
     ],
     [
       "bad limits at every level",

@@ -17,6 +17,7 @@ import type {
 } from "./document/swarm-document.ts";
 import { enumNames } from "./enum-names.ts";
 import { limitsToProto, wantedLimitsFromProto } from "./messages/amounts.ts";
+import { accessFromProto, accessToProto } from "./messages/named-access.ts";
 import { shareTermsFromProto, shareTermsToProto } from "./messages/share-terms.ts";
 import type { FieldCheck } from "./parse/field-check.ts";
 
@@ -25,9 +26,9 @@ const interruptionPolicies = enumNames<OnInterruption>(InterruptionPolicy, ["con
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OUR_VARIABLES = "BURSAR_";
 
-export function routineToProto({ name, limits, steps, share }: RoutineSpec): Routine {
+export function routineToProto({ name, limits, steps, share, access }: RoutineSpec): Routine {
   const plain = { name, limits: limitsToProto(limits), steps: steps.map(stepToProto) };
-  return { $typeName: "bursar.v1.Routine", ...plain, ...shareTermsToProto(share) };
+  return { $typeName: "bursar.v1.Routine", ...plain, ...shareTermsToProto(share), ...accessToProto(access) };
 }
 
 export function stepToProto(step: StepSpec): Step {
@@ -39,7 +40,9 @@ export function stepToProto(step: StepSpec): Step {
     onInterruption:
       step.kind === "parallel" ? InterruptionPolicy.UNSPECIFIED : interruptionPolicies.numberOf[step.onInterruption],
     work: workToProto(step),
+    wrapUp: step.kind !== "parallel" && step.wrapUp === true,
     ...shareTermsToProto(step.share),
+    ...accessToProto(step.access),
   };
 }
 
@@ -61,7 +64,7 @@ function workToProto(step: StepSpec): Step["work"] {
   }
 }
 
-function branchToProto({ name, limits, onFailure, steps, share }: BranchSpec): Branch {
+function branchToProto({ name, limits, onFailure, steps, share, access }: BranchSpec): Branch {
   return {
     $typeName: "bursar.v1.Branch",
     name,
@@ -69,6 +72,7 @@ function branchToProto({ name, limits, onFailure, steps, share }: BranchSpec): B
     steps: steps.map(stepToProto),
     onFailure: failurePolicies.numberOf[onFailure],
     ...shareTermsToProto(share),
+    ...accessToProto(access),
   };
 }
 
@@ -82,7 +86,8 @@ export function routineFromProto(check: FieldCheck, message: Routine): RoutineSp
     check.refuse("steps", `has ${counted.steps} steps in all; split the routine: at most ${LIMITS.routineStepsMax}`);
   }
   const share = shareTermsFromProto(check.inside("share"), message.share, limits);
-  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps, ...share };
+  const access = accessFromProto(check.inside("access"), message.access);
+  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps, ...share, ...access };
 }
 
 /** A step by itself, as it is handed to whoever does it. */
@@ -112,7 +117,11 @@ function stepsFromProto({ check, counted, depth }: Lies, messages: readonly Step
   refuseRepeatedNames(check, "steps", messages);
   const steps: StepSpec[] = [];
   for (const [index, message] of messages.entries()) {
-    const step = stepOf({ check: check.at("steps", index), counted, depth }, message);
+    const inside = check.at("steps", index);
+    if (message.wrapUp && (depth > 1 || index < messages.length - 1)) {
+      inside.refuse("wrap_up", "is for the last step of the routine itself");
+    }
+    const step = stepOf({ check: inside, counted, depth }, message);
     if (step !== undefined) steps.push(step);
   }
   return steps;
@@ -138,21 +147,24 @@ function stepOf(lies: Lies, message: Step): StepSpec | undefined {
     limits,
     onFailure: check.choice("on_failure", message.onFailure, failurePolicies, "fail"),
     ...shareTermsFromProto(check.inside("share"), message.share, limits),
+    ...accessFromProto(check.inside("access"), message.access),
   };
+  const last = message.wrapUp ? { wrapUp: true as const } : {};
   const interruption = (unset: OnInterruption) =>
     check.choice("on_interruption", message.onInterruption, interruptionPolicies, unset);
   switch (work.case) {
     case "code": {
       const code = codeFromProto(check.inside("code"), work.value);
-      return { ...common, kind: "code", onInterruption: ofCode(check, interruption("fail")), code };
+      return { ...common, ...last, kind: "code", onInterruption: ofCode(check, interruption("fail")), code };
     }
     case "worker": {
       const worker = workerFromProto(check.inside("worker"), work.value);
-      return { ...common, kind: "worker", onInterruption: interruption("continue"), worker };
+      return { ...common, ...last, kind: "worker", onInterruption: interruption("continue"), worker };
     }
     case "parallel": {
       if (message.onInterruption !== InterruptionPolicy.UNSPECIFIED)
         check.refuse("on_interruption", "is not for a parallel step; set it at the steps of its branches");
+      if (message.wrapUp) check.refuse("wrap_up", "is not for a parallel step; end the routine with another one");
       const parallel = branchesFromProto({ ...lies, check: check.inside("parallel") }, work.value.branches);
       return { ...common, limits: { branches: slotsOfBranches(parallel), ...limits }, kind: "parallel", parallel };
     }
@@ -183,6 +195,7 @@ function branchesFromProto(lies: Lies, messages: readonly Branch[]): BranchSpec[
       onFailure: inside.choice("on_failure", message.onFailure, failurePolicies, "fail"),
       steps,
       ...shareTermsFromProto(inside.inside("share"), message.share, limits),
+      ...accessFromProto(inside.inside("access"), message.access),
     };
   });
 }

@@ -5,6 +5,7 @@
 import { create, fromBinary, fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { StepOrderSchema } from "#gen/bursar/v1/execution_service_pb.js";
 import { RoutineOrderSchema } from "#gen/bursar/v1/process_service_pb.js";
+import type { Routine as RoutineMessage } from "#gen/bursar/v1/routine_pb.js";
 import { type RunFinished, RunFinishedSchema, type StepFinished, StepFinishedSchema } from "#gen/bursar/v1/run_pb.js";
 import type { TraceContext } from "#ports";
 import { LIMITS } from "#std";
@@ -84,6 +85,13 @@ export function runWorkOf(notes: Notes): RunAssignment | undefined {
   return check.finish(routine).ok ? { routine, trace: traceFromProto(message.trace) } : undefined;
 }
 
+/** A routine as another daemon tells it; undefined when it cannot be understood. */
+export function routineFromMessage(message: RoutineMessage): RoutineSpec | undefined {
+  const check = new FieldCheck();
+  const routine = routineFromProto(check, message);
+  return check.finish(routine).ok ? routine : undefined;
+}
+
 /** How a step or branch ended, without what it wrote. */
 export function stepEndNote({ output, ...end }: StepFinished): string {
   return toJsonString(StepFinishedSchema, end);
@@ -95,7 +103,7 @@ export function stepEndOf(note: string | undefined): StepFinished | undefined {
 }
 
 /** How a run ended, without its tree. */
-export function runEndNote({ run, ...end }: RunFinished): string {
+export function runEndNote({ run, routine, ...end }: RunFinished): string {
   return toJsonString(RunFinishedSchema, end);
 }
 

@@ -9,6 +9,7 @@ import { type Connection, connect } from "#rpc";
 import { InvariantError } from "#std";
 import { createTelemetry } from "#telemetry";
 import { newHashSeed, systemClock, systemIds, type TierOptions, TierResourceManager } from "#tier";
+import { bootId } from "./boot-id.ts";
 import { type DaemonSettings, journalPagesMax } from "./settings.ts";
 
 /** The part of a logger that daemons use; pino's shape. */
@@ -62,7 +63,9 @@ export async function openBase({ settings, log, environment, onFatal }: BaseOpti
     },
   });
   const { checkInvariants } = settings;
-  const loop = rebuild({ opened, clock, onFatal, checkInvariants, hashSeed }, settings.journal);
+  // Execution alone may answer a hold before its record is synced.
+  const ahead = tier === "execution" ? { bootId: bootId() } : {};
+  const loop = rebuild({ opened, clock, onFatal, checkInvariants, hashSeed, ...ahead }, settings.journal);
   const telemetry = await createTelemetry({
     serviceName: `bursar-${tier}`,
     environment,

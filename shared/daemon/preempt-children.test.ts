@@ -24,6 +24,10 @@ let kill: () => void;
 let calls: PreemptRequest[];
 let refusing: string[];
 let warned: string[];
+/** Allocations that give nothing, for those below have nothing free; they know that when they are asked again. */
+let passing: string[];
+/** Calls that their caller has left before their end. */
+let left = 0;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "bursar-preempt-"));
@@ -33,7 +37,7 @@ beforeEach(async () => {
     throw error;
   };
   loop = new TierResourceManager({ opened, clock: systemClock, onFatal });
-  [calls, refusing, warned] = [[], [], []];
+  [calls, refusing, warned, passing] = [[], [], [], []];
   const server = await startGrpcServer({
     listen: "127.0.0.1:0",
     allowInsecure: false,
@@ -41,14 +45,22 @@ beforeEach(async () => {
     onError: () => undefined,
     services: [
       bind(PreemptionService, {
-        preempt: async function* (request) {
+        preempt: async function* (request, context) {
           calls.push(request);
           for (const { preemptionId, allocationId, amounts } of request.items) {
             const name = { preemptionId, allocationId, done: true };
             const error = toStatusMessage(new RefusalError({ reason: "NOT_FOUND", message: "not here" }));
             if (refusing.includes(allocationId)) yield { ...name, error };
-            else yield { ...name, ...(amounts ? { reclaimed: amounts, returnedTotal: amounts } : {}), met: true };
+            else if (passing.includes(allocationId)) {
+              const below = { ...name, ...(amounts && { pending: amounts }), waitingOn: ["below"] };
+              yield { ...below, done: request.waitMs === 0 };
+              if (request.waitMs > 0) yield { ...below, done: false, exhausted: true };
+            } else yield { ...name, ...(amounts ? { reclaimed: amounts, returnedTotal: amounts } : {}), met: true };
           }
+          if (request.waitMs === 0) return;
+          // The wait goes on, but whoever asked has heard what it wanted to know.
+          await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+          left += 1;
         },
       }),
     ],
@@ -152,4 +164,21 @@ it("a child that says hello is asked in one call for everything that it still ow
   children.repeat("execution-1");
   await loop.read(() => undefined);
   expect(calls).toHaveLength(1);
+});
+
+it("a child that has asked others itself is listened to until it knows that nothing more is free", async () => {
+  await runWith(4);
+  passing = ["s1", "s3"];
+  await shrink(4 * EACH);
+  const exhausted = () =>
+    loop.read(({ allocations }) =>
+      [...allocations.values()].flatMap(({ id, reclaims }) =>
+        [...reclaims.values()].some((reclaim) => reclaim.exhausted) ? [id] : [],
+      ),
+    );
+  await expect.poll(exhausted).toEqual(["s1", "s3"]);
+  await expect.poll(() => left).toBe(1);
+  expect(await standing()).toBe(2 * EACH);
+  const second = calls.filter(({ waitMs }) => waitMs > 0);
+  expect(second.map(({ items }) => items.map(({ allocationId }) => allocationId))).toEqual([["s1", "s3"]]);
 });

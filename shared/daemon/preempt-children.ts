@@ -71,20 +71,28 @@ export class PreemptChildren {
       );
   }
 
-  async #ask(holder: string, wanted: readonly ReclaimChild[]): Promise<void> {
+  /** `waitMs`: how long to hear how it goes on; default: how it stands at once. */
+  async #ask(holder: string, wanted: readonly ReclaimChild[], waitMs = 0): Promise<void> {
     const { downlink, peers, base } = this.#parts;
     const child = downlink.child(holder);
     if (!child) return;
     const items = wanted.map(itemOf);
     const { instance, incarnation, address } = child;
     const byName = new Map(wanted.map((item) => [nameOf(item), item]));
+    // Those who ask others themselves, and do not know yet whether those have something free.
+    const unsure = new Map(waitMs > 0 ? byName : []);
     try {
       for await (const answer of peers
         .at(address)
         .client(PreemptionService)
-        .preempt({ instance, incarnation, items })) {
-        this.#onAnswer(holder, byName.get(nameOf(answer)), answer);
+        .preempt({ instance, incarnation, items, waitMs })) {
+        const asked = byName.get(nameOf(answer));
+        this.#onAnswer(holder, asked, answer);
+        if (asked && isUnsure(asked, answer)) unsure.set(nameOf(answer), asked);
+        else unsure.delete(nameOf(answer));
+        if (waitMs > 0 && unsure.size === 0) break;
       }
+      if (waitMs === 0 && unsure.size > 0) await this.#ask(holder, [...unsure.values()], LIMITS.shrinkAnswerMs);
     } catch (error) {
       base.log.warn(
         { err: error, holder },
@@ -111,7 +119,7 @@ export class PreemptChildren {
 
   #onAnswer(caller: string, asked: ReclaimChild | undefined, answer: PreemptResponse): void {
     const { loop, log } = this.#parts.base;
-    const { allocationId, error, returnedTotal } = answer;
+    const { allocationId, error, returnedTotal, exhausted } = answer;
     if (error || !asked) {
       log.warn({ holder: caller, allocationId, message: error?.message }, "a child refused to give budget back");
       if (asked && error?.code === NOT_FOUND) this.#askLater(asked);
@@ -119,12 +127,16 @@ export class PreemptChildren {
     }
     this.#onStanding?.(answer);
     const parsed = parseAmounts(returnedTotal, "returned_total");
-    if (!parsed.ok || isNothing(parsed.value)) return;
-    loop.submit(
-      { type: "receive_return", caller, allocationId, epoch: asked.epoch, returnedTotal: parsed.value },
-      () => undefined,
-    );
+    if (!parsed.ok || (isNothing(parsed.value) && !exhausted)) return;
+    const back = { caller, allocationId, epoch: asked.epoch, returnedTotal: parsed.value } as const;
+    const more = exhausted ? { exhausted: asked.preemptionId } : {};
+    loop.submit({ type: "receive_return", ...back, ...more }, () => undefined);
   }
+}
+
+/** It has asked those below for what is free, and cannot say yet whether more comes. */
+function isUnsure({ mode }: ReclaimChild, { error, met, exhausted, waitingOn }: PreemptResponse): boolean {
+  return mode === "SHRINK" && !error && !met && !exhausted && waitingOn.length > 0;
 }
 
 function itemOf({ preemptionId, allocationId, epoch, amounts, mode, reason, ...more }: ReclaimChild) {

@@ -96,12 +96,12 @@ function keyOf({
 
 function standingOf(
   allocationId: string,
-  { preemptionId, reclaimed, pending, returnedTotal, waitingOn, victims, met }: OutcomeOf<"reclaimed">,
+  { preemptionId, reclaimed, pending, returnedTotal, waitingOn, victims, met, exhausted }: OutcomeOf<"reclaimed">,
 ): Answer {
   const amounts = amountsAs({ reclaimed, pending, returnedTotal });
   // Of a SHRINK only who owes something is known.
   const from = victims.length > 0 ? victims : waitingOn;
-  return { preemptionId, allocationId, ...amounts, waitingOn: [...waitingOn], victims: [...from], met };
+  return { preemptionId, allocationId, ...amounts, waitingOn: [...waitingOn], victims: [...from], met, exhausted };
 }
 
 function progressOf({
@@ -110,6 +110,7 @@ function progressOf({
   reclaimed,
   pending,
   returnedTotal,
+  exhausted,
   ended,
 }: Extract<Message, { type: "reclaim_progress" }>): Answer {
   return {
@@ -117,6 +118,7 @@ function progressOf({
     allocationId,
     ...amountsAs({ reclaimed, pending, returnedTotal }),
     met: ended && isNothing(pending),
+    exhausted,
     done: ended,
   };
 }

@@ -27,6 +27,8 @@ export interface DaemonParts {
   readonly beginsWork: readonly string[];
   /** Called once when the daemon serves; dials the tier above. */
   start(address: string): void;
+  /** Reads its files again, on SIGHUP; may throw SettingsError, and then goes on with what could be applied. Absent: it has none to read, and goes on. */
+  reload?(): Promise<void>;
   /** Ends what runs, or hands it back, within `graceMs`; then the connection to the tier above. */
   drain(graceMs: number): Promise<void>;
 }
@@ -112,10 +114,27 @@ async function serve({ tier, exit, build }: RunOptions, base: DaemonBase): Promi
       });
     });
   }
+  onHangUp(parts, log);
   parts.start(settings.advertise ?? server.address);
   // Last, so that whoever reads the line may send a signal at once.
   announce({ tier, address: server.address, instance: base.instance });
   log.info({ address: server.address, instance: base.instance, journal: settings.journal }, "serving");
+}
+
+/** One after the other, so that what was written last is what counts. */
+function onHangUp(parts: DaemonParts, log: Log): void {
+  const reload = parts.reload ?? nothingToReload(log);
+  let last = Promise.resolve();
+  process.on("SIGHUP", () => {
+    last = last.then(reload).catch((error: unknown) => {
+      log.error({ err: error }, "not all of the files could be applied");
+    });
+  });
+}
+
+/** Started by hand in a terminal that is closed, or told by mistake: no reason to end. */
+function nothingToReload(log: Log): () => Promise<void> {
+  return async () => log.info({}, "SIGHUP: this daemon has no file to read again, and goes on");
 }
 
 function announce(facts: { readonly tier: Tier; readonly address: string; readonly instance: string }): void {

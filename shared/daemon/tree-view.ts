@@ -51,6 +51,7 @@ export async function viewTree(parts: TreeViewParts, { tops, depth }: TreeReques
         depth,
         nowMs,
         outcome: (child) => parts.outcomeOf?.(child) ?? "",
+        access: (child) => state.names.heldBy(child),
         graft: (child) => inside.get(child.id) ?? parts.keptInside?.(child.id),
       }),
     ),

@@ -37,7 +37,7 @@ function ownKnowledge({ base, startedWallMs }: WhyParts, { state, nowMs, text }:
   const found = decisions.find({ text, allocationId: node?.id }, LIMITS.whyDecisionsMax);
   const listed = LIMITS.whyListedMax;
   const standing = node
-    ? allocationStanding(state, node, { nowMs, listed })
+    ? [...allocationStanding(state, node, { nowMs, listed }), ...listOf(decisions.shadowAt(node.id))]
     : requestStandings(state, text, { nowMs, listed, scanned: LIMITS.whyScanMax });
   const { noted, forgotten } = decisions.memory;
   const own = create(DaemonKnowledgeSchema, {
@@ -52,6 +52,10 @@ function ownKnowledge({ base, startedWallMs }: WhyParts, { state, nowMs, text }:
     path: node?.path ?? "",
   });
   return { own, holder: node?.side === "delegated" ? node.peer : undefined };
+}
+
+function listOf(line: string | undefined): string[] {
+  return line === undefined ? [] : [line];
 }
 
 /** By id, by path, or by the end of a path; of several an open one, of those the latest. */

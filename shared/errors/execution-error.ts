@@ -40,6 +40,8 @@ export interface ExecutionError {
   /** Trace id (32 hex digits) of the request. */
   readonly traceId?: string;
   readonly fieldViolations: readonly FieldViolation[];
+  /** What a policy that is only tried would have made of the request, in words; absent: none is. */
+  readonly shadow?: string;
 }
 
 /** What the raiser knows; the rest follows from the table. */
@@ -59,6 +61,7 @@ export function executionError({ reach, harm = false, ...facts }: ExecutionError
     category: categoryOf(facts.type),
     message: boundedText(facts.message),
     ...(facts.cause === undefined ? {} : { cause: boundedText(facts.cause) }),
+    ...(facts.shadow === undefined ? {} : { shadow: boundedText(facts.shadow) }),
     allocationPath: facts.allocationPath ?? "",
     holders: Object.freeze((facts.holders ?? []).slice(0, LIMITS.errorHoldersMax)),
     fieldViolations: boundedViolations(facts.fieldViolations ?? []),

@@ -78,6 +78,11 @@ export class Compactor {
     return this.#snapshot;
   }
 
+  /** Something is being written beside the commits, or will be in a moment. */
+  get isAtWork(): boolean {
+    return this.#stopStep !== undefined;
+  }
+
   /** A commit whose body has so many bytes was written. */
   noteCommit(bytes: number): void {
     this.#commitBytes += bytes;

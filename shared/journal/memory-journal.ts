@@ -26,6 +26,14 @@ export interface MemoryDiskOptions {
 interface Pending {
   readonly commit: Commit | Uint8Array;
   readonly done: (error?: Error) => void;
+  /** It was told that only a power cut can take it away. */
+  readonly outlives: boolean;
+}
+
+interface Appended {
+  readonly commit: Commit;
+  readonly done: (error?: Error) => void;
+  readonly written: (() => void) | undefined;
 }
 
 const PATH = "(memory)";
@@ -65,7 +73,7 @@ export class MemoryDisk {
     }
     const journal: Journal = {
       journalId: this.#journalId,
-      append: (commit, done) => this.#append(journal, commit, done),
+      append: (commit, done, written) => this.#append(journal, { commit, done, written }),
       close: () => this.#close(journal),
     };
     this.#current = journal;
@@ -89,6 +97,11 @@ export class MemoryDisk {
   /** Commits appended and not yet synced. */
   get waiting(): number {
     return this.#pending.length;
+  }
+
+  /** Of these, the oldest so many outlive the process: only a power cut may lose them. */
+  get outliving(): number {
+    return this.#pending.findLastIndex(({ outlives }) => outlives) + 1;
   }
 
   /** Makes the oldest `count` waiting commits durable (default all), calling each `done` in order. */
@@ -144,8 +157,8 @@ export class MemoryDisk {
   }
 
   /**
-   * The process dies: what was not synced is lost, except the oldest `keeping` commits (default 0), which had reached
-   * the disk unacknowledged. Their `done` is never called. The disk can be opened again.
+   * The process dies, or the power: what was not synced is lost, except the oldest `keeping` commits (default 0), which had reached
+   * the disk unacknowledged. When the process alone dies, they are at least those that outlive it. Their `done` is never called. The disk can be opened again.
    */
   crash(keeping = 0): void {
     for (const { commit } of this.#pending.slice(0, keeping)) this.#records.push(commit);
@@ -165,7 +178,7 @@ export class MemoryDisk {
     this.#release();
   }
 
-  #append(journal: Journal, commit: Commit, done: (error?: Error) => void): void {
+  #append(journal: Journal, { commit, done, written }: Appended): void {
     assert(journal === this.#current, "append to a journal that is closed or died in a crash");
     if (this.#fault) {
       const reason = this.#fault;
@@ -177,7 +190,9 @@ export class MemoryDisk {
     assert(Number.isSafeInteger(engineTimeMs), `engine time ${engineTimeMs} is not a whole number of milliseconds`);
     assert(engineTimeMs >= this.#lastMs, `engine time fell from ${this.#lastMs} to ${engineTimeMs}`);
     this.#lastMs = engineTimeMs;
-    this.#pending.push({ commit: this.#codec ? this.#codec.encode(commit) : commit, done });
+    const outlives = written !== undefined;
+    this.#pending.push({ commit: this.#codec ? this.#codec.encode(commit) : commit, done, outlives });
+    written?.();
     if (this.#syncs === "at-once") this.sync();
   }
 

@@ -1,7 +1,7 @@
 /**
  * The Journal port on `node:sqlite`: one row per commit, synced before it is acknowledged, one writer per file.
  *
- * J1 A commit is acknowledged only after SQLite has synced it (WAL, synchronous=FULL).
+ * J1 A commit is acknowledged only after it was synced (WAL, synchronous=FULL; or written, and its log synced beside the caller's work).
  * J2 What is read back is exactly a prefix of what was appended, at least all that was acknowledged, its oldest part folded into a snapshot of
  *    the state that it led to; or opening or reading throws a JournalError that names what differs. No row is ever skipped.
  * J3 After a failed append nothing more is written: the memory of the process is ahead of the disk and must end.
@@ -14,6 +14,7 @@ import { assert, LIMITS } from "#std";
 import type { CommitCodec } from "./commit-codec.ts";
 import { type CompactionReport, Compactor, compactAfterBytes } from "./compaction.ts";
 import { JournalError, journalErrorOf } from "./journal-error.ts";
+import { LogSync } from "./log-sync.ts";
 import { type ChainMark, chainChecksum } from "./row-chain.ts";
 import { readSnapshot } from "./snapshot-rows.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-file.ts";
@@ -70,6 +71,8 @@ export class SqliteJournal implements Journal {
   #head: ChainMark;
   #state: "unread" | "ready" | "failed" | "closed" = "unread";
   #compactor: Compactor | undefined;
+  /** Its log, to be synced beside SQLite. */
+  readonly #log: LogSync;
 
   constructor(options: SqliteJournalOptions, file: SqliteFile) {
     const { database, identity, marks } = file;
@@ -83,6 +86,7 @@ export class SqliteJournal implements Journal {
     this.#insertRow = database.prepare("INSERT INTO commits (seq, engine_time, checksum, body) VALUES (?, ?, ?, ?)");
     this.#moveHead = database.prepare("UPDATE chain SET seq = ?, engine_time = ?, checksum = ? WHERE mark = 'head'");
     this.#commit = database.prepare("COMMIT");
+    this.#log = new LogSync(`${options.path}-wal`);
   }
 
   /** The stored snapshot, read and proven as it is iterated; undefined when there is none. */
@@ -113,17 +117,47 @@ export class SqliteJournal implements Journal {
     return { [Symbol.iterator]: () => iterate(this) };
   }
 
-  append(commit: Commit, done: (error?: Error) => void): void {
+  append(commit: Commit, done: (error?: Error) => void, written?: () => void): void {
     assert(this.#state !== "closed", "append to a closed journal");
+    assert(!this.#log.syncs, "append while an earlier commit is being synced");
     assert(this.#state !== "unread", "read the journal's snapshot and commits to their end before the first append");
     // `done` stands outside of every try: what it throws is its caller's fault, not the journal's.
-    const error = this.#state === "failed" ? this.#stopped() : this.#write(commit);
+    // What a compaction writes beside it must find it synced: a log may be torn at its end only.
+    const beside = written !== undefined && this.#compactor?.isAtWork !== true;
+    const error = this.#state === "failed" ? this.#stopped() : this.#write(commit, beside);
     if (error) {
       this.#fail();
       done(error);
+    } else if (beside && this.#compactor?.isAtWork !== true) {
+      this.#syncBeside(done);
+      written();
     } else {
-      done();
+      const unsynced = beside ? this.#syncNow() : undefined;
+      done(unsynced);
     }
+  }
+
+  #syncBeside(done: (error?: Error) => void): void {
+    this.#log.sync((cause) => {
+      if (this.#state === "closed") return;
+      const error = cause && this.#unsynced(cause);
+      if (error) this.#fail();
+      done(error);
+    });
+  }
+
+  #syncNow(): JournalError | undefined {
+    try {
+      this.#log.syncNow();
+      return undefined;
+    } catch (cause) {
+      this.#fail();
+      return this.#unsynced(cause);
+    }
+  }
+
+  #unsynced(cause: unknown): JournalError {
+    return journalErrorOf(cause, { path: this.#options.path, doing: `cannot sync commit ${this.#head.seq}` });
   }
 
   /**
@@ -137,7 +171,9 @@ export class SqliteJournal implements Journal {
       return;
     }
     assert(this.#compactor !== undefined, "a journal without a clock is not compacted");
-    this.#compactor.compact(done);
+    const error = this.#log.syncs ? this.#syncNow() : undefined;
+    if (error) done(error);
+    else this.#compactor.compact(done);
   }
 
   /** Folds the log into the file and releases the lock; a compaction under way is given up. Harmless when repeated. */
@@ -145,6 +181,7 @@ export class SqliteJournal implements Journal {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#compactor?.stop();
+    this.#log.close();
     this.#database.close();
   }
 
@@ -194,8 +231,8 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Writes one row and syncs it. */
-  #write(commit: Commit): JournalError | undefined {
+  /** Writes one row and syncs it, unless that is done beside it. */
+  #write(commit: Commit, beside: boolean): JournalError | undefined {
     const { engineTimeMs } = commit;
     assert(Number.isSafeInteger(engineTimeMs), `engine time ${engineTimeMs} is not a whole number of milliseconds`);
     assert(
@@ -215,7 +252,7 @@ export class SqliteJournal implements Journal {
     }
     const seq = this.#head.seq + 1;
     const row = { seq, engineTimeMs, checksum: chainChecksum(this.#head.checksum, { seq, engineTimeMs, body }) };
-    const error = this.#insert(row, body);
+    const error = beside ? this.#insertUnsynced(row, body) : this.#insert(row, body);
     // An unfinished snapshot must never be what a commit fails for.
     if (error && !(error.reason === "disk-full" && this.#insertInRoomOfSnapshot(row, body))) return error;
     this.#head = row;
@@ -237,10 +274,24 @@ export class SqliteJournal implements Journal {
     }
   }
 
+  /** SQLite itself syncs the log before it folds it into the file, so nothing in the file is ahead of what is synced. */
+  #insertUnsynced(row: ChainMark, body: Uint8Array): JournalError | undefined {
+    try {
+      this.#database.exec("PRAGMA synchronous = NORMAL");
+      const error = this.#insert(row, body);
+      // A transaction that failed is open, and within one this says nothing.
+      if (!error) this.#database.exec("PRAGMA synchronous = FULL");
+      return error;
+    } catch (error) {
+      return journalErrorOf(error, { path: this.#options.path, doing: `cannot write commit ${row.seq}` });
+    }
+  }
+
   #insertInRoomOfSnapshot(row: ChainMark, body: Uint8Array): boolean {
     if (this.#compactor === undefined) return false;
     try {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#database.exec("PRAGMA synchronous = FULL");
       if (!this.#compactor.makeRoom()) return false;
     } catch {
       return false; // the commit's own error says what is wrong

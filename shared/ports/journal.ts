@@ -17,8 +17,11 @@ export interface Journal {
   /**
    * Writes one commit. `done` is called exactly once, after the commit is durable (no error) or has failed (error);
    * it may be called before `append` returns. Commits become durable in the order in which they were appended.
+   * With `written` the commit is synced beside the caller's work, and `written` is called as soon as it outlives this process: only
+   * a power cut can take it away until it is durable. Called at most once, before `done` and before `append` returns; not when the commit fails
+   * before. Nothing else may be appended until `done` is called.
    */
-  append(commit: Commit, done: (error?: Error) => void): void;
+  append(commit: Commit, done: (error?: Error) => void, written?: () => void): void;
   /** Releases the file. Appending afterwards is a fault. */
   close(): void;
 }

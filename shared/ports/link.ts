@@ -3,12 +3,14 @@
  * simulation it is memory. It may lose, repeat and reorder what crosses a reconnect; counters and sequences make that harmless.
  */
 import type {
+  Access,
   AllocationKind,
   AllocationState,
   Amount,
   Amounts,
   Conflict,
   Consumable,
+  InheritedPolicy,
   Limits,
   Policy,
   Priority,
@@ -44,6 +46,8 @@ export interface GrantHandover {
    */
   readonly holderMarkMs: number | undefined;
   readonly deadlineLeftMs: number | undefined;
+  /** Names of tools and resources that it holds, and those held above it; absent: none. */
+  readonly access?: readonly Access[];
 }
 
 /** Where a request wants budget: for a new allocation under a parent, or more for one that is held. */
@@ -54,6 +58,8 @@ export type GrantTarget =
       readonly name: string;
       readonly kind: AllocationKind | undefined;
       readonly limits: Limits;
+      /** Names of tools and resources that it shall hold; absent: none. */
+      readonly access?: readonly Access[];
     }
   | { readonly type: "raise"; readonly allocationId: string; readonly epoch: number; readonly by: Amounts };
 
@@ -67,6 +73,8 @@ export interface GrantAsk {
   readonly waitMs: number;
   readonly strategy: StrategyName | undefined;
   readonly trace: TraceContext | undefined;
+  /** The reservation of the parent that it is met out of; absent: none. */
+  readonly reservationId?: string;
 }
 
 export type GrantAnswer =
@@ -156,6 +164,8 @@ export interface AllocationStanding {
   readonly deadlineLeftMs?: number | undefined;
   /** Pauses of it that are over, by their ids; absent: none. */
   readonly pausesOver?: readonly string[] | undefined;
+  /** What it inherits from policies above it by now; absent: not said. */
+  readonly inherited?: InheritedPolicy | undefined;
 }
 
 export interface Welcome {
@@ -208,6 +218,8 @@ export type DownItem =
       readonly deadlineLeftMs?: number | undefined;
       /** Pauses of it that are over, by their ids; absent: not said. */
       readonly pausesOver?: readonly string[] | undefined;
+      /** What it inherits from policies above it by now; absent: not said. */
+      readonly inherited?: InheritedPolicy | undefined;
     }
   | { readonly type: "ack"; readonly ack: UsageAck };
 

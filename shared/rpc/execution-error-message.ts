@@ -36,6 +36,7 @@ export function toExecutionErrorMessage(error: ExecutionError): ExecutionErrorMe
     cause: error.cause ?? "",
     traceId: error.traceId ?? "",
     fieldViolations: error.fieldViolations.map(({ field, description }) => ({ field, description })),
+    shadow: error.shadow ?? "",
   });
 }
 
@@ -58,6 +59,7 @@ export function fromExecutionErrorMessage(message: ExecutionErrorMessage): Execu
     ...(message.cause === "" ? {} : { cause: message.cause }),
     ...(message.traceId === "" ? {} : { traceId: message.traceId }),
     fieldViolations: message.fieldViolations.map(({ field, description }) => ({ field, description })),
+    ...(message.shadow === "" ? {} : { shadow: message.shadow }),
   };
 }
 

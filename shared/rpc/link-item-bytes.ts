@@ -7,6 +7,7 @@ import type {
   AllocationStanding,
   DownItem,
   GrantAnswer,
+  GrantHandover,
   HeldAllocation,
   ItemError,
   TraceContext,
@@ -24,6 +25,12 @@ function textBytes(...texts: readonly (string | undefined)[]): number {
   let chars = 0;
   for (const text of texts) chars += text?.length ?? 0;
   return CHAR_BYTES * chars;
+}
+
+function accessBytes(access: GrantHandover["access"]): number {
+  let bytes = 0;
+  for (const { name } of access ?? []) bytes += TOOL_BYTES + textBytes(name);
+  return bytes;
 }
 
 function traceBytes(trace: TraceContext | undefined): number {
@@ -60,7 +67,8 @@ export function upItemBytes(item: Exclude<UpItem, { type: "hello" }>): number {
     case "ask": {
       const { requestId, target, trace } = item.ask;
       const place = target.type === "open" ? textBytes(target.parentId, target.name) : textBytes(target.allocationId);
-      return FIELDS_BYTES + textBytes(requestId) + place + traceBytes(trace);
+      const names = target.type === "open" ? accessBytes(target.access) : 0;
+      return FIELDS_BYTES + textBytes(requestId) + place + names + traceBytes(trace);
     }
     case "returned":
       return FIELDS_BYTES + textBytes(item.allocationId);
@@ -93,14 +101,15 @@ export function downItemBytes(item: Exclude<DownItem, { type: "welcome" }>): num
 function answerBytes(answer: GrantAnswer): number {
   switch (answer.type) {
     case "opened": {
-      const { allocationId, path, name, token } = answer.grant;
-      return textBytes(allocationId, path, name, token);
+      const { allocationId, path, name, token, access } = answer.grant;
+      return textBytes(allocationId, path, name, token) + accessBytes(access);
     }
     case "raised":
       return textBytes(answer.allocationId);
     case "queued": {
-      const { ancestorId, ancestorPath, holders } = answer.conflict;
+      const { ancestorId, ancestorPath, holders, access } = answer.conflict;
       let bytes = textBytes(ancestorId, ancestorPath, answer.conflict.strategy?.path);
+      bytes += textBytes(access?.name, access?.before, access?.circle);
       for (const { id, path } of holders) bytes += TOOL_BYTES + textBytes(id, path);
       return bytes;
     }

@@ -8,6 +8,10 @@ export const LIMITS = Object.freeze({
   amountMax: Number.MAX_SAFE_INTEGER,
   /** Commands waiting for the loop; beyond it callers get RESOURCE_EXHAUSTED with a retry time. */
   commandQueueMax: 65_536,
+  /** Of one grant, calls that may be answered before their record is synced; a power cut hides at most so many of each. */
+  aheadCallsMax: 8,
+  /** Of the credits and tool calls of a grant, one in so many may be held by such calls, and counts as unconfirmed after a power cut. */
+  aheadLimitParts: 16,
   /** A turn of the loop with more commands than this says that there is enough to collect for the next. */
   calmCommandsMax: 8,
   /** Events in one journal commit: the batch closes here even if more is waiting, for whoever comes next waits for its end: some 20 ms. */
@@ -42,6 +46,8 @@ export const LIMITS = Object.freeze({
   /** Requests waiting at one node, and how long they may wait, where the policy says nothing. */
   queueLengthMax: 10_000,
   queueWaitMsMax: 600_000,
+  /** Longest time that `bursar run --wait` takes: thirty days. The policy of the swarm may let it wait less. */
+  runWaitMsMax: 30 * 24 * 60 * 60 * 1_000,
   /** Waiting requests of one lane looked at for one that can go ahead of the rest, each time budget comes free. */
   backfillScanMax: 256,
   /** Running children looked at to know when budget comes free: of more it is not known. */
@@ -63,6 +69,8 @@ export const LIMITS = Object.freeze({
   /** After the grace of a stop: how long what was ended by force may take to be gone and settled. */
   stopSettleMs: 2_000,
   pendingReclaimsMax: 256,
+  /** Of those who would give way to a request under a policy that is only tried, so many are named. */
+  shadowGiversTold: 5,
   /** Preemption: running work that may give way, looked at per level of priority, and how much of it gives way at a time. */
   victimScanMax: 256,
   victimsPerRoundMax: 64,
@@ -85,6 +93,14 @@ export const LIMITS = Object.freeze({
   claimsPerDecisionMax: 16,
   /** Preempted work that is remembered until it is tried again: since when it has waited, and when it was preempted. */
   preemptedKeptMax: 10_000,
+  /** Reservations of one node, and of one daemon; those that are over and are remembered; how far ahead one may begin, and how long it may last. */
+  reservationsPerNodeMax: 64,
+  reservationsMax: 10_000,
+  pastReservationsMax: 1_000,
+  reservationAheadMsMax: 30 * 24 * 60 * 60 * 1_000,
+  reservationLastsMsMax: 30 * 24 * 60 * 60 * 1_000,
+  /** Times looked at for the earliest at which a reservation that is refused would have room. */
+  reservationLooksMax: 64,
   /** Candidates named in an answer that says why nothing can be preempted. */
   sparedNamedMax: 5,
   /** Time to live of a lease: where nothing is said, and the bounds of what may be said. */
@@ -97,6 +113,8 @@ export const LIMITS = Object.freeze({
    */
   decisionsKept: 4_096,
   refusedSubjectsKept: 1_024,
+  /** Nodes of which it is counted how a policy that is tried there has done. */
+  shadowNodesKept: 1_024,
   refusalsPerSubjectKept: 8,
   /** Decisions, and things of one kind, in one explanation; requests looked at to find one that only the state remembers. */
   whyDecisionsMax: 32,
@@ -113,6 +131,9 @@ export const LIMITS = Object.freeze({
   deadlineDriftMs: 250,
   /** Shortest time between two usage reports of one allocation. */
   usageReportIntervalMs: 50,
+  /** Usage reports that are told at a time, and the shortest time until more: a burst of thousands would keep the parent from all else. */
+  usageReportsPartMax: 128,
+  usageReportsPauseMs: 2,
   /** Grant requests that may wait for an answer on one uplink. */
   asksInFlightMax: 65_536,
   /** Allocations that one hello may name, in all its messages. */
@@ -167,6 +188,8 @@ export const LIMITS = Object.freeze({
   /** How long a step waits for an execution daemon to be there, and how often it looks. */
   childWaitMs: 10_000,
   childLookMs: 100,
+  /** How long a parent listens whether budget that it asked back of a child comes from those below; later it comes as any return. */
+  shrinkAnswerMs: 1_000,
   /** How long a daemon waits for another's view of a part of the tree. */
   viewWaitMs: 1_000,
   /** What a parent adds to a lease before it gives the holder up. */
@@ -178,6 +201,13 @@ export const LIMITS = Object.freeze({
   /** Holders named in a refusal, and children looked at to find them. */
   conflictHoldersMax: 5,
   conflictHoldersScanMax: 1_000,
+  /** Names of tools and resources that one allocation may hold, and characters of each. */
+  accessNamesMax: 16,
+  accessNameCharsMax: 128,
+  /** Requests that wait for names looked at, at most, to see whether one more would wait for itself. */
+  accessWaitsScanMax: 10_000,
+  /** Those of a circle of such requests that are named. */
+  accessCircleToldMax: 6,
   /** Retry time in a refusal where no change is foreseen. */
   retryAfterMs: 1_000,
   /** Time to live of a hold: what a caller gets that names none, and the most. */
@@ -251,6 +281,8 @@ export const LIMITS = Object.freeze({
   errorDetailBytesMax: 16 * 1024,
   /** Attempts of one operation, the first included, before its recovery moves on. */
   recoveryAttemptsMax: 4,
+  /** Attempts of work that gives way to others again and again, the first one included. */
+  preemptedAttemptsMax: 8,
   recoveryBackoffFirstMs: 100,
   recoveryBackoffMaxMs: 30_000,
   /** Ended spans waiting to be exported; beyond it spans are dropped and reported. */

@@ -140,7 +140,8 @@ export class ChildConnection {
 }
 
 function revisionItem(revision: Revision, nowMs: number): DownItem {
-  const { allocationId, epoch, grantedTotal, deadlineAtMs, pausesOver } = revision;
-  const item = { type: "revision", allocationId, epoch, grantedTotal, ...(pausesOver && { pausesOver }) } as const;
+  const { allocationId, epoch, grantedTotal, deadlineAtMs, pausesOver, inherited } = revision;
+  const more = { ...(pausesOver && { pausesOver }), ...(inherited && { inherited }) };
+  const item = { type: "revision", allocationId, epoch, grantedTotal, ...more } as const;
   return deadlineAtMs === undefined ? item : { ...item, deadlineLeftMs: Math.max(0, deadlineAtMs - nowMs) };
 }

@@ -8,6 +8,7 @@ import {
   type CommandOf,
   type Consumable,
   type GrantWish,
+  isNothing,
   type Message,
   monusAmounts,
   NOTHING,
@@ -16,7 +17,9 @@ import {
   type OutcomeOf,
   type Priority,
   type Refusal,
+  type ShadowVerdict,
   type StrategyName,
+  strategyNamedBy,
   type Verdict,
 } from "#budget";
 import { LIMITS } from "#std";
@@ -31,6 +34,10 @@ export interface When {
 interface Rule {
   readonly at: Allocation | undefined;
   readonly name: StrategyName | undefined;
+  /** It is the own strategy of the node. */
+  readonly isOwn: boolean;
+  /** Path of the node whose policy names it, which may be of another daemon. */
+  readonly path: string;
 }
 
 interface Noted {
@@ -41,6 +48,8 @@ interface Noted {
   readonly requestId: string;
   /** Of a request the node that was asked, else the one that it is about. */
   readonly node: Allocation | undefined;
+  /** What a policy that is tried there would have made of it; set before it is kept. */
+  shadow?: ShadowVerdict;
 }
 
 interface GrantEntry extends Noted {
@@ -56,6 +65,8 @@ interface GrantEntry extends Noted {
   /** Kept where not all of it was granted, or where it waited: otherwise it says nothing more. */
   readonly wish: GrantWish | undefined;
   readonly waitedMs: number | undefined;
+  /** Of one that waited as the next attempt of what was preempted: since the first one came. */
+  readonly sinceFirstMs: number | undefined;
   readonly requested: StrategyName | undefined;
   readonly rule: Rule;
 }
@@ -64,7 +75,7 @@ interface RefusedEntry extends Noted {
   readonly type: "refused";
   /** One who asks again and again is one subject. */
   readonly subject: string;
-  readonly command: GrantWish | CommandOf<"reserve"> | CommandOf<"receive_grant"> | undefined;
+  readonly command: GrantWish | CommandOf<"reserve"> | CommandOf<"receive_grant" | "reserve_ahead"> | undefined;
   readonly refusal: Refusal;
 }
 
@@ -105,18 +116,22 @@ export class Known {
     const node = this.state.allocations.get(id);
     if (!node) return undefined;
     const at = namesStrategy(node);
-    this.#asked = { node, rule: { at, name: at?.policy.strategy } };
+    const named = at && strategyNamedBy(at);
+    this.#asked = { node, rule: named ? { at, ...named } : NO_RULE };
     return this.#asked;
   }
 }
 
-const NO_RULE: Rule = Object.freeze({ at: undefined, name: undefined });
+const NO_RULE: Rule = Object.freeze({ at: undefined, name: undefined, isOwn: false, path: "" });
 
 /** What is remembered of an outcome; nothing of the answer to a request that was answered before. */
 export function entryOfOutcome(known: Known, command: Command, outcome: Outcome): Entry | undefined {
   if (command.type === "grant") {
     const { wish } = command;
-    return outcome.type === "queued" ? queuedEntry(known, wish, outcome) : grantEntry(known, wish, outcome, undefined);
+    const entry =
+      outcome.type === "queued" ? queuedEntry(known, wish, outcome) : grantEntry(known, wish, outcome, undefined);
+    if (entry && "shadow" in outcome && outcome.shadow) entry.shadow = outcome.shadow;
+    return entry;
   }
   if (!("allocationId" in command)) return undefined;
   const { state, when } = known;
@@ -126,12 +141,13 @@ export function entryOfOutcome(known: Known, command: Command, outcome: Outcome)
   if (outcome.type === "refused") {
     // What a call lacks of what its allocation draws from above is decided there.
     if (command.type === "reserve" && node && node.pooled.length > 0) return undefined;
-    const told = command.type === "reserve" || command.type === "receive_grant" ? command : undefined;
+    const { type } = command;
+    const told = type === "reserve" || type === "receive_grant" || type === "reserve_ahead" ? command : undefined;
     const subject = allocationId;
     const { refusal } = outcome;
     return { number: 0, when, requestId, node, type: "refused", subject, command: told, refusal };
   }
-  const verdict = verdictOf(command, outcome);
+  const verdict = verdictOf(command, outcome, when.atMs);
   if (command.type === "reclaim") known.answered.add(preemptionKey(command));
   return verdict && { number: 0, when, requestId, node, type: "other", verdict };
 }
@@ -141,15 +157,21 @@ function requestIdOf(command: Command): string {
   return "preemptionId" in command ? command.preemptionId : "";
 }
 
-function verdictOf(command: Command, outcome: Outcome): Verdict | undefined {
+function verdictOf(command: Command, outcome: Outcome, atMs: number): Verdict | undefined {
   if (command.type === "reclaim" && outcome.type === "reclaimed") {
     const { preemptionId, mode, reason } = command;
     const { reclaimed, pending, waitingOn } = outcome;
     const preemption = { preemptionId, mode, reason, reclaimed, pending, waitingOn: waitingOn.length };
     return { decided: "PREEMPTED", preemption };
   }
-  if (outcome.type === "updated" && !outcome.repeated) {
-    return { decided: "LIMITS_CHANGED", before: outcome.before, after: outcome.after };
+  if (command.type === "reserve_ahead" && outcome.type === "reserved_ahead" && !outcome.repeated) {
+    const { reservationId, amounts, startsAtMs, endsAtMs } = outcome;
+    const times = { startsInMs: startsAtMs - atMs, lastsMs: endsAtMs - startsAtMs };
+    return { decided: "RESERVED", reservationId, name: command.name, amounts, ...times };
+  }
+  if (command.type === "update_limits" && outcome.type === "updated" && !outcome.repeated) {
+    const { before, after } = outcome;
+    return { decided: "LIMITS_CHANGED", before, after, ...(command.strategy && { newStrategy: command.strategy }) };
   }
   if (command.type === "write_off" && outcome.type === "written_off" && !outcome.repeated) {
     return { decided: "WRITTEN_OFF", amounts: outcome.amounts, reason: command.reason };
@@ -211,9 +233,16 @@ function grantEntry(
     isPartial,
     wish: isPartial || waited ? whole : undefined,
     waitedMs: waited && when.atMs - (waited.wish.arrivedAtMs ?? waited.when.atMs),
+    sinceFirstMs: waited && sinceFirst(known, waited.wish, allocationId),
     requested: whole?.strategy,
     rule: asked?.rule ?? NO_RULE,
   };
+}
+
+function sinceFirst({ state, when }: Known, wish: GrantWish, allocationId: string): number | undefined {
+  if (wish.type !== "open" || wish.attemptOf === undefined) return undefined;
+  const arrivedAtMs = state.victims.historyOf(allocationId)?.arrivedAtMs;
+  return arrivedAtMs === undefined ? undefined : when.atMs - arrivedAtMs;
 }
 
 /** Of a wish that waited and is forgotten. */
@@ -231,6 +260,11 @@ export function entryOfMessage(known: Known, message: Message): Entry | undefine
     return grantEntry(known, waited?.wish ?? { type, caller, requestId }, message.outcome, waited);
   }
   if (message.type === "reclaim_child") return askedBack(known, message);
+  if (message.type === "paused") return pausedHere(known, message);
+  if (message.type === "noted") {
+    const { allocationId, verdict } = message;
+    return { number: 0, when, requestId: "", node: state.allocations.get(allocationId), type: "other", verdict };
+  }
   const isEnd = message.type === "closing" || message.type === "closed";
   if (!isEnd && message.type !== "lease_ended" && message.type !== "reclaim_progress") return undefined;
   const node = state.allocations.get(message.allocationId);
@@ -248,9 +282,32 @@ export function entryOfMessage(known: Known, message: Message): Entry | undefine
   }
   if (!message.ended || known.answered.has(preemptionKey(message))) return undefined;
   const { preemptionId, reclaimed, pending } = message;
-  const told = node?.endedReclaims.get(preemptionId);
+  // A pause stands when it has given all that it can.
+  const told = node?.endedReclaims.get(preemptionId) ?? node?.reclaims.get(preemptionId);
   const preemption = { preemptionId, mode: told?.mode, reason: told?.reason ?? "", reclaimed, pending, waitingOn: 0 };
   return { ...noted, requestId: preemptionId, type: "other", verdict: { decided: "PREEMPTED", preemption } };
+}
+
+/** The engine has work stand still for others. What it gave at once is told with that. */
+function pausedHere(known: Known, message: Extract<Message, { readonly type: "paused" }>): Entry | undefined {
+  const { when, state, answered } = known;
+  const key = preemptionKey(message);
+  const { preemptionId, allocationId } = message;
+  const node = state.allocations.get(allocationId);
+  const reclaim = node?.reclaims.get(preemptionId) ?? node?.endedReclaims.get(preemptionId);
+  if (!reclaim || answered.has(key)) return undefined;
+  const { mode, reason, reclaimed, wanted } = reclaim;
+  const pending = monusAmounts(wanted, reclaimed);
+  if (isNothing(pending)) answered.add(key);
+  const preemption = { preemptionId, mode, reason, reclaimed, pending, waitingOn: 0 };
+  return {
+    number: 0,
+    when,
+    requestId: preemptionId,
+    node,
+    type: "other",
+    verdict: { decided: "PREEMPTED", preemption },
+  };
 }
 
 /** A child in another daemon is asked to give budget back, for a preemption above it or a request that may take from it. */

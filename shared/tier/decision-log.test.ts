@@ -1,9 +1,19 @@
 /** What a daemon remembers of its decisions: once they are durable, bounded, by subject; and the same words for everybody. */
 import { describe, expect, it } from "vitest";
-import { type GrantWish, type Limits, type OpenWish, type Policy, wordsOf } from "#budget";
+import {
+  type GrantWish,
+  type Limits,
+  type OpenWish,
+  type Policy,
+  type ShadowVerdict,
+  shadowWords,
+  wordsOf,
+} from "#budget";
+import { FaultError } from "#errors";
 import { MemoryDisk } from "#journal";
 import { LIMITS } from "#std";
 import type { Decision } from "./decision-log.ts";
+import { ShadowCounts } from "./decision-shadows.ts";
 import { errorOfOutcome } from "./refusal-error.ts";
 import { some, Tier } from "./testing/tier.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
@@ -173,6 +183,66 @@ it("who is asked below to give back for somebody else finds by whom and why", as
   ]);
 });
 
+it("work that stands still for others, and goes on, finds both, with mode and reason", async () => {
+  const tier = await tierWith({ strategy: "PREEMPTION_ALLOWED", preemption: { protectMs: 0 } });
+  await tier.run(grant(wish("low", 1_000, { priority: "LOW" })));
+  const call = { what: "model", name: "gpt", ttlMs: 60_000, holdId: "hold" } as const;
+  const wanted = some({ credits: 800 });
+  await tier.run({ type: "reserve", allocationId: "id-of-low", requestId: "c", wanted, min: wanted, ...call });
+  await tier.run(grant(wish("high", 600, { waitMs: 60_000 })));
+  const why = "LOW below HIGH; paused, its 0 % done are kept";
+  expect(told(tier, "low").at(-1)).toBe(
+    `PREEMPTED preempted (PAUSE) by claim-1.1: 200 credits came back, 800 credits still wanted; ${why}`,
+  );
+  const facts = { networkBytes: 0, diskBytes: 0, gpuMs: 0, memoryPeakBytes: 0, final: true };
+  await tier.run({ type: "settle", allocationId: "id-of-low", holdId: "hold", ...some({ credits: 250 }), ...facts });
+  expect(told(tier, "low").at(-1)).toBe(
+    `PREEMPTED preempted (PAUSE) by claim-1.1: 750 credits came back, all that was wanted; ${why}`,
+  );
+  await tier.run({ type: "close", allocationId: "id-of-high", reason: "over" });
+  expect(told(tier, "low").at(-1)).toBe("RESUMED goes on: 750 credits that it gave are back");
+});
+
+it("what is reserved ahead, refused and taken back is found by its id, its request and its node", async () => {
+  const tier = await tierWith();
+  const reserve = (reservationId: string, credits: number) =>
+    tier.run({
+      type: "reserve_ahead",
+      caller: "ann",
+      requestId: `request-${reservationId}`,
+      reservationId,
+      allocationId: "acme",
+      name: "nightly",
+      amounts: some({ credits }),
+      startsInMs: 60_000,
+      lastsMs: 5_000,
+      priority: "NORMAL",
+    });
+  await reserve("v-1", 700);
+  await reserve("v-1", 700);
+  const refused = await reserve("v-2", 400);
+  await tier.run({ type: "cancel_reservation", reservationId: "v-1" });
+  expect(told(tier, "v-1")).toEqual([
+    "RESERVED reserved as nightly (v-1): 700 credits from in 60000 ms on, for 5000 ms",
+    "RESERVATION_ENDED reservation v-1 is over: it was cancelled, and 700 credits of it are free again",
+  ]);
+  expect(told(tier, "v-2")).toEqual([`REFUSED ${errorOfOutcome(refused, CONTEXT).message}`]);
+  expect(told(tier, "request-v-2")).toHaveLength(1);
+  const [, second] = tier.loop.decisions.find({ text: "acme", allocationId: "acme" }, 9);
+  expect(second?.record.asked).toBe("a reservation nightly of 400 credits, in 60000 ms, for 5000 ms");
+  await reserve("v-3", 400);
+  await tier.clock.advance(70_000);
+  expect(told(tier, "v-3").at(-1)).toMatch(/^RESERVATION_ENDED .*: its time is over, and 400 credits of it/);
+});
+
+it("who is topped up where budget is divided by weight finds with how much", async () => {
+  const tier = await tierWith({ strategy: "PROPORTIONAL_SHARING" });
+  await tier.run(grant(wish("one", 1_000, { min: some({ credits: 10 }) })));
+  await tier.run(grant(wish("two", 1_000, { min: some({ credits: 10 }) })));
+  await tier.run({ type: "close", allocationId: "id-of-two", reason: "over" });
+  expect(told(tier, "one").at(-1)).toBe("TOPPED_UP topped up: 500 credits more, for its share of acme is larger now");
+});
+
 describe("the memory is bounded", () => {
   it("one who is refused again and again makes nobody forget the others", async () => {
     const tier = await tierWith();
@@ -218,4 +288,50 @@ it("a follower is told every decision, closings included, until it leaves", asyn
   leave();
   await tier.run(grant(wish("r-3", 900)));
   expect(heard).toEqual(["acme/r-1 GRANTED", "acme/r-2 REFUSED", "acme/r-1 CLOSING", "acme/r-1 CLOSED"]);
+});
+
+describe("a policy that is tried", () => {
+  const policy: Policy = { strategy: "FIRST_COME_FIRST_SERVED", shadow: { strategy: "QUEUE_AND_WAIT" } };
+
+  it("is told beside the decision, in the words of the error's details", async () => {
+    const tier = await tierWith(policy);
+    await tier.run(grant(wish("r-1", 900)));
+    const outcome = await tier.run(grant(wish("r-2", 200, { waitMs: 5_000 })));
+    const error = errorOfOutcome(outcome, CONTEXT);
+    const [decision] = tier.loop.decisions.find({ text: "r-2", allocationId: undefined }, 1);
+    const words = decision?.record.shadow && shadowWords(decision.record.shadow);
+    expect(words).toBe(
+      "shadow QUEUE_AND_WAIT (its own): would have waited at place 1: INSUFFICIENT_CREDITS: acme has 100 credits free of the 200 wanted; held by acme/r-1 (900); something changes in about 1000 ms",
+    );
+    expect(error instanceof FaultError && error.error.shadow).toBe(words);
+    expect(error.message).not.toContain("shadow");
+  });
+
+  it("is counted where it was asked, by what it was and would have been", async () => {
+    const tier = await tierWith(policy);
+    const { decisions } = tier.loop;
+    expect(decisions.shadowAt("acme")).toBeUndefined();
+    await tier.run(grant(wish("r-1", 900)));
+    for (const id of ["r-2", "r-3"]) await tier.run(grant(wish(id, 200, { waitMs: 5_000 })));
+    await tier.run(grant(wish("r-4", 200)));
+    expect(decisions.shadowAt("acme")).toBe(
+      "shadow QUEUE_AND_WAIT (its own): of 4 requests decided here since this daemon started 2 would have been as they were, 2 otherwise: 2 refused that it would have queued",
+    );
+    // Another one that is tried is counted anew.
+    const tried = { ...policy, shadow: { strategy: "PRIORITY_BASED" } } as const;
+    await tier.run({ type: "set_limits", allocationId: "acme", limits: { credits: 1_000 } as Limits, policy: tried });
+    await tier.run(grant(wish("r-5", 10)));
+    expect(decisions.shadowAt("acme")).toBe(
+      "shadow PRIORITY_BASED (its own): of 1 request decided here since this daemon started 1 would have been as it was, 0 otherwise",
+    );
+  });
+
+  it("of so many nodes", async () => {
+    const counts = new ShadowCounts();
+    const verdict = { would: "QUEUED", was: "REFUSED", agrees: false } as unknown as ShadowVerdict;
+    const strategy = { name: "QUEUE_AND_WAIT", from: "own", path: "" } as const;
+    for (let n = 0; n <= LIMITS.shadowNodesKept; n += 1) counts.note(`node-${n}`, { ...verdict, strategy });
+    expect(counts.wordsAt("node-0")).toBeUndefined();
+    expect(counts.wordsAt("node-1")).toBeDefined();
+  });
 });

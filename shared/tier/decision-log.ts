@@ -6,6 +6,7 @@ import type { Allocation, BudgetState, Command, DecisionRecord, Message, Outcome
 import { assert, LIMITS } from "#std";
 import { type Entry, entryOfMessage, entryOfOutcome, Known, type Waiting } from "./decision-entry.ts";
 import { allocationIdOf, type DecisionSubject, mentions, recordOf } from "./decision-record.ts";
+import { ShadowCounts } from "./decision-shadows.ts";
 
 export type { DecisionSubject };
 
@@ -37,7 +38,7 @@ export interface NotedBatch {
 export function isNoted({ type }: Command, outcome: Outcome): boolean {
   if (type === "grant") return true;
   if (type === "reserve" || type === "receive_grant") return outcome.type === "refused";
-  return type === "reclaim" || type === "update_limits" || type === "write_off";
+  return type === "reclaim" || type === "update_limits" || type === "write_off" || type === "reserve_ahead";
 }
 
 export class DecisionLog {
@@ -48,6 +49,7 @@ export class DecisionLog {
   /** Requests that wait, by caller and request id, to know afterwards what they asked and how long they waited. */
   readonly #waiting: Waiting = new Map();
   readonly #listeners = new Set<DecisionListener>();
+  readonly #shadows = new ShadowCounts();
   #next = 0;
   #noted = 0;
 
@@ -102,7 +104,13 @@ export class DecisionLog {
     return () => this.#listeners.delete(listener);
   }
 
+  /** How the policy that is tried at a node has done there; undefined where nothing was decided by it. */
+  shadowAt(nodeId: string): string | undefined {
+    return this.#shadows.wordsAt(nodeId);
+  }
+
   #keep(entry: Entry): void {
+    if (entry.shadow && entry.node) this.#shadows.note(entry.node.id, entry.shadow);
     this.#noted += 1;
     entry.number = this.#noted;
     if (entry.type === "refused") this.#keepRefusal(entry, entry.subject);

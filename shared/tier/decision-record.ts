@@ -6,6 +6,7 @@ import {
   type GrantWish,
   monusAmounts,
   NOTHING,
+  reserveAheadWords,
   type StrategyInForce,
   type ToldWish,
   type Verdict,
@@ -16,6 +17,11 @@ import type { Entry } from "./decision-entry.ts";
 type EntryOf<T extends Entry["type"]> = Extract<Entry, { readonly type: T }>;
 
 export function recordOf(entry: Entry): DecisionRecord {
+  const record = recordWithoutShadow(entry);
+  return entry.shadow === undefined ? record : { ...record, shadow: entry.shadow };
+}
+
+function recordWithoutShadow(entry: Entry): DecisionRecord {
   switch (entry.type) {
     case "granted":
       return grantedRecord(entry);
@@ -56,6 +62,7 @@ function refusedRecord(entry: EntryOf<"refused">): Told {
   const { command } = entry;
   if (!command) return { ...nodeRecord(entry), asked: "" };
   if (command.type === "reserve") return { ...nodeRecord(entry), asked: callWords(command) };
+  if (command.type === "reserve_ahead") return { ...nodeRecord(entry), asked: reserveAheadWords(command) };
   if (command.type !== "receive_grant") return wishRecord(entry, command);
   const { allocationId, path, priority } = command;
   const asked = wishWords({ ...command, type: "open", min: amountsOf(command.limits), waitMs: 0 });
@@ -72,6 +79,7 @@ function grantedRecord(entry: EntryOf<"granted">): DecisionRecord {
     lacking: isPartial ? monusAmounts(wanted, granted) : NOTHING,
     pooled: pooled.length > 0,
     waitedMs,
+    ...(entry.sinceFirstMs !== undefined && { sinceFirstMs: entry.sinceFirstMs }),
     strategy: strategyOf(entry),
   };
   const path = parentPath === "" ? name : `${parentPath}/${name}`;
@@ -85,10 +93,10 @@ function wishOf({ isRaise, granted, kind, pooled, priority }: EntryOf<"granted">
   return { type: "open", kind, pooled, priority, limits: granted, min: granted, waitMs: 0 };
 }
 
-function strategyOf({ node, requested, rule: { at, name } }: EntryOf<"granted">): StrategyInForce {
+function strategyOf({ node, requested, rule: { at, name, isOwn, path } }: EntryOf<"granted">): StrategyInForce {
   if (requested !== undefined) return { name: requested, from: "request", path: "" };
   if (name === undefined || !at) return { name: "FIRST_COME_FIRST_SERVED", from: "default", path: "" };
-  return { name, from: at === node ? "own" : "inherited", path: at.path };
+  return { name, from: at === node && isOwn ? "own" : "inherited", path };
 }
 
 /** What somebody asks about. */
@@ -102,11 +110,16 @@ export interface DecisionSubject {
 /** Whether the decision is about the subject: about the request, about the allocation or what is asked of it, or about such a path. */
 export function mentions(entry: Entry, { text, allocationId }: DecisionSubject): boolean {
   const { node, requestId } = entry;
-  if (requestId === text) return true;
+  if (requestId === text || reservationOf(entry) === text) return true;
   if (allocationId !== undefined && (node?.id === allocationId || allocationIdOf(entry) === allocationId)) return true;
   const name = nameOf(entry);
   // Most have another name: then there is no need to put the path together.
   return name !== undefined && text.endsWith(name) && isPathOf(recordOf(entry).path, text);
+}
+
+function reservationOf(entry: Entry): string | undefined {
+  if (entry.type === "refused" && entry.command?.type === "reserve_ahead") return entry.command.reservationId;
+  return "verdict" in entry && "reservationId" in entry.verdict ? entry.verdict.reservationId : undefined;
 }
 
 function commandOf(entry: Entry) {

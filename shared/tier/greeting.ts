@@ -103,7 +103,9 @@ export function standingOf(
   const left = deadlineAtMs === undefined || at !== "open" ? {} : { deadlineLeftMs: Math.max(0, deadlineAtMs - nowMs) };
   const over = pausesOver(node);
   const pauses = over.length === 0 ? {} : { pausesOver: over };
-  return { allocationId, epoch, state: at, grantedTotal: granted, lease, ...left, ...pauses };
+  const { inherited } = node.policy;
+  const rules = inherited === undefined || at !== "open" ? {} : { inherited };
+  return { allocationId, epoch, state: at, grantedTotal: granted, lease, ...left, ...pauses, ...rules };
 }
 
 /** What runs low of that which the allocations of a hello draw on: it may have been told on a link that was lost. At most one message full. */

@@ -17,7 +17,7 @@ export function handoverOf(opened: OutcomeOf<"opened">, { nowMs, holderMarkMs }:
   const { allocationId, path, depth, name, kind, limits, pooled, priority, weight, policy } = opened;
   const { token, epoch, leaseTtlMs, deadlineAtMs } = opened;
   const deadlineLeftMs = deadlineAtMs === undefined ? undefined : Math.max(0, deadlineAtMs - nowMs);
-  return {
+  const handover: GrantHandover = {
     allocationId,
     path,
     depth,
@@ -34,6 +34,7 @@ export function handoverOf(opened: OutcomeOf<"opened">, { nowMs, holderMarkMs }:
     holderMarkMs,
     deadlineLeftMs,
   };
+  return opened.access ? { ...handover, access: opened.access } : handover;
 }
 
 /**

@@ -10,7 +10,7 @@ export { handoverOf, leaseOfGrant } from "./handover.ts";
 export { errorOfOutcome, errorOfRefusal, type RefusalContext } from "./refusal-error.ts";
 export { systemClock } from "./system-clock.ts";
 export { newHashSeed, systemIds } from "./system-ids.ts";
-export { type TierOptions, TierResourceManager } from "./tier-resource-manager.ts";
+export { type AheadListener, type TierOptions, TierResourceManager } from "./tier-resource-manager.ts";
 export { traceDecision, traceRefusal } from "./trace-decision.ts";
 export { type ParentDaemon, Uplink, type UplinkOptions } from "./uplink.ts";
 export { UsageReporter } from "./usage-reporter.ts";

@@ -80,6 +80,11 @@ describe("errorOfRefusal", () => {
       /acme\/a takes no new work: the swarm was stopped/,
     ],
     [
+      { code: "withdrawn", path: "acme/a" },
+      { reason: "STATE_FORBIDS" },
+      /acme\/a waits no longer: cancelled by the caller/,
+    ],
+    [
       { code: "paused", allocationId: "a-1", path: "acme/a", reason: "by hand" },
       { reason: "PAUSED", retryAfterMs: 1_000 },
       /acme\/a is paused \(by hand\); nothing new is begun until it goes on/,

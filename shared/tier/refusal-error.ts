@@ -1,5 +1,13 @@
 /** The engine's refusals as the errors that cross wires. The same refusal reads the same everywhere. */
-import { type Conflict, conflictWords, type Outcome, type Refusal, refusalWords, resourceName } from "#budget";
+import {
+  type Conflict,
+  conflictWords,
+  type Outcome,
+  type Refusal,
+  refusalWords,
+  resourceName,
+  shadowWords,
+} from "#budget";
 import { executionError, FaultError, RefusalError, type Tier } from "#errors";
 import { LIMITS, unreachable } from "#std";
 
@@ -8,11 +16,16 @@ export interface RefusalContext {
   readonly tier: Tier;
   readonly errorId: string;
   readonly onOwn: boolean;
+  /** What a policy that is tried would have made of the request, in words; absent: none is. Goes with the details of a conflict. */
+  readonly shadow?: string;
 }
 
 /** The error of an outcome that is not what was asked for: its refusal, or a fault where it is of another type altogether. */
 export function errorOfOutcome(outcome: Outcome, context: RefusalContext): FaultError | RefusalError {
-  if (outcome.type === "refused") return errorOfRefusal(outcome.refusal, context);
+  if (outcome.type === "refused") {
+    const { refusal, shadow } = outcome;
+    return errorOfRefusal(refusal, shadow ? { ...context, shadow: shadowWords(shadow) } : context);
+  }
   const { tier, errorId: id } = context;
   const message = `an answer of type ${outcome.type} does not fit the request`;
   return new FaultError(executionError({ id, type: "FATAL_ERROR", reach: "one", message, tier }));
@@ -34,6 +47,7 @@ export function errorOfRefusal(refusal: Refusal, context: RefusalContext): Fault
     case "request_reused":
       return new RefusalError({ reason: "REQUEST_ID_REUSED", message });
     case "closing":
+    case "withdrawn":
     case "not_in_doubt":
       return new RefusalError({ reason: "STATE_FORBIDS", message });
     case "lease_ended":
@@ -51,7 +65,7 @@ export function errorOfRefusal(refusal: Refusal, context: RefusalContext): Fault
   }
 }
 
-function errorOfConflict(conflict: Conflict, { tier, errorId, onOwn }: RefusalContext): FaultError {
+function errorOfConflict(conflict: Conflict, { tier, errorId, onOwn, shadow }: RefusalContext): FaultError {
   const { ancestorId, ancestorPath, holders, retryAfterMs, never } = conflict;
   return new FaultError(
     executionError({
@@ -65,6 +79,7 @@ function errorOfConflict(conflict: Conflict, { tier, errorId, onOwn }: RefusalCo
       resource: resourceName(conflict.resource),
       holders: holders.map(({ id }) => id),
       ...(never || retryAfterMs === 0 ? {} : { retryAfterMs }),
+      ...(shadow === undefined ? {} : { shadow }),
     }),
   );
 }

@@ -1,7 +1,8 @@
 /**
  * The loop, in this order and nowhere else: take commands from a bounded queue → decide, which evolves the state at once → append the
  * events of the batch → when they are durable, send its messages → answer its callers. One commit is under way at a time; what arrives
- * meanwhile is the next batch. A commit that fails ends the process, so that what is not durable dies with it.
+ * meanwhile is the next batch. A commit that fails ends the process, so that what is not durable dies with it. Holds that an allowance covers
+ * are answered once they are written, before they are synced (ahead.ts).
  */
 import {
   assertInvariants,
@@ -19,6 +20,7 @@ import {
 import { RefusalError } from "#errors";
 import type { Clock, Journal, OpenedJournal } from "#ports";
 import { assert, BoundedQueue, LIMITS } from "#std";
+import { Ahead } from "./ahead.ts";
 import { type CommandInput, timed } from "./command-input.ts";
 import { DecisionLog, isNoted } from "./decision-log.ts";
 import { EngineClock } from "./engine-clock.ts";
@@ -32,11 +34,25 @@ export interface TierOptions {
   readonly checkInvariants?: boolean;
   /** Of the tables in memory, 0 … 2^53-1: chance that nobody else knows. Default 0, which is for tests. */
   readonly hashSeed?: number;
+  /**
+   * Names the time since the machine was started. When given, holds are answered ahead of their sync, out of an allowance. Default: nothing is
+   * answered before it is durable.
+   */
+  readonly bootId?: string | undefined;
 }
 
+/** Told the outcomes of a batch that is written and not yet synced, and which of them may be answered now; `done` tells all of them again. */
+export type AheadListener = (outcomes: readonly Outcome[], covered: ReadonlySet<Outcome>) => void;
+
 type Waiting =
-  | { readonly commands: readonly CommandInput[]; readonly done: (outcomes: readonly Outcome[]) => void }
+  | {
+      readonly commands: readonly CommandInput[];
+      readonly done: (outcomes: readonly Outcome[]) => void;
+      readonly onAhead: AheadListener | undefined;
+    }
   | { readonly read: (state: BudgetState, nowMs: number) => () => void };
+
+type EarlyAnswer = (covered: ReadonlySet<Outcome>) => void;
 
 type MessageListener = (message: Message) => void;
 
@@ -58,6 +74,7 @@ export class TierResourceManager {
   readonly #onFatal: (error: Error) => void;
   readonly #checkInvariants: boolean;
   readonly #listeners = new Set<MessageListener>();
+  readonly #ahead: Ahead | undefined;
   #commandsWaiting = 0;
   #turnIsDue = false;
   #committing = false;
@@ -85,7 +102,9 @@ export class TierResourceManager {
     this.decisions = new DecisionLog(this.#state);
     this.#engineClock = new EngineClock(clock, Math.max(startMs, this.#state.engineTimeMs));
     // Before anything else is decided: leases were kept while this daemon was not there, and what was granted here may still be spent.
-    this.submit({ type: "start" }, () => undefined);
+    const { bootId } = options;
+    this.#ahead = bootId === undefined ? undefined : new Ahead(this.#state);
+    this.submit({ type: "start", ...(bootId !== undefined && { bootId }) }, () => undefined);
     this.#armTimer();
   }
 
@@ -106,11 +125,18 @@ export class TierResourceManager {
     this.submitAll([command], ([outcome = QUEUE_FULL]) => done(outcome));
   }
 
-  /** Queues commands that arrived together: decided one after the other, in one batch, answered together and in order. */
-  submitAll(commands: readonly CommandInput[], done: (outcomes: readonly Outcome[]) => void): void {
+  /**
+   * Queues commands that arrived together: decided one after the other, in one batch, answered together and in order. `onAhead`: holds among
+   * them that an allowance covers may be answered before `done`; for those who can tell the two apart.
+   */
+  submitAll(
+    commands: readonly CommandInput[],
+    done: (outcomes: readonly Outcome[]) => void,
+    onAhead?: AheadListener,
+  ): void {
     if (this.#ended || this.#closed) return;
     const fits = this.#commandsWaiting + commands.length <= LIMITS.commandQueueMax;
-    if (fits && this.#queue.push({ commands, done })) {
+    if (fits && this.#queue.push({ commands, done, onAhead })) {
       this.#commandsWaiting += commands.length;
       this.#wake();
     } else done(commands.map(() => QUEUE_FULL));
@@ -202,6 +228,9 @@ export class TierResourceManager {
     const events: BudgetEvent[] = [];
     const messages: Message[] = [];
     const answers: (() => void)[] = [];
+    const early: EarlyAnswer[] = [];
+    const ahead = this.#ahead;
+    ahead?.begin();
     const commands: Command[] = [];
     const outcomes: Outcome[] = [];
     let weight = 0;
@@ -214,6 +243,7 @@ export class TierResourceManager {
         commands.push(command);
         outcomes.push(decision.outcome);
       }
+      ahead?.decided(command, decision.outcome, decision.events);
       if (this.#checkInvariants) assertInvariants(this.#state);
       return decision.outcome;
     };
@@ -227,13 +257,14 @@ export class TierResourceManager {
         answers.push(next.read(this.#state, nowMs));
         continue;
       }
-      const { commands: asked, done } = next;
+      const { commands: asked, done, onAhead } = next;
       this.#commandsWaiting -= asked.length;
       taken += asked.length;
       const answered = asked.map((command) => take(timed(command, nowMs)));
       answers.push(() => done(answered));
+      if (onAhead && ahead) early.push((covered) => onAhead(answered, covered));
     }
-    this.#commit({ engineTimeMs: nowMs, events }, () => {
+    this.#commit({ engineTimeMs: nowMs, events }, this.#onWritten(early), () => {
       if (commands.length > 0 || messages.length > 0) {
         this.decisions.note({ atMs: nowMs, wallMs: this.#clock.wallMs(), commands, outcomes, messages });
       }
@@ -244,6 +275,15 @@ export class TierResourceManager {
       if (this.#queue.size > 0) this.#wake();
       else if (this.#closed) this.#finish();
     });
+  }
+
+  /** What to do with the batch once it is written; nothing: it is to be synced at once. */
+  #onWritten(early: readonly EarlyAnswer[]): (() => void) | undefined {
+    const covered = early.length > 0 ? this.#ahead?.covered : undefined;
+    if (!covered || covered.size === 0) return undefined;
+    return () => {
+      for (const answer of early) answer(covered);
+    };
   }
 
   /** It is calm when the event loop has read all that came meanwhile, once at least, and nothing of it was for this loop. */
@@ -258,6 +298,7 @@ export class TierResourceManager {
 
   #commit(
     commit: { readonly engineTimeMs: number; readonly events: readonly BudgetEvent[] },
+    written: (() => void) | undefined,
     durable: () => void,
   ): void {
     if (commit.events.length === 0) {
@@ -265,11 +306,13 @@ export class TierResourceManager {
       return;
     }
     this.#committing = true;
-    this.#journal.append(commit, (error) => {
+    const done = (error?: Error): void => {
       this.#committing = false;
       if (error) this.#fail(error);
       else this.#guarded(durable);
-    });
+    };
+    if (written) this.#journal.append(commit, done, () => this.#guarded(written));
+    else this.#journal.append(commit, done);
   }
 
   /** Sees to it that a turn comes when something is due. A timer for what is due no more stays, and when it is over is set anew. */

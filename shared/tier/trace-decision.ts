@@ -1,6 +1,6 @@
 /** Decisions in traces: an event of the span in which the decision was waited for, with the words that the caller is told. */
-import { type Decided, wordsOf } from "#budget";
-import { boundedText } from "#errors";
+import { type Decided, shadowWords, wordsOf } from "#budget";
+import { boundedText, FaultError } from "#errors";
 import type { Span, SpanAttributes } from "#ports";
 import type { Decision, DecisionLog } from "./decision-log.ts";
 
@@ -17,12 +17,15 @@ export function traceDecision(span: Span | undefined, decisions: DecisionLog, id
 export function traceRefusal(span: Span | undefined, requestId: string, error: { readonly message: string }): void {
   if (!span) return;
   const decided: Decided = "REFUSED";
-  span.event(EVENT, { "bursar.decided": decided, "bursar.reason": error.message, "bursar.request_id": requestId });
+  const attributes = { "bursar.decided": decided, "bursar.reason": error.message, "bursar.request_id": requestId };
+  const shadow = error instanceof FaultError ? error.error.shadow : undefined;
+  span.event(EVENT, { ...attributes, ...(shadow !== undefined && { "bursar.shadow": shadow }) });
 }
 
 function attributesOf({ record }: Decision): SpanAttributes {
-  const { requestId, allocationId, path, parentPath, verdict } = record;
+  const { requestId, allocationId, path, parentPath, verdict, shadow } = record;
   return {
+    ...(shadow && { "bursar.shadow": boundedText(shadowWords(shadow)) }),
     "bursar.decided": verdict.decided,
     "bursar.reason": boundedText(wordsOf(record)),
     "bursar.request_id": requestId,

@@ -6,7 +6,7 @@
  * Every lease counts from when this side asked for it: with hello, or with a report. The parent is told this daemon's clock with all of
  * that and at least every third of a lease, so that the leases of grants can be counted by it too.
  */
-import { type BudgetState, type Message, type StopTold, usageOf } from "#budget";
+import { type BudgetState, type InheritedPolicy, type Message, type StopTold, usageOf } from "#budget";
 import { RefusalError } from "#errors";
 import type {
   AllocationStanding,
@@ -111,13 +111,13 @@ export class Uplink {
       patient = false;
       this.#onIdle();
     });
-    await this.#report();
+    await this.#reportAll();
     while (patient && this.#welcome && !this.#reporter.idle) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
       // A final account may have waited for the answer to the report before it.
-      await this.#report();
+      await this.#reportAll();
     }
     cancelGrace();
     this.#stopped = true;
@@ -284,21 +284,28 @@ export class Uplink {
   #scheduleReport(): void {
     const link = this.#link;
     this.#cancelReport();
-    this.#cancelReport = this.#options.clock.after(LIMITS.usageReportIntervalMs, () => {
+    const afterMs = this.#reporter.hasMore ? LIMITS.usageReportsPauseMs : LIMITS.usageReportIntervalMs;
+    this.#cancelReport = this.#options.clock.after(afterMs, () => {
       void this.#report().then(() => {
         if (this.#link === link && !this.#stopped) this.#scheduleReport();
       });
     });
   }
 
-  async #report(): Promise<void> {
+  async #reportAll(): Promise<void> {
+    while ((await this.#report()) && this.#reporter.hasMore);
+  }
+
+  /** A part of what is due; false when nothing can be reported. */
+  async #report(): Promise<boolean> {
     const link = this.#link;
-    if (!link || !this.#welcome) return;
+    if (!link || !this.#welcome) return false;
     const reports = await this.#collect(link);
-    if (this.#link !== link) return;
+    if (this.#link !== link) return false;
     const markAgeMs = this.#options.loop.nowMs() - this.#markSentMs;
-    if (reports.length === 0 && markAgeMs < LIMITS.leaseTtlMs / LIMITS.leaseRenewParts) return;
+    if (reports.length === 0 && markAgeMs < LIMITS.leaseTtlMs / LIMITS.leaseRenewParts) return false;
     this.#sendWithMark(reports.map((report) => ({ type: "usage", report: this.#spans.begin(report) })));
+    return true;
   }
 
   #sendWithMark(items: readonly UpItem[]): void {
@@ -355,4 +362,5 @@ interface LimitCounter {
   readonly grantedTotal: HeldAllocation["grantedTotal"];
   readonly deadlineLeftMs?: number | undefined;
   readonly pausesOver?: readonly string[] | undefined;
+  readonly inherited?: InheritedPolicy | undefined;
 }

@@ -2,6 +2,7 @@
  * Which received allocations have something to report, and when: at most one report per allocation is under way, so that an answer
  * belongs to exactly one sending and the lease counts from it. Changes are coalesced; a lease is renewed three times within its ttl, and
  * more often once little of it is left. A final account is told until it is answered, and again when a true account from below corrects it.
+ * They are told in parts, each allocation in its turn: whoever takes them has something else to do in between.
  */
 import { type Allocation, type BudgetState, usageOf } from "#budget";
 import type { UsageItem } from "#ports";
@@ -29,12 +30,23 @@ export class UsageReporter {
   readonly #standings = new Map<string, Standing>();
   /** Sequences of the final accounts that were answered on this connection. */
   readonly #finals = new Map<string, number>();
+  /** How many reports wait for their answers. */
+  #waiting = 0;
+  /** Goes through the roots from where the last part ended; roots may come and go meanwhile. */
+  #walk: Iterator<Allocation, undefined> | undefined;
+  #hasMore = false;
 
-  /** The reports that are due now, marked as under way. */
+  /** Whether the last part was full, so that more may be due. */
+  get hasMore(): boolean {
+    return this.#hasMore;
+  }
+
+  /** A part of the reports that are due now, marked as under way; at most LIMITS.usageReportsPartMax. */
   collect(state: BudgetState, nowMs: number): UsageItem[] {
     const due: UsageItem[] = [];
-    for (const node of state.roots) {
-      if (node.side !== "received" || this.#isTold(state, node)) continue;
+    for (let left = state.roots.size; left > 0 && due.length < LIMITS.usageReportsPartMax; left -= 1) {
+      const node = this.#nextOf(state.roots);
+      if (node?.side !== "received" || this.#isTold(state, node)) continue;
       const standing = this.#standingOf(node);
       if (standing.underWay || !isDue(node, standing, nowMs)) continue;
       const final = node.state === "closed";
@@ -42,10 +54,19 @@ export class UsageReporter {
       standing.sentMs = nowMs;
       standing.restUntilMs = nowMs + LIMITS.usageReportIntervalMs;
       standing.refused = false;
+      this.#waiting += 1;
       due.push(reportOf(node, final));
     }
+    this.#hasMore = due.length === LIMITS.usageReportsPartMax;
     this.#forgetUnknown(state);
     return due;
+  }
+
+  #nextOf(roots: ReadonlySet<Allocation>): Allocation | undefined {
+    const next = this.#walk?.next();
+    if (next && !next.done) return next.value;
+    this.#walk = roots.values();
+    return this.#walk.next().value;
   }
 
   /** The parent has its final account as it stands now. */
@@ -71,7 +92,11 @@ export class UsageReporter {
 
   #forgetUnknown(state: BudgetState): void {
     if (this.#standings.size + this.#finals.size <= state.roots.size) return;
-    for (const id of this.#standings.keys()) if (!state.allocations.has(id)) this.#standings.delete(id);
+    for (const [id, standing] of this.#standings) {
+      if (state.allocations.has(id)) continue;
+      this.#answered(standing);
+      this.#standings.delete(id);
+    }
     for (const id of this.#finals.keys()) if (!state.allocations.has(id)) this.#finals.delete(id);
   }
 
@@ -80,7 +105,7 @@ export class UsageReporter {
     const standing = this.#standings.get(allocationId);
     const underWay = standing?.underWay;
     if (!standing || underWay?.sequence !== sequence) return undefined;
-    standing.underWay = undefined;
+    this.#answered(standing);
     standing.ackedSequence = sequence;
     if (underWay.final) {
       this.#standings.delete(allocationId);
@@ -89,10 +114,14 @@ export class UsageReporter {
     return { sentMs: underWay.sentMs, final: underWay.final };
   }
 
+  #answered(standing: Standing): void {
+    if (standing.underWay) this.#waiting -= 1;
+    standing.underWay = undefined;
+  }
+
   /** No report waits for its answer. */
   get idle(): boolean {
-    for (const { underWay } of this.#standings.values()) if (underWay) return false;
-    return true;
+    return this.#waiting === 0;
   }
 
   /** The parent could not take the report under way now: it is due again after `restMs`. */
@@ -101,12 +130,12 @@ export class UsageReporter {
     if (!standing || standing.underWay?.sequence !== sequence) return;
     standing.restUntilMs = standing.underWay.sentMs + restMs;
     standing.refused = true;
-    standing.underWay = undefined;
+    this.#answered(standing);
   }
 
   /** The link is gone: what was under way is sent again on the next one, and what may still be corrected is told there too. */
   reset(): void {
-    for (const standing of this.#standings.values()) standing.underWay = undefined;
+    for (const standing of this.#standings.values()) this.#answered(standing);
     this.#finals.clear();
   }
 }

@@ -49,6 +49,24 @@ describe("usage reports", () => {
     expect(reportsOf(tiers).at(-1)?.sequence).toBeGreaterThan(sequences[0] ?? 0);
   });
 
+  it("are told in parts when there are many, each allocation in its turn", async () => {
+    const tiers = await withRun();
+    const ids = Array.from({ length: 300 }, (_, at) => `many-${at}`);
+    for (const id of ids) await tiers.grant(id, { credits: 1 });
+    await tiers.clock.advance(INTERVAL * 2);
+    tiers.wire.arrived.up.length = 0;
+    for (const id of ids) await tiers.spend(id, 1);
+    await tiers.clock.advance(INTERVAL + 10 * LIMITS.usageReportsPauseMs);
+    const parts = [0];
+    for (const { type } of tiers.wire.arrived.up) {
+      if (type === "mark") parts.push(0);
+      else if (type === "usage") parts.push((parts.pop() ?? 0) + 1);
+    }
+    expect(parts.length).toBeGreaterThan(2);
+    expect(Math.max(...parts)).toBeLessThanOrEqual(LIMITS.usageReportsPartMax);
+    expect(ids.map((id) => reportsOf(tiers, id).map(({ usage }) => usage.credits))).toEqual(ids.map(() => [1]));
+  });
+
   it("are under way at most once per allocation, and one does not wait for another", async () => {
     const tiers = await withRun({ latencyMs: () => 400 });
     await tiers.grant("other", { credits: 100 });

@@ -36,11 +36,17 @@ export function openWish(
     leaseTtlMs,
     waitMs,
     strategy,
+    ...reservedBy(ask),
+    ...(target.access && { access: target.access }),
   };
 }
 
 export function raiseWish(ask: GrantAsk, target: Extract<GrantTarget, { type: "raise" }>, caller: string): RaiseWish {
   const { requestId, min, waitMs, strategy } = ask;
   const { allocationId, epoch, by } = target;
-  return { type: "raise", caller, requestId, allocationId, epoch, by, min, waitMs, strategy };
+  return { type: "raise", caller, requestId, allocationId, epoch, by, min, waitMs, strategy, ...reservedBy(ask) };
+}
+
+function reservedBy({ reservationId }: GrantAsk): Pick<OpenWish, "reservationId"> {
+  return reservationId === undefined ? {} : { reservationId };
 }

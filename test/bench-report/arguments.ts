@@ -18,7 +18,8 @@ const ROUNDS = 5;
 export const BENCH_USAGE = `usage: npm run bench [-- --only NAME]... [-- --json FILE]
        npm run bench -- --against FOLDER [--rounds N] [--only NAME]... [--json FILE]
 
-  --only NAME       only this row ("grants.over_unary") or the rows of this group ("grants"); may be repeated
+  --only NAME       only this row ("grants.over_unary") or the rows of this group ("grants"); may be repeated.
+                    "engine.curve" (what a decision costs by siblings and by those who wait) is measured only when it is named
   --json FILE       also write the rows to FILE, as a JSON array
   --against FOLDER  measure this checkout and the one in FOLDER by turns, and show how they stand to each other; FOLDER needs
                     its own node_modules or a link to these

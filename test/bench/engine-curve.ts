@@ -48,5 +48,6 @@ async function probe(curve: Curve): Promise<CurvePoint[]> {
   const child = fork(module, [JSON.stringify({ curve, sizes: sizesOf(curve) })], { execArgv: NODE_FLAGS });
   child.on("message", (point) => points.push(point as CurvePoint));
   await once(child, "exit");
+  if (points.length < sizesOf(curve).length) throw new Error(`the process of ${curve} ended before it was measured`);
   return points;
 }

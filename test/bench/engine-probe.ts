@@ -3,7 +3,7 @@
  * one weighs; then it opens one and closes the oldest, again and again, and tells what one decision cost. What an allocation weighs is
  * true in a process that is asked for nothing else: closed ones leave their answers behind, and room that the heap keeps.
  */
-import { amount, amountsOf, createState, decide, NOTHING, nextDueMs, type OpenWish } from "#budget";
+import { amount, amountsOf, createState, decide, NOTHING, nextDueMs, type OpenWish, type StrategyName } from "#budget";
 import { systemIds } from "#tier";
 
 /** What is asked of the process, as its one argument in JSON: populations in growing order. */
@@ -11,6 +11,8 @@ export interface EngineProbeOrder {
   readonly sizes: readonly number[];
   /** Length of each measurement of decisions in milliseconds; 0: none. */
   readonly durationMs: number;
+  /** Of the swarms. Default: the account's, which is first come, first served. */
+  readonly strategy?: StrategyName;
 }
 
 export interface EngineProbeResult {
@@ -22,8 +24,8 @@ export interface EngineProbeResult {
 }
 
 const SWARMS = 10;
-/** Commands made ready before the clock runs. */
-const BLOCK = 5_000;
+/** Commands made ready before the clock runs: few, for what waits to be decided is copied by each collection of young objects. */
+const BLOCK = 500;
 /** Engine time between two grants: the answers of closed ones are kept for ten minutes, so about 100,000 are. */
 const STEP_MS = 6;
 
@@ -34,7 +36,7 @@ class EngineProbe {
   #nowMs = 0;
   #grants = 0;
 
-  constructor() {
+  constructor(strategy: StrategyName | undefined) {
     const policy = {};
     const limits = { credits: amount(Number.MAX_SAFE_INTEGER), branches: amount(100_000_000) };
     decide(this.#state, { type: "open_root", nowMs: 0, allocationId: "account", name: "account", limits, policy });
@@ -43,6 +45,7 @@ class EngineProbe {
       this.#grant({
         ...this.#wish("account", `swarm-${swarm}`),
         kind: "swarm",
+        policy: strategy === undefined ? policy : { strategy },
         limits: { credits, branches: amount(9_000_000) },
       });
     }
@@ -133,8 +136,8 @@ function residentBytes(): number {
 
 const send = process.send?.bind(process);
 if (send !== undefined) {
-  const { sizes, durationMs } = JSON.parse(process.argv[2] ?? "{}") as EngineProbeOrder;
-  const probe = new EngineProbe();
+  const { sizes, durationMs, strategy } = JSON.parse(process.argv[2] ?? "{}") as EngineProbeOrder;
+  const probe = new EngineProbe(strategy);
   const emptyBytes = residentBytes();
   if (durationMs > 0) {
     probe.fill(sizes[0] ?? 0);

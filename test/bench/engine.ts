@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { STRATEGIES } from "#budget";
 import type { Measured } from "../bench-report/row.ts";
 import type { EngineProbeOrder, EngineProbeResult } from "./engine-probe.ts";
 
@@ -31,6 +32,25 @@ export async function engineRows(): Promise<Measured[]> {
     { name: scaling, unit: "µs", value: costUs(LARGE), baseline: costUs(SMALL), bar: { better: "lower", goal: 1.5 } },
     { name: memory, unit: "bytes", value: weighed.residentBytesEach, bar: { better: "lower", goal: 1_024 } },
   ];
+}
+
+export const ENGINE_STRATEGY_ROWS = STRATEGIES.map((strategy) => `engine.decisions.${strategy}`);
+
+/** How fast it decides under each strategy at 100,000 open allocations, where all of them fit; beside the first. */
+export async function engineStrategyRows(): Promise<Measured[]> {
+  const rows: Measured[] = [];
+  for (const strategy of STRATEGIES) {
+    const [found] = await probe({ sizes: [MIDDLE], durationMs: 1_000, strategy });
+    if (found === undefined) throw new Error(`the engine's process ended before ${strategy} was measured`);
+    const value = found.decisionsPerSecond;
+    rows.push({
+      name: `engine.decisions.${strategy}`,
+      unit: "decisions/s",
+      value,
+      baseline: rows[0]?.value ?? value,
+    });
+  }
+  return rows;
 }
 
 async function probe(order: EngineProbeOrder): Promise<EngineProbeResult[]> {

@@ -4,15 +4,16 @@
  * that is left. Each is timed from the call of PreemptRun until what was free is back; what is under way in calls or not reported yet
  * stays pending, and nobody waits for it here.
  */
-import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
 import { type Connection, connect } from "#rpc";
-import { systemClock, systemIds } from "#tier";
+import { systemClock } from "#tier";
 import type { Measured } from "../bench-report/row.ts";
 import { quantile } from "../bench-report/statistics.ts";
 import { startMesh } from "../e2e/mesh.ts";
 import { startHopsBaseline } from "./baseline-hops.ts";
+import { forkProcess, SHORT_PAUSES } from "./forked.ts";
 import { attachAll } from "./meter-load.ts";
 import { MeterPlayer } from "./meter-player.ts";
+import type { ShrinkAsked, ShrinkOrder, ShrinkTimes } from "./shrink-probe.ts";
 import { SteadyLoad } from "./steady-load.ts";
 import { benchFolder, openSwarm, passed } from "./swarm.ts";
 import { startWorkers } from "./workers.ts";
@@ -22,24 +23,17 @@ const STEPS = 9_999;
 const CREDITS_EACH = 1_000_000n;
 const CALLS_PER_SECOND = 2_000;
 const WARM_UP_MS = 3_000;
+/** Before those that count: daemons that never shrank a run have everything of it still to compile. */
+const WARM_UP_SHRINKS = 20;
 const FIRST_SHRINKS = 200;
 /** Each of them takes about a hundred steps all they have. */
 const SHRINKS = 40;
 const SHRINK_CREDITS = 100n * CREDITS_EACH;
-/** Once nothing more has come for so long, what was free is back. */
 const QUIET_MS = 1_000;
 const WAIT_MS = 30_000;
 const HOPS = 1_000;
 
 export const PREEMPT_ROWS = ["preempt.p99", "preempt.first", "preempt.first_of_steps", "preempt.half"];
-
-/** Milliseconds since PreemptRun was called. */
-interface ShrinkTimes {
-  /** Until the first budget was back. */
-  readonly firstMs: number;
-  /** Until the last of what was free was back. */
-  readonly lastMs: number;
-}
 
 interface Measurements {
   readonly ofRun: readonly ShrinkTimes[];
@@ -56,7 +50,10 @@ export async function preemptRows(): Promise<Measured[]> {
   const hopsMs: number[] = [];
   try {
     while (hopsMs.length < HOPS) hopsMs.push(await hops.callMs());
-    return rowsOf(await measure(coordination, execution), quantile(hopsMs, 0.99));
+    return rowsOf(
+      await measure({ coordination, execution, address: mesh.coordination.address }),
+      quantile(hopsMs, 0.99),
+    );
   } finally {
     coordination.close();
     execution.close();
@@ -95,60 +92,45 @@ function rowsOf({ ofRun, ofSteps, half }: Measurements, baseline: number): Measu
   ];
 }
 
-async function measure(coordination: Connection, execution: Connection): Promise<Measurements> {
+interface Tiers {
+  readonly coordination: Connection;
+  readonly execution: Connection;
+  /** Of coordination. */
+  readonly address: string;
+}
+
+async function measure({ coordination, execution, address }: Tiers): Promise<Measurements> {
   const swarm = await openSwarm(coordination);
   const run = await startWorkers(swarm, {
     count: STEPS,
     creditsEach: CREDITS_EACH,
-    spareCredits: BigInt(FIRST_SHRINKS),
+    spareCredits: BigInt(WARM_UP_SHRINKS + FIRST_SHRINKS),
   });
   // Nobody asks how it ends: its daemons are killed.
   run.ended.catch(() => undefined);
   const player = new MeterPlayer(execution, { takesRefusals: true });
   await attachAll(player, run.workers);
   const load = new SteadyLoad({ player, workers: run.workers, callsPerSecond: CALLS_PER_SECOND });
+  const order: ShrinkOrder = { address, runId: run.runId, quietMs: QUIET_MS, waitMs: WAIT_MS };
+  const options = { args: [JSON.stringify(order)], nodeArguments: SHORT_PAUSES };
+  const probe = await forkProcess<object, ShrinkAsked, ShrinkTimes>("./shrink-probe.ts", options);
   load.start();
   try {
     await passed(WARM_UP_MS);
-    return await shrinkAll((credits) => shrinkTimes(coordination, run.runId, credits));
+    return await shrinkAll((credits) => probe.ask({ credits: Number(credits) }));
   } finally {
+    await probe.stop();
     load.halt();
     player.close();
   }
 }
 
 async function shrinkAll(shrink: (credits: bigint) => Promise<ShrinkTimes>): Promise<Measurements> {
+  await inTurn(WARM_UP_SHRINKS, () => shrink(1n));
   const ofRun = await inTurn(FIRST_SHRINKS, () => shrink(1n));
   const ofSteps = await inTurn(SHRINKS, () => shrink(SHRINK_CREDITS));
   const left = BigInt(STEPS) * CREDITS_EACH - BigInt(SHRINKS) * SHRINK_CREDITS;
   return { ofRun, ofSteps, half: await shrink(left / 2n) };
-}
-
-async function shrinkTimes(coordination: Connection, runId: string, credits: bigint): Promise<ShrinkTimes> {
-  const request = { preemptionId: systemIds.newId(), runId, amounts: { credits }, reason: "bench", waitMs: WAIT_MS };
-  const quiet = new AbortController();
-  let cancel: (() => void) | undefined;
-  const startMs = performance.now();
-  let back = 0n;
-  let times: ShrinkTimes | undefined;
-  const answers = coordination.client(CoordinationService).preemptRun(request, { signal: quiet.signal });
-  try {
-    for await (const { progress } of answers) {
-      const reclaimed = progress?.reclaimed?.credits ?? 0n;
-      if (reclaimed <= back) continue;
-      back = reclaimed;
-      const nowMs = performance.now() - startMs;
-      times = { firstMs: times?.firstMs ?? nowMs, lastMs: nowMs };
-      cancel?.();
-      cancel = systemClock.after(QUIET_MS, () => quiet.abort());
-    }
-  } catch (error) {
-    if (!quiet.signal.aborted) throw error;
-  } finally {
-    cancel?.();
-  }
-  if (times === undefined || back < (credits * 9n) / 10n) throw new Error(`a shrink of ${credits} brought ${back}`);
-  return times;
 }
 
 async function inTurn<T>(count: number, measureOne: () => Promise<T>): Promise<T[]> {

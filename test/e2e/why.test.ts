@@ -1,9 +1,9 @@
 /** Every decision says why, and says it in the same words everywhere: to the caller, in the trace, to watchers, and to whoever asks. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Client } from "#rpc";
+import { FaultError } from "#errors";
 import type { AllocationView } from "../../shared/gen/bursar/v1/allocation_pb.js";
-import { type DaemonKnowledge, type Decision, WatchService } from "../../shared/gen/bursar/v1/watch_service_pb.js";
+import { type DaemonKnowledge, WatchService } from "../../shared/gen/bursar/v1/watch_service_pb.js";
 import {
   clientOf,
   DEMO_ACCOUNT,
@@ -13,6 +13,7 @@ import {
   TestWorker,
   workerRoutine,
 } from "./client.ts";
+import { Watched } from "./decisions.ts";
 import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
 
@@ -24,46 +25,6 @@ let receiver: OtlpReceiver;
 let mesh: Mesh;
 let client: TestClient;
 let watched: Watched;
-
-/** Follows the decisions of all daemons. */
-class Watched {
-  readonly decisions: Decision[] = [];
-  readonly begun: Promise<void>;
-  readonly #abort = new AbortController();
-  readonly #waiting = new Set<() => void>();
-
-  constructor({ connection }: TestClient) {
-    const begun = Promise.withResolvers<void>();
-    this.begun = begun.promise;
-    void this.#follow(connection.client(WatchService), begun.resolve).catch(begun.reject);
-  }
-
-  async #follow(watch: Client<typeof WatchService>, begun: () => void): Promise<void> {
-    for await (const { decision } of watch.watchDecisions({ below: true }, { signal: this.#abort.signal })) {
-      begun();
-      if (decision) this.decisions.push(decision);
-      for (const look of this.#waiting) look();
-    }
-  }
-
-  /** The first decision that fits, also one that comes later; the test's time-out says so when there is none. */
-  first(fits: (decision: Decision) => boolean): Promise<Decision> {
-    return new Promise((resolve) => {
-      const look = () => {
-        const found = this.decisions.find(fits);
-        if (!found) return;
-        this.#waiting.delete(look);
-        resolve(found);
-      };
-      this.#waiting.add(look);
-      look();
-    });
-  }
-
-  end(): void {
-    this.#abort.abort();
-  }
-}
 
 function watchClient({ connection }: TestClient) {
   return connection.client(WatchService);
@@ -86,9 +47,13 @@ afterAll(async () => {
   remove();
 });
 
-async function swarmOf(name: string, maxCredits: bigint, strategy: number): Promise<AllocationView> {
+interface Tried {
+  readonly shadow?: { readonly strategy: number };
+}
+
+async function swarmOf(name: string, maxCredits: bigint, strategy: number, tried: Tried = {}): Promise<AllocationView> {
   const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits: { maxCredits } };
-  const { swarm } = await client.coordination.createSwarm({ ...request, policy: { strategy } });
+  const { swarm } = await client.coordination.createSwarm({ ...request, policy: { strategy, ...tried } });
   if (!swarm) throw new Error("CreateSwarm answered no swarm");
   return swarm;
 }
@@ -109,13 +74,13 @@ function start(swarm: AllocationView, credits: bigint, name: string, waitMs = 0)
 }
 
 /** Waits for the span event of a decision in this trace and answers its words. */
-async function tracedWords(traceId: string, decided: string): Promise<unknown> {
+async function tracedWords(traceId: string, decided: string, told = "bursar.reason"): Promise<unknown> {
   const words = () =>
     receiver.spans
       .filter((span) => span.traceId === traceId)
       .flatMap(({ events }) => events.filter(({ name }) => name === "bursar.decision"))
       .filter(({ attributes }) => attributes["bursar.decided"] === decided)
-      .map(({ attributes }) => attributes["bursar.reason"]);
+      .map(({ attributes }) => attributes[told]);
   await receiver.until(() => words().length > 0);
   return words().at(-1);
 }
@@ -147,6 +112,31 @@ test("a denied run: the caller, the trace, the watcher and why say the same", as
   expect(seen).toMatchObject({ reason: words, kind: 4, path: `${swarm.path}/denied`, tier: "coordination" });
   expect(await lastReason(denied.requestId)).toBe(words);
   expect(await lastReason("denies/denied")).toBe(words);
+});
+
+test("a policy that is tried: the caller, the trace, the watcher and why say what it would have decided", async () => {
+  const swarm = await swarmOf("tries", 1_000n, FIRST_COME, { shadow: { strategy: QUEUE_AND_WAIT } });
+  const holder = start(swarm, 800n, "holder");
+  await holder.run.workerReady;
+  const denied = start(swarm, 500n, "denied", 60_000);
+  const error = await denied.run.ended.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  const words =
+    `shadow QUEUE_AND_WAIT (its own): would have waited at place 1: INSUFFICIENT_CREDITS: ${swarm.path} has 200 credits free of the 500 wanted; ` +
+    `held by ${swarm.path}/holder (800); something changes in about 1000 ms`;
+  expect(error).toBeInstanceOf(FaultError);
+  expect(error instanceof FaultError && error.error.shadow).toBe(words);
+  const seen = await watched.first(({ requestId }) => requestId === denied.requestId);
+  expect(seen.shadow).toMatchObject({ words, agrees: false });
+  expect(await tracedWords(denied.traceId, "REFUSED", "bursar.shadow")).toBe(words);
+  const [told] = await whyOf(denied.requestId);
+  expect(told?.decisions.at(-1)?.shadow?.words).toBe(words);
+  const [here] = await whyOf(swarm.path);
+  expect(here?.standing.at(-1)).toBe(
+    "shadow QUEUE_AND_WAIT (its own): of 2 requests decided here since this daemon started 1 would have been as they were, 1 otherwise: 1 refused that it would have queued",
+  );
 });
 
 test("a run that waits and is served", async () => {

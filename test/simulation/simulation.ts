@@ -5,6 +5,7 @@ import { Customer } from "./actors/customer.ts";
 import { Worker } from "./actors/worker.ts";
 import { Director } from "./faults/director.ts";
 import { OldHellos } from "./faults/old-hello.ts";
+import type { Temper } from "./world/temper.ts";
 import { Violation } from "./world/violation.ts";
 import { type Counts, World } from "./world/world.ts";
 
@@ -14,6 +15,8 @@ export interface SimulationOptions {
   readonly steps: number;
   /** Nothing goes wrong, when true. Default false. */
   readonly fair?: boolean;
+  /** What the world is like. Default: drawn by the seed. */
+  readonly temper?: Temper;
   /** Happenings in the story of a failure. Default 40. */
   readonly storyLines?: number;
 }
@@ -37,7 +40,7 @@ const EXECUTIONS = 3;
 const END_WITHIN_MS = 240_000;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const world = new World(options.seed);
+  const world = new World(options.seed, options.temper);
   const onRejection = (error: unknown): void => {
     world.fail(new Violation("A9.rejection", error instanceof Error ? (error.stack ?? error.message) : String(error)));
   };

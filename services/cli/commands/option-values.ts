@@ -44,6 +44,20 @@ export function address(text: string): string {
   throw new InvalidArgumentError("It must be HOST:PORT, for example 127.0.0.1:7410.");
 }
 
+/** One of a few names, in any case of its letters. */
+export function choice<Name extends string>(known: readonly Name[]): (text: string) => Name {
+  return (text) => {
+    const found = known.find((name) => name === text.toUpperCase());
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`It must be one of ${known.join(", ")}.`);
+  };
+}
+
+/** Names that are given one by one. */
+export function names(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, notEmpty(text)];
+}
+
 /** A text that is not empty. */
 export function notEmpty(text: string): string {
   if (text.trim() !== "") return text;

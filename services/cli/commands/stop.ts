@@ -9,7 +9,7 @@ export function addStop(host: CommandHost): void {
     summary: "stop a swarm or a run: its work ends and what it did not use goes back",
     examples: [
       ["bursar stop global/research/demo/research", "the swarm with this path, and all its runs"],
-      ["bursar stop research/survey", "one run of it"],
+      ["bursar stop research/survey", "one run of it, also one that waits for room"],
       ["bursar stop 0198c7a2-… --reason 'went astray'", "by id, with a word for whoever asks later"],
     ],
   })

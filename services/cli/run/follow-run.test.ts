@@ -113,6 +113,15 @@ test("but not for ever", async () => {
 test.each([
   new RefusalError({ reason: "NOT_FOUND", message: "no swarm" }),
   new FaultError(executionError({ id: "", type: "RESOURCE_ALLOCATION_FAILED", reach: "one", message: "never fits" })),
+  new FaultError(
+    executionError({
+      id: "",
+      type: "RESOURCE_ALLOCATION_FAILED",
+      reach: "one",
+      message: "held by another",
+      retryAfterMs: 1_000,
+    }),
+  ),
   new TransportError("INTERNAL", "broken"),
 ])("an answer that says no is not asked again: $message", async (error) => {
   const { sequences, opened, onWaiting } = follow([error]);

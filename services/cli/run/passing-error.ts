@@ -6,12 +6,16 @@ import { backoffMs, LIMITS } from "#std";
 
 export type PassingError = TransportError | RefusalError | FaultError;
 
-/** Whether the same request may succeed later. CANCELLED is what a daemon that ends says of its streams; who cancels a call itself knows. */
+/**
+ * Whether the same request may succeed later by itself. CANCELLED is what a daemon that ends says of its streams; who cancels a call itself knows.
+ * What is short of budget or a name is an answer: who wants to wait for that says so.
+ */
 export function isPassing(error: unknown): error is PassingError {
   if (error instanceof TransportError) return error.status === "UNAVAILABLE" || error.status === "CANCELLED";
   if (error instanceof RefusalError) return refusalStatus(error.refusal.reason) === GRPC_STATUS.UNAVAILABLE;
   if (!(error instanceof FaultError)) return false;
   const { type, retryAfterMs } = error.error;
+  if (type === "RESOURCE_ALLOCATION_FAILED") return false;
   return retryAfterMs !== undefined && grpcStatusOf(type, true) === GRPC_STATUS.UNAVAILABLE;
 }
 

@@ -1,7 +1,9 @@
 /** Runs a swarm as its document describes it: opens it, runs its routines in order, reports, and closes it. */
+import type { Access } from "#budget";
 import { routineToProto, type SwarmSpec } from "#codec";
 import type { Mesh } from "../mesh-client.ts";
 import type { Session } from "../session.ts";
+import { milliseconds } from "../view/amounts.ts";
 import type { Report } from "../view/report.ts";
 import { SwarmClient } from "./swarm-client.ts";
 import { swarmOrder } from "./swarm-messages.ts";
@@ -14,6 +16,12 @@ export interface RunSwarmOptions {
   readonly json: boolean;
   /** Leaves the swarm open at the end. */
   readonly keep: boolean;
+  /** Names that each run holds, in place of what its routine says. */
+  readonly access?: readonly Access[];
+  /** The reservation of its account out of which it is opened. */
+  readonly reservationId?: string;
+  /** How long the swarm may wait to be opened, and each run for room and names, in milliseconds. Default: they do not. */
+  readonly waitMs?: number;
 }
 
 export interface SwarmEnd {
@@ -24,14 +32,21 @@ export interface SwarmEnd {
 
 /** Throws when there is nothing to report: the swarm was not opened, or coordination was lost for good. */
 export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
-  const { mesh, session, spec, keep } = options;
+  const { mesh, session, spec, keep, json, reservationId, waitMs = 0 } = options;
   const span = session.telemetry.startSpan({
     name: "bursar.run",
     kind: "client",
     attributes: { "bursar.swarm": spec.name },
   });
+  // Told before, for nothing is while it waits.
+  if (waitMs > 0 && !json) {
+    session.terminal.note(`opening ${spec.name}, which may wait ${milliseconds(waitMs)} for room in ${spec.account}`);
+  }
   try {
-    const client = await SwarmClient.open(swarmOrder(spec), { mesh, session, trace: span.context });
+    const client = await SwarmClient.open(
+      { ...swarmOrder(spec), ...(reservationId !== undefined && { reservationId }), waitMs },
+      { mesh, session, trace: span.context },
+    );
     const { outcome, failure } = await runRoutines(client, options);
     if (session.interrupts.second.aborted) throw failure;
     const report = await client.report(outcome).catch((cause: unknown) => {
@@ -44,14 +59,17 @@ export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
   }
 }
 
-async function runRoutines(client: SwarmClient, { session, spec, json }: RunSwarmOptions) {
+async function runRoutines(client: SwarmClient, { session, spec, json, access, waitMs = 0 }: RunSwarmOptions) {
   const progress = client.progress({ json });
   let outcome = "succeeded";
   let failure: unknown;
   const left = [...spec.routines];
   for (let routine = left.shift(); routine !== undefined; routine = left.shift()) {
     try {
-      ({ outcome } = await client.run(routineToProto(routine), { onEvent: progress.take }));
+      ({ outcome } = await client.run(routineToProto(access ? { ...routine, access } : routine), {
+        onEvent: progress.take,
+        waitMs,
+      }));
     } catch (error) {
       [outcome, failure] = ["failed", error];
     }

@@ -1,4 +1,5 @@
 /** `bursar run`: reads the document, runs the swarm, shows its report, and says by its exit code how it went. */
+import type { Access } from "#budget";
 import { readSwarmDocument } from "#codec";
 import { readDocumentFile } from "../documents.ts";
 import { EXIT } from "../exit-code.ts";
@@ -8,13 +9,31 @@ import { checkReportFile, outputReport } from "./report-output.ts";
 import type { RunOptions } from "./run-options.ts";
 import { runSwarm } from "./run-swarm.ts";
 
+/** Undefined: as the routines say. */
+function accessOf({ exclusive = [], shared = [] }: RunOptions): readonly Access[] | undefined {
+  if (exclusive.length === 0 && shared.length === 0) return undefined;
+  const named = (mode: Access["mode"]) => (name: string) => ({ name, mode });
+  return [...exclusive.map(named("EXCLUSIVE")), ...shared.map(named("SHARED"))];
+}
+
 export async function run(file: string, options: RunOptions, session: Session): Promise<number> {
   const { terminal, interrupts } = session;
   const { keep, json } = options;
-  const spec = await readDocumentFile(file, readSwarmDocument);
+  const document = await readDocumentFile(file, readSwarmDocument);
+  const spec = options.priority === undefined ? document : { ...document, priority: options.priority };
   checkReportFile(options.report);
   return withMesh(session, options, async (mesh) => {
-    const { report, failure } = await runSwarm({ mesh, session, spec, json, keep });
+    const access = accessOf(options);
+    const { report, failure } = await runSwarm({
+      mesh,
+      session,
+      spec,
+      json,
+      keep,
+      ...(access && { access }),
+      ...(options.reservation !== undefined && { reservationId: options.reservation }),
+      ...(options.wait !== undefined && { waitMs: options.wait }),
+    });
     outputReport(report, terminal, options);
     if (failure !== undefined) throw failure;
     if (interrupts.first.aborted) return EXIT.interrupted;

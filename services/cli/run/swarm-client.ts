@@ -29,6 +29,8 @@ export interface FollowerOptions {
   readonly onInterrupt?: () => void;
   /** Aborting it leaves the run, which goes on. A second Ctrl-C leaves it too. */
   readonly leave?: AbortSignal;
+  /** How long the run may wait for room and names, in milliseconds. Default: it does not. */
+  readonly waitMs?: number;
 }
 
 /** What closes a swarm, for people. */
@@ -50,7 +52,10 @@ export class SwarmClient {
     const { mesh, session, trace } = parts;
     const signal = session.interrupts.first;
     const requestId = session.ids.newId();
-    const { swarm } = await mesh.coordination.createSwarm({ ...order, requestId }, { trace, signal });
+    const { waitMs = 0 } = order;
+    // The answer comes when the wait has ended.
+    const timeoutMs = LIMITS.unaryDeadlineMs + waitMs;
+    const { swarm } = await mesh.coordination.createSwarm({ ...order, requestId }, { trace, signal, timeoutMs });
     if (swarm === undefined) throw new Error("coordination opened a swarm and did not say which");
     return new SwarmClient(swarm, parts);
   }
@@ -63,7 +68,7 @@ export class SwarmClient {
   /** Runs a routine to its end. Rejects with what kept the run from starting or from being followed. */
   async run(
     routine: Routine,
-    { onEvent, onInterrupt = () => this.#interrupt(), leave }: FollowerOptions,
+    { onEvent, onInterrupt = () => this.#interrupt(), leave, waitMs = 0 }: FollowerOptions,
   ): Promise<RunRecord> {
     const { mesh, session, trace } = this.#parts;
     const { interrupts, clock, ids, terminal } = session;
@@ -76,6 +81,7 @@ export class SwarmClient {
       requestId: ids.newId(),
       swarmId: this.swarm.allocationId,
       routine,
+      waitMs,
     });
     const { coordination } = mesh;
     const onWaiting = (why: Error): void => terminal.note(`waiting for the mesh: ${failureText(why)}`);

@@ -48,7 +48,9 @@ function wordsOf(event: RunEvent["event"], wallMs: number, view: RunView): strin
   switch (event.case) {
     case "queued": {
       const { position = 0, expectedWaitMs = 0 } = event.value.conflict ?? {};
-      return [`${style.warn("waits for room")}: place ${position}, about ${milliseconds(expectedWaitMs)}`];
+      const { reason } = event.value;
+      const place = `${style.warn("waits for room")}: place ${position}, about ${milliseconds(expectedWaitMs)}`;
+      return reason === "" ? [place] : [place, plainLine(reason)];
     }
     case "started": {
       const { run } = event.value;
@@ -73,6 +75,13 @@ function wordsOf(event: RunEvent["event"], wallMs: number, view: RunView): strin
       const name = outcomeName(outcome);
       const paint = outcomePaint(name, style);
       return [`${paint(`${outcomeMark(name)} ${run?.name ?? "run"} ${name}`)}${why(error)}`];
+    }
+    case "preempted": {
+      const { reason, usage, nextAttempt } = event.value;
+      const spent = countOf(Number(usage?.credits ?? 0), "credit");
+      return [
+        `${style.warn("gave way to more important work")} (${plainLine(reason)}); ${spent} spent, attempt ${nextAttempt} waits`,
+      ];
     }
     case "lowBudget":
       return [style.warn(lowBudgetText(event.value))];

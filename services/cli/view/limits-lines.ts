@@ -8,9 +8,26 @@ import { tableLines } from "./table.ts";
 export interface LimitsChange {
   readonly before: ReportLimits;
   readonly after: ReportLimits;
+  /** The strategy in force; absent: the mesh did not tell. */
+  readonly strategy?: StrategyShown | undefined;
+}
+
+export interface StrategyShown {
+  readonly name: string;
+  /** own, inherited or default. */
+  readonly from: string;
+  /** Path of the node that names it; empty where none does. */
+  readonly path: string;
 }
 
 type Limit = keyof ReportLimits;
+
+/** Shown where there is any, before or after. */
+const PARTS: readonly (readonly [Limit, string, (amount: number) => string])[] = [
+  ["priority_bonus", "  for HIGH and above", count],
+  ["emergency_reserve", "  for CRITICAL and above", count],
+  ["wrap_up_reserve", "  for the final step", count],
+];
 
 const SHOWN: readonly (readonly [Limit, string, (amount: number) => string])[] = [
   ["max_credits", "credits", count],
@@ -21,8 +38,9 @@ const SHOWN: readonly (readonly [Limit, string, (amount: number) => string])[] =
 ];
 
 /** What changed shows both values, the rest the one it has. */
-export function limitsChangeLines(path: string, { before, after }: LimitsChange, style: Style): string[] {
-  const rows = SHOWN.map(([limit, name, show]) => {
+export function limitsChangeLines(path: string, { before, after, strategy }: LimitsChange, style: Style): string[] {
+  const parts = PARTS.filter(([part]) => (before[part] ?? 0) > 0 || (after[part] ?? 0) > 0);
+  const rows = [...SHOWN.slice(0, 1), ...parts, ...SHOWN.slice(1)].map(([limit, name, show]) => {
     const text = (amount: number | undefined) => (amount === undefined ? "not limited" : show(amount));
     const [was, is] = [text(before[limit]), text(after[limit])];
     const changed = before[limit] !== after[limit];
@@ -31,5 +49,14 @@ export function limitsChangeLines(path: string, { before, after }: LimitsChange,
       { text: changed ? `${was} → ${is}` : is, paint: changed ? style.strong : (same: string) => same },
     ];
   });
-  return [style.strong(plainLine(path)), ...tableLines([{}, {}], rows)];
+  const how = strategy && [
+    { text: "strategy", paint: style.quiet },
+    { text: strategyText(strategy), paint: (same: string) => same },
+  ];
+  return [style.strong(plainLine(path)), ...tableLines([{}, {}], how ? [...rows, how] : rows)];
+}
+
+function strategyText({ name, from, path }: StrategyShown): string {
+  if (from === "inherited") return `${name} (inherited from ${plainLine(path)})`;
+  return from === "default" ? `${name} (by default)` : name;
 }

@@ -40,6 +40,7 @@ export function limitsText(limits: ReportLimits): string {
     limits.max_duration_ms === undefined ? "" : milliseconds(limits.max_duration_ms),
     limits.priority_bonus === 0 ? "" : `priority bonus ${count(limits.priority_bonus)}`,
     limits.emergency_reserve === 0 ? "" : `emergency reserve ${count(limits.emergency_reserve)}`,
+    limits.wrap_up_reserve === 0 ? "" : `wrap-up reserve ${count(limits.wrap_up_reserve)}`,
   ];
   return listed(words, "what is above it allows");
 }

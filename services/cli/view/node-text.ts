@@ -1,7 +1,7 @@
 /** What is said about one node of the tree, wherever it is shown. */
 import { count } from "./amounts.ts";
 import { plainLine } from "./plain-text.ts";
-import type { ReportNode } from "./report.ts";
+import type { ReportNode, ReportTranches } from "./report.ts";
 import type { Style } from "./style.ts";
 
 const MARKS: Readonly<Record<string, string>> = { succeeded: "✔", failed: "✖", stopped: "■", skipped: "○" };
@@ -27,12 +27,33 @@ export function outcomePaint(outcome: string, style: Style): (text: string) => s
   return outcome === "stopped" ? style.warn : (text) => text;
 }
 
+/** "holds browser alone, db": the names that it holds. */
+function accessText(access: ReportNode["access"]): string {
+  const names = [...(access?.exclusive ?? []).map((name) => `${name} alone`), ...(access?.shared ?? [])];
+  return names.length === 0 ? "" : `holds ${plainLine(names.join(", "))}`;
+}
+
+/** "keeps bonus 30, emergency 20": of the parts carved inside credits those of which there is something. */
+function tranchesText(verb: string, tranches: ReportTranches | undefined): string {
+  if (!tranches) return "";
+  const { priority_bonus: bonus, emergency_reserve: emergency, wrap_up_reserve: wrapUp } = tranches;
+  const parts = [
+    bonus > 0 ? `bonus ${count(bonus)}` : "",
+    emergency > 0 ? `emergency ${count(emergency)}` : "",
+    wrapUp > 0 ? `wrap-up ${count(wrapUp)}` : "",
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : `${verb} ${parts.join(", ")}`;
+}
+
 /** Why it ended other than well, and what its books have that they should not keep; empty when there is nothing to say. */
 export function noteOf({ reason, outcome, books, usage, ...node }: ReportNode): string {
   const notes = [
     outcome === "succeeded" ? "" : plainLine(reason),
     node.in_doubt ? `its daemon ${plainLine(node.holder)} is silent, ${count(books.available)} of it may be spent` : "",
     node.state === "open" && node.low_budget_percent > 0 ? `! ${node.low_budget_percent}% of a limit used` : "",
+    node.state === "closed" ? "" : accessText(node.access),
+    node.state === "closed" ? "" : tranchesText("keeps", node.reserves_left),
+    node.state === "closed" ? "" : tranchesText("drew", node.make_up),
     node.written_off > 0 ? `${count(node.written_off)} written off` : "",
     books.in_doubt > 0 ? `${count(books.in_doubt)} in doubt` : "",
     books.unconfirmed > 0 ? `${count(books.unconfirmed)} unconfirmed` : "",

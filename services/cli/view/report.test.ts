@@ -48,6 +48,7 @@ test("an absent limit stays absent", () => {
   expect(nodeOf(view({ path: "r", more: { limits: undefined } as never })).limits).toEqual({
     priority_bonus: 0,
     emergency_reserve: 0,
+    wrap_up_reserve: 0,
   });
 });
 

@@ -3,7 +3,7 @@
  * amounts are plain numbers, because every amount of the contract fits one.
  */
 import { AllocationKind, AllocationState, type AllocationView } from "#gen/bursar/v1/allocation_pb.js";
-import type { Books, ResourceLimits, ResourceUsage } from "#gen/bursar/v1/resources_pb.js";
+import type { Books, ResourceLimits, ResourceUsage, TrancheAmounts } from "#gen/bursar/v1/resources_pb.js";
 
 /** The books in credits. limit + debt = available + reserved + unconfirmed + granted + in_doubt + spent. */
 export interface ReportBooks {
@@ -27,6 +27,14 @@ export interface ReportLimits {
   readonly max_tool_calls?: number;
   readonly priority_bonus: number;
   readonly emergency_reserve: number;
+  readonly wrap_up_reserve: number;
+}
+
+/** Credits of each part that is carved inside a budget. */
+export interface ReportTranches {
+  readonly priority_bonus: number;
+  readonly emergency_reserve: number;
+  readonly wrap_up_reserve: number;
 }
 
 export interface ReportUsage {
@@ -66,6 +74,12 @@ export interface ReportNode {
   readonly written_off: number;
   /** The highest threshold of its policy that its use of credits or tool calls has reached, in percent; 0: none. */
   readonly low_budget_percent: number;
+  /** Names of tools and resources that it holds alone, and that it shares; absent: none. */
+  readonly access?: { readonly exclusive: readonly string[]; readonly shared: readonly string[] };
+  /** What is left of the parts carved inside its credits; absent: nothing is carved. */
+  readonly reserves_left?: ReportTranches;
+  /** What it has drawn of the parts carved inside its parent's credits; absent: nothing. */
+  readonly make_up?: ReportTranches;
   readonly children: readonly ReportNode[];
 }
 
@@ -135,7 +149,18 @@ export function nodeOf(view: AllocationView): ReportNode {
     in_doubt: view.inDoubt,
     written_off: Number(view.writtenOffCredits),
     low_budget_percent: view.lowBudgetPercent,
+    ...(view.access && { access: { exclusive: view.access.exclusive, shared: view.access.shared } }),
+    ...(view.tranches?.left && { reserves_left: tranchesOf(view.tranches.left) }),
+    ...(view.tranches?.makeUp && { make_up: tranchesOf(view.tranches.makeUp) }),
     children: view.children.map(nodeOf),
+  };
+}
+
+function tranchesOf({ priorityBonus, emergencyReserve, wrapUpReserve }: TrancheAmounts): ReportTranches {
+  return {
+    priority_bonus: Number(priorityBonus),
+    emergency_reserve: Number(emergencyReserve),
+    wrap_up_reserve: Number(wrapUpReserve),
   };
 }
 
@@ -183,6 +208,7 @@ export function limitsOf(limits: ResourceLimits | undefined): ReportLimits {
     ...optional("max_tool_calls", limits?.maxToolCalls),
     priority_bonus: Number(limits?.priorityBonus ?? 0),
     emergency_reserve: Number(limits?.emergencyReserve ?? 0),
+    wrap_up_reserve: Number(limits?.wrapUpReserve ?? 0),
   };
 }
 

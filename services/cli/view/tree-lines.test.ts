@@ -40,6 +40,16 @@ test("a tree is drawn with its lines, columns and bars", () => {
   ]);
 });
 
+test("names that a node holds stand behind it while it is open", () => {
+  const access = { $typeName: "bursar.v1.NamedAccess", exclusive: ["browser", "lab"], shared: ["db"] } as const;
+  const held = { access: { ...access, exclusive: [...access.exclusive], shared: [...access.shared] } };
+  const node = nodeOf(view({ path: "s", more: held }));
+  expect(treeLines([node], plain)[1]).toContain("holds browser alone, lab alone, db");
+  expect(node.access).toEqual({ exclusive: ["browser", "lab"], shared: ["db"] });
+  const closed = nodeOf(view({ path: "s", state: AllocationState.CLOSED, more: held }));
+  expect(treeLines([closed], plain)[1]).not.toContain("holds");
+});
+
 test("a note is cut to the window, and keeps something of itself in the narrowest", () => {
   const reason = "x".repeat(200);
   const node = nodeOf(view({ path: "s", more: { outcome: "failed", reason } }));

@@ -1,5 +1,6 @@
 /** What is known of a subject and what was decided about it, like a transcript: how it stands, then when, who asked what, and the answer. */
-import { type DaemonKnowledge, type Decision, DecisionKind } from "#gen/bursar/v1/watch_service_pb.js";
+import { ConflictStrategy } from "#gen/bursar/v1/allocation_pb.js";
+import { type DaemonKnowledge, type Decision, DecisionKind, ShadowOutcome } from "#gen/bursar/v1/watch_service_pb.js";
 import { count, countOf } from "./amounts.ts";
 import { plainLine } from "./plain-text.ts";
 import type { Style } from "./style.ts";
@@ -16,6 +17,10 @@ const VERDICTS: Readonly<Record<DecisionKind, string>> = {
   [DecisionKind.CLOSED]: "closed",
   [DecisionKind.IN_DOUBT]: "in doubt",
   [DecisionKind.WRITTEN_OFF]: "written off",
+  [DecisionKind.RESUMED]: "goes on",
+  [DecisionKind.TOPPED_UP]: "topped up",
+  [DecisionKind.RESERVED]: "reserved",
+  [DecisionKind.RESERVATION_ENDED]: "reservation",
 };
 
 export function isKnown({ standing, decisions, failure }: DaemonKnowledge): boolean {
@@ -51,13 +56,14 @@ function nowLines(daemons: readonly DaemonKnowledge[]): string[] {
 
 /** When and where, what was asked by whom, and what was decided and why. */
 export function decisionLines(decision: Decision, style: Style): string[] {
-  const { wallTimeMs, tier, kind, asked, reason } = decision;
+  const { wallTimeMs, tier, kind, asked, reason, shadow } = decision;
   const verdict = VERDICTS[kind] ?? VERDICTS[DecisionKind.UNSPECIFIED];
   const about = subjectText(decision);
   const question = asked === "" ? about : `${about} asked for ${plainLine(asked)}`;
   return [
     `  ${style.quiet(clockTime(wallTimeMs))}  ${tier}: ${question}`,
     `      ${answerText(plainLine(reason), verdict, paintOf(kind, style))}`,
+    ...(shadow ? [`      ${style.quiet(plainLine(shadow.words))}`] : []),
   ];
 }
 
@@ -74,8 +80,15 @@ function subjectText({ path, allocationId, requestId }: Decision): string {
   return requestId === "" ? plainLine(name) : `${plainLine(name)} (request ${plainLine(requestId)})`;
 }
 
+const GOOD: ReadonlySet<DecisionKind> = new Set([
+  DecisionKind.GRANTED,
+  DecisionKind.RESUMED,
+  DecisionKind.TOPPED_UP,
+  DecisionKind.RESERVED,
+]);
+
 function paintOf(kind: DecisionKind, style: Style): (text: string) => string {
-  if (kind === DecisionKind.GRANTED) return style.good;
+  if (GOOD.has(kind)) return style.good;
   return kind === DecisionKind.REFUSED || kind === DecisionKind.IN_DOUBT ? style.red : style.warn;
 }
 
@@ -124,7 +137,7 @@ export function whyReport(subject: string, daemons: readonly DaemonKnowledge[]) 
 
 /** For --json. */
 export function decisionReport(decision: Decision) {
-  const { conflict } = decision;
+  const { conflict, shadow } = decision;
   return {
     wall_time_ms: Number(decision.wallTimeMs),
     tier: decision.tier,
@@ -151,6 +164,16 @@ export function decisionReport(decision: Decision) {
         retry_after_ms: conflict.retryAfterMs,
         position: conflict.position,
         expected_wait_ms: conflict.expectedWaitMs,
+        ...(conflict.access && { name: conflict.access.name, exclusive: conflict.access.exclusive }),
+      },
+    }),
+    ...(shadow && {
+      shadow: {
+        words: shadow.words,
+        strategy: ConflictStrategy[shadow.strategy] ?? "UNSPECIFIED",
+        was: ShadowOutcome[shadow.was] ?? "UNSPECIFIED",
+        would: ShadowOutcome[shadow.would] ?? "UNSPECIFIED",
+        agrees: shadow.agrees,
       },
     }),
   };

@@ -6,7 +6,7 @@ import { LIMITS, type Prng } from "#std";
 import type { Amount } from "../amount.ts";
 import { PRIORITIES } from "../policy.ts";
 import { amountsOf, CONSUMABLES, type Consumable, RESOURCES, type Resource } from "../resource.ts";
-import type { FairShares } from "./fair-shares.ts";
+import type { FairShares } from "./filled-pool.test-support.ts";
 import type { Claim } from "./share-claim.ts";
 
 /** A reduced fraction. */

@@ -14,7 +14,7 @@ import {
   SMALL,
   wholeShares,
 } from "./fair-shares.test-support.ts";
-import { type FairShares, fairShares, type Share } from "./fair-shares.ts";
+import { type FairShares, fairShares, type Share } from "./filled-pool.test-support.ts";
 import type { Claim } from "./share-claim.ts";
 
 const n = (value: number): Amount => value as Amount;

@@ -1,6 +1,6 @@
 /** The strategies by name. A strategy this version does not have is refused by name, never replaced by another. */
 import { LIMITS } from "#std";
-import type { StrategyName } from "../policy.ts";
+import { type StrategyName, statedBy, type Under } from "../policy.ts";
 import type { Allocation } from "../state.ts";
 import { firstComeFirstServed } from "./first-come-first-served.ts";
 import type { QueueOrder } from "./order.ts";
@@ -29,22 +29,24 @@ export function unsupportedStrategy(name: StrategyName): string {
 }
 
 /** The strategy in force at a node: its own, or its nearest ancestor's that names one. */
-export function strategyAt(node: Allocation): StrategyName {
-  for (let at: Allocation | undefined = node; at; at = at.parent) {
-    if (at.policy.strategy !== undefined) return at.policy.strategy;
+export function strategyAt(node: Allocation, under: Under = "policy"): StrategyName {
+  for (let at = node; ; at = at.parent) {
+    const stated = (under === "shadow" ? at.policy.shadow?.strategy : undefined) ?? at.policy.strategy;
+    if (stated !== undefined) return stated;
+    if (!at.parent) return at.policy.inherited?.strategy ?? "FIRST_COME_FIRST_SERVED";
   }
-  return "FIRST_COME_FIRST_SERVED";
 }
 
-function agingStepAt(node: Allocation): number {
-  for (let at: Allocation | undefined = node; at; at = at.parent) {
-    if (at.policy.agingStepMs !== undefined) return at.policy.agingStepMs;
+function agingStepAt(node: Allocation, under: Under): number {
+  for (let at = node; ; at = at.parent) {
+    const stated = statedBy(at.policy, "agingStepMs", under);
+    if (stated !== undefined) return stated;
+    if (!at.parent) return at.policy.inherited?.agingStepMs ?? LIMITS.agingStepMs;
   }
-  return LIMITS.agingStepMs;
 }
 
 /** The order in which requests wait at the node. One that an older or newer version has written down may be unknown: then they came first. */
-export function orderAt(node: Allocation): QueueOrder {
-  const strategy = strategyNamed(strategyAt(node)) ?? firstComeFirstServed;
-  return strategy.order({ agingStepMs: agingStepAt(node) });
+export function orderAt(node: Allocation, under: Under = "policy"): QueueOrder {
+  const strategy = strategyNamed(strategyAt(node, under)) ?? firstComeFirstServed;
+  return strategy.order({ agingStepMs: agingStepAt(node, under) });
 }

@@ -1,5 +1,5 @@
 /**
- * PROPORTIONAL_SHARING: what the node has is divided by weight among its open children and those who wait (fair-shares.ts). A request gets
+ * PROPORTIONAL_SHARING: what the node has is divided by weight among its open children and those who wait (share-pool.ts). A request gets
  * its share as far as it is free and worth its minimum; else it waits, if it is willing to, or is denied. Who waits is ordered by aged
  * priority and keeps, of what comes free, what it needs at least. How shares follow those who come and go is told in balance-shares.ts.
  */

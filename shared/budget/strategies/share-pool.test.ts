@@ -14,7 +14,7 @@ import {
   type Sizes,
   SMALL,
 } from "./fair-shares.test-support.ts";
-import type { FairShares } from "./fair-shares.ts";
+import type { FairShares } from "./filled-pool.test-support.ts";
 import { type ShareGap, SharePool } from "./share-pool.ts";
 import type { Seat } from "./share-seat.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Shares of one node's budget among its open children, kept up to date as claims come, change and go. Each change and each question costs
- * O(log n) steps for n claims. The rules are those of fair-shares.ts, which is this pool filled once; share-levels.ts says what two divisible
+ * O(log n) steps for n claims. The rules are those of filled-pool.test-support.ts, this pool filled once; share-levels.ts says what two divisible
  * resources have to do with each other.
  *
  * What the pool promises, unless it is short (its claims need at least more than there is):

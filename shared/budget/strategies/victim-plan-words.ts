@@ -57,6 +57,15 @@ function sparedText({ path, priority, why }: Spared, rules: VictimRules): string
   return `${path} (${priority}, ${because[why]})`;
 }
 
+function shortText({ claimant: { path, priority }, needed, cut = false }: VictimQuestion, shortBy: Amounts): string {
+  const who = `${path} (${priority})`;
+  if (RESOURCES.every((resource) => shortBy[resource] === needed[resource])) {
+    return `nothing may be taken for ${who}${cut ? " of those that were looked at" : ""}`;
+  }
+  const looked = cut ? ", of those that were looked at," : "";
+  return `all that may be taken for ${who}${looked} is short of ${amountsText(needed)} by ${amountsText(shortBy)}`;
+}
+
 interface NoPlan {
   readonly question: VictimQuestion;
   readonly reason: NoPlanReason;
@@ -66,14 +75,13 @@ interface NoPlan {
 }
 
 export function noPlanReason({ question, reason, shortBy, named, unnamed }: NoPlan): string {
-  const { claimant, needed, rules, cut = false } = question;
+  const { claimant, rules } = question;
   if (reason === "PENDING") return `room is being made for ${claimant.path} already`;
   if (reason === "TOO_LITTLE") return `${amountsText(shortBy)} is too little to touch running work for`;
   if (reason === "NOT_WORTH_IT") {
     return `${amountsText(shortBy)} is less than ${rules.worthPercentMin} % of what running work would have to give for it`;
   }
-  const looked = cut ? ", of those that were looked at," : "";
-  const short = `all that may be taken for ${claimant.path} (${claimant.priority})${looked} is short of ${amountsText(needed)} by ${amountsText(shortBy)}`;
+  const short = shortText(question, shortBy);
   if (named.length === 0) return short;
   const more = unnamed > 0 ? ` and ${unnamed} more` : "";
   return `${short}; left alone: ${named.map((spared) => sparedText(spared, rules)).join(", ")}${more}`;

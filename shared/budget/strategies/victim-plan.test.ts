@@ -28,7 +28,7 @@ describe("V1 strict", () => {
       candidate("c", { byStop: slot, leaving: true }),
     ]);
     expect(plan.type === "none" && plan.because).toBe(
-      "all that may be taken for node/claimant (HIGH) is short of 1 branch slot by 1 branch slot; left alone: " +
+      "nothing may be taken for node/claimant (HIGH); left alone: " +
         "node/a (LOW, emergency work), node/b (LOW, in its final step), node/c (LOW, giving way already)",
     );
   });
@@ -209,7 +209,7 @@ test("the usual rules damp all of it", () => {
 test("the answer says when not all were looked at", () => {
   const plan = ask({ credits: 2 }, [], { cut: true });
   expect(plan.type === "none" && plan.because).toBe(
-    "all that may be taken for node/claimant (HIGH), of those that were looked at, is short of 2 credits by 2 credits",
+    "nothing may be taken for node/claimant (HIGH) of those that were looked at",
   );
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { readAccountsDocument } from "./accounts-document.ts";
+import { policyOfSpec } from "./policy-reader.ts";
 import { formatProblems } from "./problem.ts";
 
 function problemsOf(text: string): string[] {
@@ -13,7 +14,7 @@ test("reads the whole tree with paths, units and defaults", () => {
     text: `
 accounts:
   - name: global
-    limits: { credits: 1_000, tool_calls: 10, branches: 4, memory: 8GiB, duration: 24h, priority_bonus: 10, emergency_reserve: 20 }
+    limits: { credits: 1_030, tool_calls: 10, branches: 4, memory: 8GiB, duration: 24h, priority_bonus: 10, emergency_reserve: 20 }
     strategy: QUEUE_AND_WAIT
     queue: { length_max: 100, wait_max: 30s }
     accounts:
@@ -37,7 +38,7 @@ accounts:
           path: "global",
           name: "global",
           limits: {
-            ...{ credits: 1_000, toolCalls: 10, branches: 4, memoryBytes: 8 * 1024 ** 3, durationMs: 86_400_000 },
+            ...{ credits: 1_030, toolCalls: 10, branches: 4, memoryBytes: 8 * 1024 ** 3, durationMs: 86_400_000 },
             ...{ priorityBonus: 10, emergencyReserve: 20 },
           },
           strategy: "QUEUE_AND_WAIT",
@@ -86,10 +87,9 @@ test("names every problem of a bad file at once, each with its line", () => {
     "a.yaml:3:43  accounts[0].limits.tool_calls: its accounts may use 20 in all, more than the 10 of global; raise this or lower theirs",
     "a.yaml:6:17  accounts[0].accounts[0].limits.tool_calls: must be stated, because global limits it to 10",
     "a.yaml:6:43  accounts[0].accounts[0].limits.duration: is longer than that of global; shorten it",
-    "a.yaml:7:19  accounts[0].accounts[0].strategy: must be one of FIRST_COME_FIRST_SERVED, PRIORITY_BASED, PREEMPTION_ALLOWED, QUEUE_AND_WAIT; got QUEUE_AND_WAT; did you mean QUEUE_AND_WAIT?",
+    "a.yaml:7:19  accounts[0].accounts[0].strategy: must be one of FIRST_COME_FIRST_SERVED, PRIORITY_BASED, PROPORTIONAL_SHARING, PREEMPTION_ALLOWED, QUEUE_AND_WAIT; got QUEUE_AND_WAT; did you mean QUEUE_AND_WAIT?",
     "a.yaml:8:15  accounts[0].accounts[1].name: there is another account a here, on line 5; give this one a name of its own",
     "a.yaml:9:57  accounts[0].accounts[1].limits.memory: must be a whole number of bytes like 1_000_000, 512MiB or 2GiB; got 1.5GiB",
-    "a.yaml:10:19  accounts[0].accounts[1].strategy: PROPORTIONAL_SHARING is not served yet; use FIRST_COME_FIRST_SERVED or PRIORITY_BASED or PREEMPTION_ALLOWED or QUEUE_AND_WAIT",
     "a.yaml:11:15  accounts[0].accounts[2].name: must be a name of small letters, digits, - and _, starting with a letter or digit; got Bad Name",
     "a.yaml:12:28  accounts[0].accounts[2].limits.credits: must be a whole number of credits, 0 or more; got -600",
     "a.yaml:14:16  accounts[0].accounts[2].queue: has no effect under FIRST_COME_FIRST_SERVED; remove it or set strategy to PRIORITY_BASED or QUEUE_AND_WAIT",
@@ -121,6 +121,14 @@ test("children that fit exactly are accepted, one credit more is not, even where
 test("the special parts lie inside the credits", () => {
   const file = (limits: string): string => `accounts: [{ name: r, limits: { ${limits} } }]`;
   expect(problemsOf(file("credits: 10, priority_bonus: 4, emergency_reserve: 6"))).toEqual([]);
+  expect(problemsOf(file("credits: 10, priority_bonus: 4, wrap_up_reserve: 7"))).toEqual([
+    expect.stringContaining("limits.wrap_up_reserve: priority_bonus 4 and wrap_up_reserve 7 lie inside the credits"),
+  ]);
+  const promised =
+    "accounts: [{ name: r, limits: { credits: 9, priority_bonus: 1 }, accounts: [{ name: a, limits: { credits: 9 } }] }]";
+  expect(problemsOf(promised)).toEqual([
+    expect.stringContaining("more than the 8 of r that are kept for nothing else"),
+  ]);
   expect(problemsOf(file("credits: 10, priority_bonus: 5, emergency_reserve: 6"))).toEqual([
     "a.yaml:1:84  accounts[0].limits.emergency_reserve: priority_bonus 5 and emergency_reserve 6 lie inside the credits, but there are only 10",
   ]);
@@ -135,4 +143,32 @@ test("the special parts lie inside the credits", () => {
 test("a file without accounts is refused", () => {
   expect(problemsOf("")).toEqual(["a.yaml:1:1  must be a map with accounts; got nothing"]);
   expect(problemsOf("accounts: []")).toEqual(["a.yaml:1:11  accounts: has 0 accounts; give at least 1"]);
+});
+
+test("reads what is to be tried beside the policy, and refuses what cannot be", () => {
+  const read = (shadow: string) =>
+    readAccountsDocument({
+      file: "a.yaml",
+      text: `accounts:\n  - { name: a, limits: { credits: 5 }, shadow: ${shadow} }\n`,
+    });
+  const tried = "{ strategy: PRIORITY_BASED, queue: { aging_step: 10s, length_max: 3 }, preemption: { protect: 0s } }";
+  const result = read(tried);
+  expect(result.ok && result.value.accounts.map(policyOfSpec)).toEqual([
+    { shadow: { strategy: "PRIORITY_BASED", queueLengthMax: 3, agingStepMs: 10_000, preemption: { protectMs: 0 } } },
+  ]);
+  const problems = (shadow: string) => {
+    const refused = read(shadow);
+    return refused.ok ? [] : refused.problems.map(({ field, message }) => `${field}: ${message}`);
+  };
+  expect(problems("{}")).toEqual(["accounts[0].shadow: must state what is to be tried: strategy, queue or preemption"]);
+  expect(problems("{ strategy: LOTTERY }")[0]).toMatch(/^accounts\[0\]\.shadow\.strategy: must be one of /);
+  expect(problems("{ shadow: { strategy: QUEUE_AND_WAIT } }")[0]).toMatch(
+    /^accounts\[0\]\.shadow\.shadow: unknown key/,
+  );
+  expect(problems("{ low_budget_percents: [50] }")[0]).toMatch(
+    /^accounts\[0\]\.shadow\.low_budget_percents: unknown key/,
+  );
+  expect(problems("{ strategy: FIRST_COME_FIRST_SERVED, queue: { length_max: 3 } }")[0]).toMatch(
+    /^accounts\[0\]\.shadow\.queue: has no effect/,
+  );
 });

@@ -2,30 +2,31 @@
  * The accounts file: the tree of accounts that coordination applies at start. A child states every resource that its parent limits,
  * and what the children of an account may use in all fits into it, so that no account promises what it has not got.
  */
-import type { Limits, PreemptionPolicy, StrategyName } from "#budget";
+import type { Limits, StrategyName } from "#budget";
 import { LIMITS } from "#std";
 import { defaulted, lazy, list, mapped, object, optional, required } from "./collections.ts";
-import { DIVIDED_LIMITS, limits, limitsWithCredits } from "./limits-reader.ts";
+import { carvedIn, DIVIDED_LIMITS, limits, limitsWithCredits } from "./limits-reader.ts";
 import { refuseRepeatedNames } from "./names-check.ts";
 import type { Place, Reader } from "./place.ts";
-import { checkQueue, lowBudgetPercents, preemption, type QueueSpec, queue, strategy } from "./policy-reader.ts";
+import {
+  checkQueue,
+  lowBudgetPercents,
+  type PolicySpec,
+  preemption,
+  queue,
+  shadow,
+  strategy,
+} from "./policy-reader.ts";
 import type { DocumentResult } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
 import { duration, name } from "./scalars.ts";
 import type { DocumentInput } from "./source.ts";
 
 /** One account. `path` is the names from the root down, joined by "/". What is absent in `limits` is not limited. */
-export interface AccountSpec {
+export interface AccountSpec extends PolicySpec {
   readonly path: string;
   readonly name: string;
   readonly limits: Limits;
-  /** How its children compete; absent: as its parent says. */
-  readonly strategy?: StrategyName;
-  readonly queue?: QueueSpec;
-  /** Told when so much of a limit is used; absent: inherited. */
-  readonly lowBudgetPercents?: readonly number[];
-  /** How preemption is damped; absent: inherited. */
-  readonly preemption?: PreemptionPolicy;
   readonly children: readonly AccountSpec[];
 }
 
@@ -51,6 +52,7 @@ function accountFields<L extends Limits>(limitsReader: Reader<L>) {
     queue: optional("queue", queue),
     lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
     preemption: optional("preemption", preemption),
+    shadow: optional("shadow", shadow),
     accounts: defaulted("accounts", children, []),
   };
 }
@@ -70,8 +72,12 @@ function checkShares(parent: Place, children: readonly Place[], path: string): v
       }
       total += BigInt(child.peek(reader, "limits", key) ?? 0);
     }
-    if (total <= BigInt(limit)) continue;
-    const excess = `its accounts may use ${total} in all, more than the ${limit} of ${path}; raise this or lower theirs`;
+    // Accounts are of NORMAL priority: what is carved for others they never get.
+    const carved = key === "credits" ? carvedIn(parent) : 0n;
+    if (total <= BigInt(limit) - carved) continue;
+    const most =
+      carved === 0n ? `${limit} of ${path}` : `${BigInt(limit) - carved} of ${path} that are kept for nothing else`;
+    const excess = `its accounts may use ${total} in all, more than the ${most}; raise this or lower theirs`;
     parent.find("limits", key)?.refuse(excess);
   }
   const longestMs = parent.peek(shortestDuration, "limits", "duration") ?? LIMITS.durationMsMax;

@@ -1,7 +1,8 @@
 /** The documents that people write: accounts, prices, swarms and request logs, read into plain values or into every problem at once. */
 export type { AccountSpec, AccountsDocument } from "./accounts-document.ts";
 export { readAccountsDocument } from "./accounts-document.ts";
-export type { QueueSpec } from "./policy-reader.ts";
+export type { PolicySpec, QueueSpec, ShadowSpec } from "./policy-reader.ts";
+export { policyOfSpec } from "./policy-reader.ts";
 export type { CodePrice, ModelPrice, Price } from "./price.ts";
 export { affordableCodeMs, codeCost, modelCallCost } from "./price.ts";
 export type { PriceTable } from "./prices-document.ts";

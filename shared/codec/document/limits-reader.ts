@@ -29,22 +29,31 @@ const commonFields = {
   durationMs: optional("duration", duration()),
   priorityBonus: optional("priority_bonus", credits),
   emergencyReserve: optional("emergency_reserve", credits),
+  wrapUpReserve: optional("wrap_up_reserve", credits),
 } satisfies Fields;
 
-/** The two special parts lie inside the credits. */
+const PARTS = ["priority_bonus", "emergency_reserve", "wrap_up_reserve"] as const;
+
+/** The special parts lie inside the credits. */
 function checkCarve(place: Place): void {
   const total = place.peek(credits, "credits");
-  const bonus = place.peek(credits, "priority_bonus") ?? 0;
-  const reserve = place.peek(credits, "emergency_reserve") ?? 0;
-  const part = place.find("emergency_reserve") ?? place.find("priority_bonus");
+  const stated = PARTS.filter((name) => place.find(name) !== undefined);
+  const last = stated.at(-1);
+  const part = last && place.find(last);
   if (part === undefined) return;
+  const sizes = stated.map((name) => ({ name, size: place.peek(credits, name) ?? 0 }));
+  const together = sizes.reduce((sum, { size }) => sum + BigInt(size), 0n);
   if (place.find("credits") === undefined) {
     part.refuse("is a part of the credits; state credits too");
-  } else if (total !== undefined && BigInt(bonus) + BigInt(reserve) > BigInt(total)) {
-    part.refuse(
-      `priority_bonus ${bonus} and emergency_reserve ${reserve} lie inside the credits, but there are only ${total}`,
-    );
+  } else if (total !== undefined && together > BigInt(total)) {
+    const words = sizes.map(({ name, size }) => `${name} ${size}`).join(" and ");
+    part.refuse(`${words} lie inside the credits, but there are only ${total}`);
   }
+}
+
+/** The credits that the limits of a place keep for some, all together. */
+export function carvedIn(place: Place): bigint {
+  return PARTS.reduce((sum, part) => sum + BigInt(place.peek(credits, "limits", part) ?? 0), 0n);
 }
 
 /** Limits that need not state any resource. */

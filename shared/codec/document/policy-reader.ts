@@ -1,5 +1,12 @@
 /** Reads how the children of an account or a swarm compete: the strategy, and the bounds of its queue. */
-import { type PreemptionPolicy, percentsProblem, STRATEGIES, type StrategyName, WORST_SERVED as WORST } from "#budget";
+import {
+  type Policy,
+  type PreemptionPolicy,
+  percentsProblem,
+  STRATEGIES,
+  type StrategyName,
+  PREEMPTION_MODES as WORST,
+} from "#budget";
 import { LIMITS } from "#std";
 import { list, object, optional } from "./collections.ts";
 import type { Place, Reader } from "./place.ts";
@@ -32,22 +39,7 @@ function time(maxMs: number, most: string): Reader<number> {
   };
 }
 
-/** The strategies that the engine serves; the other names are known and refused. */
-const SERVED: readonly StrategyName[] = [
-  "FIRST_COME_FIRST_SERVED",
-  "PRIORITY_BASED",
-  "PREEMPTION_ALLOWED",
-  "QUEUE_AND_WAIT",
-];
-
-const servedStrategy = choice(SERVED);
-
-/** A strategy that is served. */
-export const strategy: Reader<StrategyName> = (place) => {
-  const known = STRATEGIES.find((candidate) => candidate === place.text);
-  if (known === undefined || SERVED.includes(known)) return servedStrategy(place);
-  return place.refuse(`${known} is not served yet; use ${SERVED.join(" or ")}`);
-};
+export const strategy: Reader<StrategyName> = choice(STRATEGIES);
 
 /** Percentages of a limit that are used when its holder is told. */
 export const lowBudgetPercents: Reader<readonly number[]> = (place) => {
@@ -70,13 +62,59 @@ export const queue: Reader<QueueSpec> = object({
   agingStepMs: optional("aging_step", agingStep),
 });
 
+/** What is tried beside the policy in force: stated in the place of what that says. */
+export interface ShadowSpec {
+  readonly strategy?: StrategyName;
+  readonly queue?: QueueSpec;
+  readonly preemption?: PreemptionPolicy;
+}
+
+export const shadow: Reader<ShadowSpec> = object(
+  {
+    strategy: optional("strategy", strategy),
+    queue: optional("queue", queue),
+    preemption: optional("preemption", preemption),
+  },
+  (place) => {
+    if (place.entries()?.length === 0) place.refuse("must state what is to be tried: strategy, queue or preemption");
+    if (place.peek(strategy, "strategy") === "FIRST_COME_FIRST_SERVED") refuseIdleQueue(place);
+  },
+);
+
+/** What a document says of how the children of an account or swarm compete. */
+export interface PolicySpec {
+  /** Absent: as what is above says. */
+  readonly strategy?: StrategyName;
+  readonly queue?: QueueSpec;
+  /** Told when so much of a limit is used; absent: inherited. */
+  readonly lowBudgetPercents?: readonly number[];
+  /** How preemption is damped; absent: inherited. */
+  readonly preemption?: PreemptionPolicy;
+  /** Tried, and not enforced; absent: inherited. */
+  readonly shadow?: ShadowSpec;
+}
+
+/** The same as a policy of the engine. */
+export function policyOfSpec({ strategy, queue, lowBudgetPercents, preemption, shadow }: PolicySpec): Policy {
+  return {
+    ...(preemption === undefined ? {} : { preemption }),
+    ...(lowBudgetPercents === undefined ? {} : { lowBudgetPercents }),
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(queue?.lengthMax === undefined ? {} : { queueLengthMax: queue.lengthMax }),
+    ...(queue?.waitMaxMs === undefined ? {} : { queueWaitMsMax: queue.waitMaxMs }),
+    ...(queue?.agingStepMs === undefined ? {} : { agingStepMs: queue.agingStepMs }),
+    ...(shadow === undefined ? {} : { shadow: policyOfSpec(shadow) }),
+  };
+}
+
 /** Reports a queue that would have no effect. `inherited`: the strategy of the nearest place above that states one. */
 export function checkQueue(place: Place, inherited: StrategyName): StrategyName {
   const effective = place.peek(strategy, "strategy") ?? inherited;
-  const stated = place.find("queue");
-  const hasNone = effective === "FIRST_COME_FIRST_SERVED" && place.peek(strategy, "strategy") !== undefined;
-  if (stated !== undefined && hasNone) {
-    stated.refuse(`has no effect under ${effective}; remove it or set strategy to PRIORITY_BASED or QUEUE_AND_WAIT`);
-  }
+  if (effective === "FIRST_COME_FIRST_SERVED" && place.peek(strategy, "strategy") !== undefined) refuseIdleQueue(place);
   return effective;
+}
+
+function refuseIdleQueue(place: Place): void {
+  const advice = "remove it or set strategy to PRIORITY_BASED or QUEUE_AND_WAIT";
+  place.find("queue")?.refuse(`has no effect under FIRST_COME_FIRST_SERVED; ${advice}`);
 }

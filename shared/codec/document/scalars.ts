@@ -4,7 +4,7 @@
  */
 import { BYTES_BY_UNIT, bytesOf, DIGITS, durationOf, LIMITS } from "#std";
 import { nearestName } from "./nearest-name.ts";
-import type { Place, Reader } from "./place.ts";
+import { INVALID, type Place, type Reader } from "./place.ts";
 
 export interface TextOptions {
   /** The whole text must match; default: anything. */
@@ -51,6 +51,12 @@ export function choice<const C extends string>(choices: readonly C[]): Reader<C>
     return place.refuse(`must be one of ${choices.join(", ")}; got ${place.shown}${meant}`);
   };
 }
+
+/** Yes or no. */
+export const flag: Reader<boolean> = (place) => {
+  const chosen = choice(["true", "false"])(place);
+  return chosen === INVALID ? INVALID : chosen === "true";
+};
 
 export interface WholeOptions {
   /** What is counted, in the plural: "credits". */

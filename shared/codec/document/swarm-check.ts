@@ -156,6 +156,15 @@ function checkMemory(step: Place, above: Above): void {
   limits.refuseMissing("memory", "must be stated for code, because memory is limited above: like memory: 256MiB");
 }
 
+/** The final step is the last of its routine, and one that somebody does. */
+function checkWrapUp(step: Place, isLast: boolean): void {
+  const said = step.find("wrap_up");
+  if (said?.text !== "true") return;
+  if (!isLast) said.refuse("is for the last step of the routine itself; put the step there");
+  else if (step.find("parallel") !== undefined)
+    said.refuse("is not for a parallel step; end the routine with another one");
+}
+
 /** Checks a list of steps and everything inside; returns how many steps there are. */
 function checkSteps(level: Place, above: Above, depth: number): number {
   if (depth > LIMITS.routineDepthMax) {
@@ -164,8 +173,10 @@ function checkSteps(level: Place, above: Above, depth: number): number {
   }
   refuseRepeatedNames(level, "step");
   let count = 0;
-  for (const step of level.items() ?? []) {
+  const steps = level.items() ?? [];
+  for (const step of steps) {
     count += 1;
+    checkWrapUp(step, depth === 1 && step === steps.at(-1));
     checkMemory(step, above);
     const inside = narrowed(step, above);
     const parallel = step.find("parallel");

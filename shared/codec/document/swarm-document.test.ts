@@ -182,6 +182,33 @@ describe("on_interruption", () => {
   });
 });
 
+describe("wrap_up", () => {
+  const step = (name: string, rest: string): string => `{ name: ${name}, limits: { credits: 1 }, ${rest} }`;
+  const work = "code: { command: [x] }";
+
+  test("marks the last step of a routine; false says nothing", () => {
+    const { routines } = read(
+      swarmOf(`[${step("a", `${work}, wrap_up: false`)}, ${step("b", `${work}, wrap_up: true`)}]`),
+    );
+    expect(routines[0]?.steps.map((one) => "wrapUp" in one)).toEqual([false, true]);
+  });
+
+  test.each([
+    [`[${step("a", `${work}, wrap_up: true`)}, ${step("b", work)}]`, "steps[0].wrap_up: is for the last step"],
+    [`[${step("a", `${work}, wrap_up: maybe`)}]`, "steps[0].wrap_up: must be one of true, false"],
+    [
+      `[{ name: p, wrap_up: true, parallel: [{ name: b, limits: { credits: 1 }, steps: [${step("a", work)}] }] }]`,
+      "steps[0].wrap_up: is not for a parallel step",
+    ],
+    [
+      `[{ name: p, parallel: [{ name: b, limits: { credits: 1 }, steps: [${step("a", `${work}, wrap_up: true`)}] }] }]`,
+      "parallel[0].steps[0].wrap_up: is for the last step of the routine itself",
+    ],
+  ])("%s is refused", (steps, message) => {
+    expect(problemsOf(swarmOf(steps))).toEqual([expect.stringContaining(message)]);
+  });
+});
+
 describe("what runs in turn and what runs side by side", () => {
   const step = (name: string, credits: number): string =>
     `{ name: ${name}, limits: { credits: ${credits} }, code: { command: [x] } }`;

@@ -2,7 +2,7 @@
  * The description of a swarm: who pays, what it may use, and its routines of steps, one after the other or in parallel branches.
  * The value that comes out is complete: durations in milliseconds, sizes in bytes, defaults filled in.
  */
-import { type Limits, PRIORITIES, type PreemptionPolicy, type Priority, type StrategyName } from "#budget";
+import { type Access, type Limits, PRIORITIES, type Priority } from "#budget";
 import { LIMITS } from "#std";
 import type { ShareTerms } from "../messages/share-terms.ts";
 import {
@@ -19,10 +19,18 @@ import {
 } from "./collections.ts";
 import { credits, limitsWithCredits, toolCalls } from "./limits-reader.ts";
 import { INVALID, type Place, type Reader } from "./place.ts";
-import { checkQueue, lowBudgetPercents, preemption, type QueueSpec, queue, strategy } from "./policy-reader.ts";
+import {
+  checkQueue,
+  lowBudgetPercents,
+  type PolicySpec,
+  preemption,
+  queue,
+  shadow,
+  strategy,
+} from "./policy-reader.ts";
 import type { DocumentResult } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
-import { choice, duration, name, text, whole } from "./scalars.ts";
+import { choice, duration, flag, name, text, whole } from "./scalars.ts";
 import type { DocumentInput } from "./source.ts";
 import { checkSwarm, limitsOfBranches, slotsOfBranches, slotsOfSteps } from "./swarm-check.ts";
 
@@ -63,17 +71,24 @@ interface StepCommon {
   readonly onFailure: OnFailure;
   /** How it takes part where budget is divided by weight; absent: with weight 1, and all or nothing. */
   readonly share?: ShareTerms;
+  /** Names of tools and resources that it holds as long as it lasts. */
+  readonly access?: readonly Access[];
+}
+
+interface Doable extends StepCommon {
+  /** The final step of its run, which may draw the run's wrap-up reserve. */
+  readonly wrapUp?: true;
 }
 
 /** One step, told apart by `kind`. A parallel step that states no limits has what its branches need in all. */
 export type StepSpec =
-  | (StepCommon & {
+  | (Doable & {
       readonly kind: "code";
       /** Default "fail"; code dies with its daemon and cannot go on. */
       readonly onInterruption: Exclude<OnInterruption, "continue">;
       readonly code: CodeSpec;
     })
-  | (StepCommon & {
+  | (Doable & {
       readonly kind: "worker";
       /** Default "continue". */
       readonly onInterruption: OnInterruption;
@@ -93,23 +108,18 @@ export interface RoutineSpec {
   readonly steps: readonly StepSpec[];
   /** How the run takes part where its swarm divides by weight. */
   readonly share?: ShareTerms;
+  /** Names of tools and resources that the run holds as long as it lasts. */
+  readonly access?: readonly Access[];
 }
 
 /** A swarm as described by its document. */
-export interface SwarmSpec {
+export interface SwarmSpec extends PolicySpec {
   readonly name: string;
   /** Path of the account that pays: "global/research/demo". */
   readonly account: string;
   readonly limits: Limits;
   /** Default NORMAL. */
   readonly priority: Priority;
-  /** How its runs compete; absent: as the account says. */
-  readonly strategy?: StrategyName;
-  readonly queue?: QueueSpec;
-  /** Told when so much of a limit is used; absent: inherited. */
-  readonly lowBudgetPercents?: readonly number[];
-  /** How preemption is damped; absent: inherited. */
-  readonly preemption?: PreemptionPolicy;
   /** How it takes part where its account divides by weight. */
   readonly share?: ShareTerms;
   readonly routines: readonly RoutineSpec[];
@@ -154,23 +164,58 @@ const share = optional(
   }),
 );
 
+const accessName = text({ charsMax: LIMITS.accessNameCharsMax });
+const accessNames = list(accessName, { noun: "names", itemsMin: 1, itemsMax: LIMITS.accessNamesMax });
+const namesFields = { exclusive: optional("exclusive", accessNames), shared: optional("shared", accessNames) };
+
+/** One name is held in one way. */
+function checkNames(place: Place): void {
+  const seen = new Set<string>();
+  for (const key of ["exclusive", "shared"]) {
+    for (const item of place.find(key)?.items() ?? []) {
+      const { text: said } = item;
+      if (said === undefined) continue;
+      if (seen.has(said)) item.refuse(`names ${said} a second time; name each once, in exclusive or in shared`);
+      seen.add(said);
+    }
+  }
+}
+
+interface Named {
+  readonly exclusive?: readonly string[] | undefined;
+  readonly shared?: readonly string[] | undefined;
+}
+
+/** The names that it holds as one list, to be spread into what has some. */
+function accessIn({ exclusive = [], shared = [] }: Named): { readonly access?: readonly Access[] } {
+  const access: Access[] = [
+    ...exclusive.map((name) => ({ name, mode: "EXCLUSIVE" as const })),
+    ...shared.map((name) => ({ name, mode: "SHARED" as const })),
+  ];
+  return access.length === 0 ? {} : { access };
+}
+
 /** Fills in the slots that the steps take in turn, where the limits do not state any. */
 function withSlots<T extends { readonly limits: Limits; readonly steps: readonly StepSpec[] }>(written: T): T {
   return { ...written, limits: { branches: slotsOfSteps(written.steps), ...written.limits } };
 }
 
 const branch: Reader<BranchSpec> = mapped(
-  object({
-    name: required("name", name),
-    limits: required("limits", limitsWithCredits),
-    onFailure,
-    share,
-    steps: required(
-      "steps",
-      lazy(() => steps),
-    ),
-  }),
-  withSlots,
+  object(
+    {
+      name: required("name", name),
+      limits: required("limits", limitsWithCredits),
+      onFailure,
+      share,
+      ...namesFields,
+      steps: required(
+        "steps",
+        lazy(() => steps),
+      ),
+    },
+    checkNames,
+  ),
+  ({ exclusive, shared, ...written }) => withSlots({ ...written, ...accessIn({ exclusive, shared }) }),
 );
 
 const onInterruption = optional("on_interruption", choice(["continue", "retry", "fail"]));
@@ -181,6 +226,8 @@ const stepCommon = {
   onFailure,
   onInterruption,
   share,
+  wrapUp: optional("wrap_up", flag),
+  ...namesFields,
 } satisfies Fields;
 
 /** What cannot be said of this kind of step about its interruption. */
@@ -197,12 +244,14 @@ const writtenStep = unionByKey({
   variants: { code, worker, parallel: list(branch, { ...STEPS, noun: "branches" }) },
   check: (place: Place) => {
     checkInterruption(place);
+    checkNames(place);
     if (place.find("limits") !== undefined || place.find("parallel") !== undefined) return;
     place.refuseMissing("limits", "is missing; state at least the credits of the step");
   },
 });
 
-const step: Reader<StepSpec> = mapped(writtenStep, ({ onInterruption: policy, ...written }) => {
+const step: Reader<StepSpec> = mapped(writtenStep, ({ onInterruption: policy, exclusive, shared, wrapUp, ...said }) => {
+  const written = { ...said, ...accessIn({ exclusive, shared }) };
   if (written.kind === "parallel") {
     const stated = written.limits;
     const filled: Limits =
@@ -213,20 +262,25 @@ const step: Reader<StepSpec> = mapped(writtenStep, ({ onInterruption: policy, ..
   }
   const { limits } = written;
   if (limits === undefined) return INVALID;
-  if (written.kind === "worker") return { ...written, limits, onInterruption: policy ?? "continue" };
-  return { ...written, limits, onInterruption: policy === "retry" ? "retry" : "fail" };
+  const last = wrapUp ? { wrapUp: true as const } : {};
+  if (written.kind === "worker") return { ...written, ...last, limits, onInterruption: policy ?? "continue" };
+  return { ...written, ...last, limits, onInterruption: policy === "retry" ? "retry" : "fail" };
 });
 
 const steps: Reader<readonly StepSpec[]> = list(step, STEPS);
 
 const routine: Reader<RoutineSpec> = mapped(
-  object({
-    name: required("name", name),
-    limits: required("limits", limitsWithCredits),
-    steps: required("steps", steps),
-    share,
-  }),
-  withSlots,
+  object(
+    {
+      name: required("name", name),
+      limits: required("limits", limitsWithCredits),
+      steps: required("steps", steps),
+      share,
+      ...namesFields,
+    },
+    checkNames,
+  ),
+  ({ exclusive, shared, ...written }) => withSlots({ ...written, ...accessIn({ exclusive, shared }) }),
 );
 
 const swarm: Reader<SwarmSpec> = object(
@@ -239,6 +293,7 @@ const swarm: Reader<SwarmSpec> = object(
     queue: optional("queue", queue),
     lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
     preemption: optional("preemption", preemption),
+    shadow: optional("shadow", shadow),
     share,
     routines: required("routines", list(routine, { ...STEPS, noun: "routines" })),
   },

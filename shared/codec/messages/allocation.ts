@@ -1,17 +1,20 @@
 /** Policies, conflicts, leases, and a grant as it is handed from daemon to daemon. */
 import {
   type Conflict,
+  type InheritedPolicy,
   type Policy,
   type PreemptionPolicy,
   percentsProblem,
   preemptionProblems,
-  type Resource,
+  type ShadowPolicy,
   type ShareStanding,
   type StrategyInForce,
+  shadowViolations,
 } from "#budget";
 import type {
   Conflict as ConflictMessage,
   Grant,
+  InheritedPolicy as InheritedMessage,
   Lease,
   Policy as PolicyMessage,
   PreemptionRules,
@@ -30,6 +33,7 @@ import {
 import type { FieldCheck } from "../parse/field-check.ts";
 import { pooledOf } from "../pooled.ts";
 import { displayAmount, displayMs, limitsFromProto, limitsToProto, RESOURCE_FIELDS } from "./amounts.ts";
+import { accessConflictFromProto, accessConflictToProto, accessMessage, accessTold } from "./named-access.ts";
 
 export function policyToProto(policy: Policy): PolicyMessage {
   const { strategy, requestMayChoose = false, queueLengthMax = 0, queueWaitMsMax = 0, agingStepMs = 0 } = policy;
@@ -42,6 +46,7 @@ export function policyToProto(policy: Policy): PolicyMessage {
     agingStepMs,
     lowBudgetPercents: [...(policy.lowBudgetPercents ?? [])],
     ...(policy.preemption && { preemption: preemptionToProto(policy.preemption) }),
+    ...(policy.shadow && { shadow: policyToProto(policy.shadow) }),
   };
 }
 
@@ -69,7 +74,20 @@ export function policyFromProto(check: FieldCheck, message: PolicyMessage | unde
       : { agingStepMs: check.whole("aging_step_ms", message.agingStepMs, { min, max }) }),
     ...percentsFromProto(check, message.lowBudgetPercents),
     ...(message.preemption && { preemption: preemptionFromProto(check.inside("preemption"), message.preemption) }),
+    ...(message.shadow && { shadow: shadowFromProto(check, message.shadow) }),
   };
+}
+
+function shadowFromProto(above: FieldCheck, message: PolicyMessage): ShadowPolicy {
+  const check = above.inside("shadow");
+  // A shadow may not have its own: what stands in there is not looked at.
+  const { shadow: inner, ...stated } = message;
+  const shadow = { ...policyFromProto(check, stated), ...(inner && { shadow: {} }) };
+  for (const { field, message: problem } of shadowViolations(shadow)) {
+    if (field === "") above.refuse("shadow", problem);
+    else check.refuse(field, problem);
+  }
+  return shadow;
 }
 
 function preemptionFromProto(check: FieldCheck, message: PreemptionRules): PreemptionPolicy {
@@ -85,6 +103,38 @@ function preemptionFromProto(check: FieldCheck, message: PreemptionRules): Preem
   };
   for (const [field, problem] of preemptionProblems(rules)) check.refuse(field, problem);
   return rules;
+}
+
+export function inheritedToProto(inherited: InheritedPolicy): InheritedMessage {
+  const { strategy, strategyPath = "", agingStepMs = 0, lowBudgetPercents = [], preemption } = inherited;
+  return {
+    $typeName: "bursar.v1.InheritedPolicy",
+    strategy: strategy === undefined ? 0 : strategies.numberOf[strategy],
+    strategyPath,
+    agingStepMs,
+    lowBudgetPercents: [...lowBudgetPercents],
+    ...(preemption && { preemption: preemptionToProto(preemption) }),
+  };
+}
+
+/** To be spread into what says it, if it does. */
+export function inheritedFromProto(
+  check: FieldCheck,
+  message: InheritedMessage | undefined,
+): { readonly inherited?: InheritedPolicy } {
+  if (message === undefined) return {};
+  const inside = check.inside("inherited");
+  const strategy = inside.optionalChoice("strategy", message.strategy, strategies);
+  const { agingStepMsMin: min, agingStepMsMax: max } = LIMITS;
+  const { strategyPath, agingStepMs, preemption } = message;
+  const inherited = {
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(strategyPath === "" ? {} : { strategyPath: inside.idOrPath("strategy_path", strategyPath) }),
+    ...(agingStepMs === 0 ? {} : { agingStepMs: inside.whole("aging_step_ms", agingStepMs, { min, max }) }),
+    ...percentsFromProto(inside, message.lowBudgetPercents),
+    ...(preemption && { preemption: preemptionFromProto(inside.inside("preemption"), preemption) }),
+  };
+  return { inherited };
 }
 
 function percentsFromProto(check: FieldCheck, percents: readonly number[]): Pick<Policy, "lowBudgetPercents"> {
@@ -117,6 +167,7 @@ export function conflictToProto(conflict: Conflict): ConflictMessage {
     ...strategyToProto(conflict.strategy),
     waitedMs: displayMs(conflict.waitedMs ?? 0),
     ...(conflict.share && { share: shareToProto(conflict.share) }),
+    ...(conflict.access && { access: accessConflictToProto(conflict.access) }),
   };
 }
 
@@ -144,8 +195,8 @@ function shareFromProto(check: FieldCheck, { least, most, weight }: ShareStandin
   return { least: check.count("share.least", least), most: check.count("share.most", most), weight };
 }
 
-const FIELD_RESOURCES: ReadonlyMap<string, Resource | "duration"> = new Map(
-  (Object.keys(RESOURCE_FIELDS) as (Resource | "duration")[]).map((resource) => [RESOURCE_FIELDS[resource], resource]),
+const FIELD_RESOURCES: ReadonlyMap<string, Conflict["resource"]> = new Map(
+  (Object.keys(RESOURCE_FIELDS) as Conflict["resource"][]).map((resource) => [RESOURCE_FIELDS[resource], resource]),
 );
 
 export function conflictFromProto(check: FieldCheck, message: ConflictMessage): Conflict {
@@ -171,6 +222,7 @@ export function conflictFromProto(check: FieldCheck, message: ConflictMessage): 
     ...strategyFromProto(message),
     ...(message.waitedMs === 0 ? {} : { waitedMs: message.waitedMs }),
     ...(message.share && { share: shareFromProto(check, message.share) }),
+    ...(message.access && { access: accessConflictFromProto(message.access) }),
   };
 }
 
@@ -192,6 +244,8 @@ export function grantToProto(grant: GrantHandover): Grant {
     pooledCredits: grant.pooled.includes("credits"),
     pooledToolCalls: grant.pooled.includes("toolCalls"),
   };
+  if (grant.access) message.access = accessMessage(grant.access);
+  if (grant.policy.inherited) message.inherited = inheritedToProto(grant.policy.inherited);
   if (deadlineLeftMs !== undefined) message.deadlineLeftMs = BigInt(Math.max(0, Math.floor(deadlineLeftMs)));
   if (holderMarkMs !== undefined) message.holderMarkMs = BigInt(Math.floor(holderMarkMs));
   return message;
@@ -210,12 +264,16 @@ export function grantFromProto(check: FieldCheck, message: Grant): GrantHandover
     pooled: pooledOf({ credits: pooledCredits, toolCalls: pooledToolCalls }),
     priority: check.choice("priority", message.priority, priorities, "NORMAL"),
     weight: weightFromProto(check, message.weight),
-    policy: policyFromProto(check.inside("policy"), message.policy),
+    policy: {
+      ...policyFromProto(check.inside("policy"), message.policy),
+      ...inheritedFromProto(check, message.inherited),
+    },
     token: check.optionalId("token", message.token),
     epoch: lease?.epoch ?? 0,
     leaseTtlMs: lease?.ttlMs ?? 0,
     holderMarkMs: holderMarkMs === undefined ? undefined : check.count("holder_mark_ms", holderMarkMs),
     deadlineLeftMs: deadlineLeftMs === undefined ? undefined : check.durationMs("deadline_left_ms", deadlineLeftMs),
+    ...accessTold(check, message.access),
   };
 }
 

@@ -1,22 +1,24 @@
 /** Amounts, limits and requirements: the engine's values beside ResourceAmounts, ResourceLimits and ResourceRequirements. */
-import { type Amounts, amountsOf, type Limits, NOTHING, type Resource } from "#budget";
+import { type Amounts, amountsOf, type Conflict, type Limits, NOTHING, type Parts } from "#budget";
 import type {
   ResourceAmounts,
   ResourceLimitOverrides,
   ResourceLimits,
   ResourceRequirements,
+  TrancheAmounts,
 } from "#gen/bursar/v1/resources_pb.js";
 import { LIMITS } from "#std";
 import type { FieldCheck } from "../parse/field-check.ts";
 
-/** A resource by its field name in ResourceAmounts, and time. */
+/** A resource by its field name in ResourceAmounts, and what else may be lacking. */
 export const RESOURCE_FIELDS = Object.freeze({
   credits: "credits",
   toolCalls: "tool_calls",
   branches: "concurrent_branches",
   memoryBytes: "memory_bytes",
   duration: "duration",
-}) satisfies Readonly<Record<Resource | "duration", string>>;
+  access: "access",
+}) satisfies Readonly<Record<Conflict["resource"], string>>;
 
 export function amountsToProto(amounts: Amounts): ResourceAmounts {
   return {
@@ -44,6 +46,7 @@ export function limitsToProto(limits: Limits): ResourceLimits {
     $typeName: "bursar.v1.ResourceLimits",
     priorityBonus: BigInt(limits.priorityBonus ?? 0),
     emergencyReserve: BigInt(limits.emergencyReserve ?? 0),
+    wrapUpReserve: BigInt(limits.wrapUpReserve ?? 0),
   };
   if (limits.credits !== undefined) message.maxCredits = BigInt(limits.credits);
   if (limits.durationMs !== undefined) message.maxDurationMs = BigInt(limits.durationMs);
@@ -51,6 +54,16 @@ export function limitsToProto(limits: Limits): ResourceLimits {
   if (limits.memoryBytes !== undefined) message.maxMemoryBytes = BigInt(limits.memoryBytes);
   if (limits.toolCalls !== undefined) message.maxToolCalls = BigInt(limits.toolCalls);
   return message;
+}
+
+/** Of the parts carved inside credits so much each. */
+export function partsMessage({ bonus, emergency, wrapUp }: Parts): TrancheAmounts {
+  return {
+    $typeName: "bursar.v1.TrancheAmounts",
+    priorityBonus: BigInt(bonus),
+    emergencyReserve: BigInt(emergency),
+    wrapUpReserve: BigInt(wrapUp),
+  };
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -66,32 +79,36 @@ export function limitsFromProto(check: FieldCheck, message: ResourceLimits | und
     limits.branches = check.amount("max_concurrent_branches", maxConcurrentBranches);
   if (maxMemoryBytes !== undefined) limits.memoryBytes = check.amount("max_memory_bytes", maxMemoryBytes);
   if (maxDurationMs !== undefined) limits.durationMs = check.durationMs("max_duration_ms", maxDurationMs);
-  const { priorityBonus, emergencyReserve } = message;
+  const { priorityBonus, emergencyReserve, wrapUpReserve } = message;
   if (priorityBonus !== 0n) limits.priorityBonus = check.amount("priority_bonus", priorityBonus);
   if (emergencyReserve !== 0n) limits.emergencyReserve = check.amount("emergency_reserve", emergencyReserve);
+  if (wrapUpReserve !== 0n) limits.wrapUpReserve = check.amount("wrap_up_reserve", wrapUpReserve);
   return limits;
 }
 
-/** Limits to be changed; what is absent stays as it is, also of the two parts carved inside the credits. */
+/** Limits to be changed; what is absent stays as it is, also of the parts carved inside the credits. */
 export function overridesFromProto(check: FieldCheck, message: ResourceLimitOverrides | undefined): Limits {
   if (message === undefined) return {};
-  const { $typeName: _, $unknown: __, priorityBonus, emergencyReserve, ...rest } = message;
-  const none = { $typeName: "bursar.v1.ResourceLimits", priorityBonus: 0n, emergencyReserve: 0n } as const;
+  const { $typeName: _, $unknown: __, priorityBonus, emergencyReserve, wrapUpReserve, ...rest } = message;
+  const noParts = { priorityBonus: 0n, emergencyReserve: 0n, wrapUpReserve: 0n };
+  const none = { $typeName: "bursar.v1.ResourceLimits", ...noParts } as const;
   const limits: Writable<Limits> = limitsFromProto(check, { ...none, ...rest });
   if (priorityBonus !== undefined) limits.priorityBonus = check.amount("priority_bonus", priorityBonus);
   if (emergencyReserve !== undefined) limits.emergencyReserve = check.amount("emergency_reserve", emergencyReserve);
+  if (wrapUpReserve !== undefined) limits.wrapUpReserve = check.amount("wrap_up_reserve", wrapUpReserve);
   return limits;
 }
 
-/** Limits that somebody asks for: the two parts carved inside the credits must fit into them. */
+/** Limits that somebody asks for: the parts carved inside the credits must fit into them. */
 export function wantedLimitsFromProto(check: FieldCheck, message: ResourceLimits | undefined): Limits {
   const limits = limitsFromProto(check, message);
   if (message === undefined) return limits;
-  const { maxCredits = 0n, priorityBonus, emergencyReserve } = message;
-  if (maxCredits >= 0n && priorityBonus + emergencyReserve > maxCredits) {
+  const { maxCredits = 0n, priorityBonus, emergencyReserve, wrapUpReserve } = message;
+  if (maxCredits >= 0n && priorityBonus + emergencyReserve + wrapUpReserve > maxCredits) {
+    const last = emergencyReserve === 0n ? "priority_bonus" : "emergency_reserve";
     check.refuse(
-      emergencyReserve === 0n ? "priority_bonus" : "emergency_reserve",
-      "priority_bonus and emergency_reserve are parts of max_credits; together they must fit into it",
+      wrapUpReserve === 0n ? last : "wrap_up_reserve",
+      "priority_bonus, emergency_reserve and wrap_up_reserve are parts of max_credits; together they must fit into it",
     );
   }
   return limits;

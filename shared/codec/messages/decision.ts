@@ -1,8 +1,16 @@
 /** Decisions as they are told: what the engine records beside the Decision of the contract. Only told, never read back. */
-import { type Conflict, type DecisionRecord, type StrategyInForce, type Verdict, wordsOf } from "#budget";
+import {
+  type Conflict,
+  type DecisionRecord,
+  type ShadowVerdict,
+  type StrategyInForce,
+  shadowWords,
+  type Verdict,
+  wordsOf,
+} from "#budget";
 import { boundedText } from "#errors";
-import type { Decision } from "#gen/bursar/v1/watch_service_pb.js";
-import { decisionKinds, priorities } from "../enum-names.ts";
+import type { Decision, ShadowDecision } from "#gen/bursar/v1/watch_service_pb.js";
+import { decisionKinds, priorities, shadowOutcomes, strategies } from "../enum-names.ts";
 import { conflictToProto, strategyToProto } from "./allocation.ts";
 
 /** The daemon that decided, and when by its wall clock. */
@@ -13,7 +21,7 @@ export interface DecidedWhere {
 }
 
 export function decisionToProto(record: DecisionRecord, { tier, instance, wallMs }: DecidedWhere): Decision {
-  const { verdict, priority, requestId, allocationId, path, parentId, parentPath, asked } = record;
+  const { verdict, priority, requestId, allocationId, path, parentId, parentPath, asked, shadow } = record;
   const conflict = conflictOf(verdict);
   return {
     $typeName: "bursar.v1.Decision",
@@ -33,6 +41,19 @@ export function decisionToProto(record: DecisionRecord, { tier, instance, wallMs
     waitedMs: BigInt(Math.floor(waitedOf(verdict) ?? 0)),
     ...strategyToProto(strategyOf(verdict)),
     ...(conflict && { conflict: conflictToProto(conflict) }),
+    ...(shadow && { shadow: shadowToProto(shadow) }),
+  };
+}
+
+function shadowToProto(shadow: ShadowVerdict): ShadowDecision {
+  const { strategy, would, was, agrees } = shadow;
+  return {
+    $typeName: "bursar.v1.ShadowDecision",
+    words: boundedText(shadowWords(shadow)),
+    strategy: strategies.numberOf[strategy.name],
+    would: shadowOutcomes.numberOf[would],
+    was: shadowOutcomes.numberOf[was],
+    agrees,
   };
 }
 

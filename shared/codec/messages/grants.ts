@@ -1,5 +1,5 @@
 /** Requests for budget and their answers, as they travel on StreamGrants. */
-import { type Amounts, type Limits, NOTHING } from "#budget";
+import { type Amounts, type InheritedPolicy, type Limits, NOTHING } from "#budget";
 import {
   type GrantDecision,
   GrantOutcome,
@@ -10,7 +10,15 @@ import type { GrantAnswer, GrantAsk, GrantTarget } from "#ports";
 import { LIMITS } from "#std";
 import { allocationKinds, priorities, strategies } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
-import { conflictFromProto, conflictToProto, grantFromProto, grantToProto, weightFromProto } from "./allocation.ts";
+import {
+  conflictFromProto,
+  conflictToProto,
+  grantFromProto,
+  grantToProto,
+  inheritedFromProto,
+  inheritedToProto,
+  weightFromProto,
+} from "./allocation.ts";
 import {
   allOf,
   amountsFromProto,
@@ -23,6 +31,7 @@ import {
   requirementsFromProto,
   wantedLimitsFromProto,
 } from "./amounts.ts";
+import { accessFromProto, accessMessage } from "./named-access.ts";
 import type { StatusCodec } from "./status-codec.ts";
 import { traceFromProto, traceToProto } from "./trace.ts";
 
@@ -45,8 +54,10 @@ export function grantAskToProto(ask: GrantAsk): GrantRequest {
     epoch: opens ? 0n : BigInt(target.epoch),
     // What else there is of it is granted in full or not at all.
     minAmount: amountsToProto({ ...NOTHING, credits: ask.min.credits, toolCalls: ask.min.toolCalls }),
+    reservationId: ask.reservationId ?? "",
   };
   if (trace !== undefined) message.trace = trace;
+  if (opens && target.access) message.access = accessMessage(target.access);
   return message;
 }
 
@@ -61,6 +72,7 @@ export function grantAskFromProto(check: FieldCheck, message: GrantRequest): Gra
     waitMs: message.waitMs,
     strategy: check.optionalChoice("strategy", message.strategy, strategies),
     trace: traceFromProto(message.trace),
+    ...(message.reservationId !== "" && { reservationId: check.id("reservation_id", message.reservationId) }),
   };
 }
 
@@ -102,6 +114,7 @@ function targetOf(check: FieldCheck, message: GrantRequest, limits: Limits): Gra
       name: check.name("name", message.name),
       kind: check.optionalChoice("kind", message.kind, allocationKinds),
       limits: withDeadline(check, message, limits),
+      ...accessFromProto(check.inside("access"), message.access),
     };
   }
   if (parentAllocationId !== "") {
@@ -129,10 +142,12 @@ function refuseForRaise(check: FieldCheck, message: GrantRequest, limits: Limits
   if (message.name !== "") check.refuse("name", fixed);
   if (message.kind !== 0) check.refuse("kind", fixed);
   if (message.deadlineLeftMs !== undefined) check.refuse("deadline_left_ms", fixed);
+  if (message.access !== undefined) check.refuse("access", fixed);
   const inside = check.inside("limits");
   if (limits.durationMs !== undefined) inside.refuse("max_duration_ms", fixed);
   if (limits.priorityBonus !== undefined) inside.refuse("priority_bonus", fixed);
   if (limits.emergencyReserve !== undefined) inside.refuse("emergency_reserve", fixed);
+  if (limits.wrapUpReserve !== undefined) inside.refuse("wrap_up_reserve", fixed);
 }
 
 export interface CounterItem {
@@ -141,6 +156,7 @@ export interface CounterItem {
   readonly grantedTotal: Amounts;
   readonly deadlineLeftMs?: number | undefined;
   readonly pausesOver?: readonly string[] | undefined;
+  readonly inherited?: InheritedPolicy | undefined;
 }
 
 export function revisionToProto(item: CounterItem): GrantRevision {
@@ -153,6 +169,7 @@ export function revisionToProto(item: CounterItem): GrantRevision {
     pausesOver: [...pausesOver],
   };
   if (deadlineLeftMs !== undefined) message.deadlineLeftMs = leftToProto(deadlineLeftMs);
+  if (item.inherited) message.inherited = inheritedToProto(item.inherited);
   return message;
 }
 
@@ -163,6 +180,7 @@ export function revisionFromProto(check: FieldCheck, message: GrantRevision): Co
     grantedTotal: amountsFromProto(check.inside("granted_total"), message.grantedTotal),
     ...leftFromProto(check, message.deadlineLeftMs),
     ...pausesOverFromProto(check, message.pausesOver),
+    ...inheritedFromProto(check, message.inherited),
   };
 }
 

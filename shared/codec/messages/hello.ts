@@ -10,7 +10,7 @@ import type { AllocationStanding, HeldAllocation, Hello, Welcome } from "#ports"
 import { LIMITS } from "#std";
 import { allocationStates } from "../enum-names.ts";
 import type { FieldCheck } from "../parse/field-check.ts";
-import { leaseFromProto, leaseToProto } from "./allocation.ts";
+import { inheritedFromProto, inheritedToProto, leaseFromProto, leaseToProto } from "./allocation.ts";
 import { amountsFromProto, amountsToProto, leftFromProto, leftToProto } from "./amounts.ts";
 import { pausesOverFromProto } from "./grants.ts";
 import { usageFromProto, usageToProto } from "./usage.ts";
@@ -90,7 +90,7 @@ export function welcomeFromProto(check: FieldCheck, message: WelcomeMessage): We
 }
 
 function standingToProto(standing: AllocationStanding): AllocationStandingMessage {
-  const { allocationId, epoch, state, grantedTotal, lease, deadlineLeftMs, pausesOver = [] } = standing;
+  const { allocationId, epoch, state, grantedTotal, lease, deadlineLeftMs, pausesOver = [], inherited } = standing;
   return {
     $typeName: "bursar.v1.AllocationStanding",
     allocationId,
@@ -100,6 +100,7 @@ function standingToProto(standing: AllocationStanding): AllocationStandingMessag
     pausesOver: [...pausesOver],
     ...(lease === undefined ? {} : { lease: leaseToProto(lease) }),
     ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs: leftToProto(deadlineLeftMs) }),
+    ...(inherited && { inherited: inheritedToProto(inherited) }),
   };
 }
 
@@ -112,5 +113,6 @@ function standingFromProto(check: FieldCheck, message: AllocationStandingMessage
     lease: message.lease && leaseFromProto(check.inside("lease"), message.lease),
     ...leftFromProto(check, message.deadlineLeftMs),
     ...pausesOverFromProto(check, message.pausesOver),
+    ...inheritedFromProto(check, message.inherited),
   };
 }

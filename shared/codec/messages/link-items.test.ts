@@ -70,13 +70,18 @@ describe("items of a link survive the two streams", () => {
 
   test("down, on StreamGrants", () => {
     const decision = fc.record({ type: fc.constant("decision" as const), requestId: id, answer: values.answer });
-    const revision = fc.record({
-      type: fc.constant("revision" as const),
-      allocationId: id,
-      epoch: count,
-      grantedTotal: amounts,
-      deadlineLeftMs: fc.option(fc.nat(), { nil: undefined }),
-    });
+    const revision = fc
+      .tuple(
+        values.inherited,
+        fc.record({
+          type: fc.constant("revision" as const),
+          allocationId: id,
+          epoch: count,
+          grantedTotal: amounts,
+          deadlineLeftMs: fc.option(fc.nat(), { nil: undefined }),
+        }),
+      )
+      .map(([from, one]) => ({ ...one, ...from }));
     const parts = fc.tuple(fc.option(values.welcome), fc.boolean(), several(decision), several(revision));
     fc.assert(
       fc.property(parts, ([welcome, more, decisions, revisions]) => {

@@ -190,6 +190,23 @@ describe("every wrong field is named, all at once", () => {
     });
   });
 
+  test.each([
+    ["nothing to try", create(PolicySchema), "policy.shadow"],
+    ["a shadow of its own", create(PolicySchema, { shadow: { agingStepMs: 500 } }), "policy.shadow.shadow"],
+    [
+      "what decides about no request",
+      create(PolicySchema, { lowBudgetPercents: [50] }),
+      "policy.shadow.low_budget_percents",
+    ],
+    ["a step that is too short", create(PolicySchema, { agingStepMs: 1 }), "policy.shadow.aging_step_ms"],
+    ["an unknown strategy", create(PolicySchema, { strategy: 99 as ConflictStrategy }), "policy.shadow.strategy"],
+  ])("a policy to be tried: %s", (_, shadow, field) => {
+    const message = create(PolicySchema, { shadow });
+    const parsed = parsedWith((check) => policyFromProto(check.inside("policy"), message));
+    expect(parsed).toMatchObject({ ok: false });
+    expect(parsed.ok ? [] : parsed.violations.map((violation) => violation.field)).toContain(field);
+  });
+
   test("an empty grant", () => {
     const parsed = parsedWith((check) => grantFromProto(check.inside("grant"), create(GrantSchema)));
     expect(parsed.ok ? [] : parsed.violations.map(({ field }) => field)).toEqual([

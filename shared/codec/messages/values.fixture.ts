@@ -1,7 +1,7 @@
 /** For tests: arbitrary values of the engine and of links, in the form in which the contract carries them. */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import type { Amounts, Conflict, Limits, Policy, ReportedUsage, StrategyInForce } from "#budget";
+import type { Amounts, Conflict, InheritedPolicy, Limits, Policy, ReportedUsage, StrategyInForce } from "#budget";
 import {
   ALLOCATION_KINDS,
   type Amount,
@@ -81,30 +81,50 @@ export const wantedLimits: fc.Arbitrary<Limits> = limits.filter(
     BigInt(priorityBonus) + BigInt(emergencyReserve) <= BigInt(credits),
 );
 
-export const policy: fc.Arbitrary<Policy> = fc.record(
+const preemption = fc.record(
   {
-    strategy: fc.constantFrom(...STRATEGIES),
-    requestMayChoose: fc.constant(true),
-    queueLengthMax: fc.integer({ min: 1, max: 0xffff_ffff }),
-    queueWaitMsMax: fc.integer({ min: 1, max: 0xffff_ffff }),
-    agingStepMs: fc.integer({ min: LIMITS.agingStepMsMin, max: LIMITS.agingStepMsMax }),
-    lowBudgetPercents: fc
-      .uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: LIMITS.lowBudgetPercentsMax })
-      .map((percents) => percents.sort((a, b) => a - b)),
-    preemption: fc.record(
-      {
-        worst: fc.constantFrom(...PREEMPTION_MODES),
-        protectMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
-        coolDownMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
-        victimsPerRoundMax: fc.integer({ min: 1, max: LIMITS.victimScanMax }),
-        worthPercentMin: fc.integer({ min: 0, max: 100 }),
-        graceMs: fc.integer({ min: 0, max: LIMITS.graceMsMax }),
-      },
-      { requiredKeys: [] },
-    ),
+    worst: fc.constantFrom(...PREEMPTION_MODES),
+    protectMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
+    coolDownMs: fc.integer({ min: 0, max: LIMITS.victimTimesMsMax }),
+    victimsPerRoundMax: fc.integer({ min: 1, max: LIMITS.victimScanMax }),
+    worthPercentMin: fc.integer({ min: 0, max: 100 }),
+    graceMs: fc.integer({ min: 0, max: LIMITS.graceMsMax }),
   },
   { requiredKeys: [] },
 );
+const tried = {
+  strategy: fc.constantFrom(...STRATEGIES),
+  requestMayChoose: fc.constant(true),
+  queueLengthMax: fc.integer({ min: 1, max: 0xffff_ffff }),
+  queueWaitMsMax: fc.integer({ min: 1, max: 0xffff_ffff }),
+  agingStepMs: fc.integer({ min: LIMITS.agingStepMsMin, max: LIMITS.agingStepMsMax }),
+  preemption,
+};
+
+export const policy: fc.Arbitrary<Policy> = fc.record(
+  {
+    ...tried,
+    lowBudgetPercents: fc
+      .uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: LIMITS.lowBudgetPercentsMax })
+      .map((percents) => percents.sort((a, b) => a - b)),
+    shadow: fc.record(tried, { requiredKeys: [] }).filter((shadow) => Object.keys(shadow).length > 0),
+  },
+  { requiredKeys: [] },
+);
+
+/** What a grant inherits; to be spread into what says it, if it does. */
+export const inherited: fc.Arbitrary<{ readonly inherited?: InheritedPolicy }> = maybe(
+  fc.record(
+    {
+      strategy: fc.constantFrom(...STRATEGIES),
+      strategyPath: path,
+      agingStepMs: tried.agingStepMs,
+      lowBudgetPercents: fc.constantFrom([50], [10, 99]),
+      preemption,
+    },
+    { requiredKeys: [] },
+  ),
+).map((found) => (found ? { inherited: found } : {}));
 
 const hex = (length: number) => fc.stringMatching(new RegExp(`^[1-9a-f][0-9a-f]{${length - 1}}$`));
 export const trace: fc.Arbitrary<TraceContext> = fc
@@ -137,7 +157,7 @@ const strategyInForce: fc.Arbitrary<StrategyInForce> = fc.record({
 
 const plainConflict = fc.record({
   conflict: fc.constantFrom(...CONFLICT_TYPES),
-  resource: fc.constantFrom("credits", "toolCalls", "branches", "memoryBytes", "duration"),
+  resource: fc.constantFrom("credits", "toolCalls", "branches", "memoryBytes", "duration", "access"),
   ancestorId: id,
   ancestorPath: path,
   wanted: count,
@@ -169,7 +189,7 @@ export const grant: fc.Arbitrary<GrantHandover> = fc.record({
   pooled: fc.subarray([...CONSUMABLES]),
   priority: fc.constantFrom(...PRIORITIES),
   weight: fc.integer({ min: 1, max: LIMITS.weightMax }),
-  policy,
+  policy: fc.tuple(policy, inherited).map(([own, from]) => ({ ...own, ...from })),
   token: maybe(id),
   epoch: count,
   leaseTtlMs: uint32,
@@ -205,9 +225,11 @@ export const ask: fc.Arbitrary<GrantAsk> = fc
     waitMs: uint32,
     strategy: maybe(fc.constantFrom(...STRATEGIES)),
     trace: maybe(trace),
+    reservationId: maybe(id),
   })
-  .map(({ share, ...rest }) => ({
+  .map(({ share, reservationId, ...rest }) => ({
     ...rest,
+    ...(reservationId !== undefined && { reservationId }),
     min: minOf(rest.target.type === "open" ? rest.target.limits : rest.target.by, share),
   }));
 
@@ -258,15 +280,20 @@ export const hello: fc.Arbitrary<Hello> = fc.record({
 
 const state = fc.constantFrom("open", "closing", "closed");
 
-const standing: fc.Arbitrary<AllocationStanding> = fc.record({
-  allocationId: id,
-  epoch: count,
-  state: maybe(state),
-  grantedTotal: amounts,
-  lease: maybe(lease),
-  deadlineLeftMs: maybe(durationMs),
-  pausesOver: maybe(fc.array(id, { minLength: 1, maxLength: 3 })),
-});
+const standing: fc.Arbitrary<AllocationStanding> = fc
+  .tuple(
+    inherited,
+    fc.record({
+      allocationId: id,
+      epoch: count,
+      state: maybe(state),
+      grantedTotal: amounts,
+      lease: maybe(lease),
+      deadlineLeftMs: maybe(durationMs),
+      pausesOver: maybe(fc.array(id, { minLength: 1, maxLength: 3 })),
+    }),
+  )
+  .map(([from, one]) => ({ ...one, ...from }));
 
 const lowBudget: fc.Arbitrary<LowBudget> = fc.record({
   allocationId: id,

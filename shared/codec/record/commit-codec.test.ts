@@ -2,7 +2,7 @@ import { create, fromBinary, type JsonValue, toBinary, toJson } from "@bufbuild/
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Amount, amountsOf, type BudgetEvent, type GrantWish } from "#budget";
+import { type Access, type Amount, amountsOf, type BudgetEvent, type GrantWish } from "#budget";
 import { JournalCommitSchema, type JournalEvent, JournalEventSchema } from "#gen/bursar/v1/record_pb.js";
 import type { Commit } from "#ports";
 import { InvariantError } from "#std";
@@ -119,7 +119,8 @@ function expectSame(value: unknown, json: JsonValue | undefined): void {
       else if (name === "givers") {
         const given = (fields?.[name] ?? []) as JsonValue[];
         for (const [index, giver] of (part as object[]).entries()) expectSame(giver, given[index]);
-      } else if (name === "pooled") expectSamePool(part, fields);
+      } else if (name === "access") expectSameNames(part as Access[], fields?.[name]);
+      else if (name === "pooled") expectSamePool(part, fields);
       else if (name === "lowBudgetPercents") expect(fields?.[name]).toEqual((part as number[]).map(String));
       else if (name !== "type") expectSame(part, fields?.[name]);
     }
@@ -135,6 +136,15 @@ function expectSame(value: unknown, json: JsonValue | undefined): void {
 function expectSameList(list: readonly (readonly [string, number])[], json: JsonValue | undefined): void {
   const written = ((json ?? []) as { name?: string; calls?: string }[]).map(({ name, calls }) => [name, calls]);
   expect(written).toEqual(list.map(([name, calls]) => [name || undefined, calls === 0 ? undefined : String(calls)]));
+}
+
+function expectSameNames(access: readonly Access[], json: JsonValue | undefined): void {
+  expect(json).toEqual(
+    access.map(({ name, mode }) => ({
+      ...(name !== "" && { name }),
+      ...(mode === "EXCLUSIVE" && { exclusive: true }),
+    })),
+  );
 }
 
 function expectSamePool(pooled: string[], json: Record<string, JsonValue> | undefined): void {

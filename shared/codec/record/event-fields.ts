@@ -32,6 +32,11 @@ export const EVENT_FIELD: Readonly<Record<EventType, number>> = Object.freeze({
   deadline_moved: 27,
   claim_planned: 28,
   room_reserved: 29,
+  reservation_made: 30,
+  reservation_filled: 31,
+  reservation_used: 32,
+  reservation_ended: 33,
+  tranches_set: 34,
 });
 
-export const EVENT_FIELDS = 29;
+export const EVENT_FIELDS = 34;

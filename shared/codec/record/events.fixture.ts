@@ -1,6 +1,8 @@
 /** For tests: arbitrary events and commits of every type, and one fixed event of each. */
 import fc from "fast-check";
 import {
+  ACCESS_MODES,
+  type Access,
   ALLOCATION_KINDS,
   type Amount,
   type BudgetEvent,
@@ -8,9 +10,11 @@ import {
   type EffectMark,
   type GrantWish,
   type Limits,
+  type Parts,
   type Policy,
   PREEMPTION_MODES,
   PRIORITIES,
+  RESERVATION_ENDS,
   type ShareWish,
   STRATEGIES,
 } from "#budget";
@@ -36,6 +40,17 @@ export const amounts = fc.record({ credits: amount, toolCalls: amount, branches:
 export const shareWish: fc.Arbitrary<{ readonly wish?: ShareWish }> = maybe(
   fc.record({ min: amounts, max: amounts }),
 ).map((wish) => (wish ? { wish } : {}));
+export const access: fc.Arbitrary<Access[]> = fc.array(
+  fc.record({ name: text, mode: fc.constantFrom(...ACCESS_MODES) }),
+  { minLength: 1, maxLength: 4 },
+);
+/** To be spread into what may have names. */
+const named: fc.Arbitrary<{ readonly access?: readonly Access[] }> = maybe(access).map((names) =>
+  names ? { access: names } : {},
+);
+export const parts: fc.Arbitrary<Parts> = fc.record({ bonus: amount, emergency: amount, wrapUp: amount });
+/** To be spread into what may be a final step. */
+const wrappedUp: fc.Arbitrary<{ readonly wrapUp?: true }> = fc.constantFrom({}, { wrapUp: true });
 export const limits: fc.Arbitrary<Limits> = fc.record(
   {
     credits: amount,
@@ -45,25 +60,41 @@ export const limits: fc.Arbitrary<Limits> = fc.record(
     durationMs: count,
     priorityBonus: amount,
     emergencyReserve: amount,
+    wrapUpReserve: amount,
   },
   { requiredKeys: [] },
 );
+const preemption = fc.record(
+  {
+    worst: fc.constantFrom(...PREEMPTION_MODES),
+    protectMs: count,
+    coolDownMs: count,
+    victimsPerRoundMax: count,
+    worthPercentMin: count,
+    graceMs: count,
+  },
+  { requiredKeys: [] },
+);
+const tried = {
+  strategy: fc.constantFrom(...STRATEGIES),
+  requestMayChoose: fc.boolean(),
+  queueLengthMax: count,
+  queueWaitMsMax: count,
+  agingStepMs: count,
+  preemption,
+};
 export const policy: fc.Arbitrary<Policy> = fc.record(
   {
-    strategy: fc.constantFrom(...STRATEGIES),
-    requestMayChoose: fc.boolean(),
-    queueLengthMax: count,
-    queueWaitMsMax: count,
-    agingStepMs: count,
+    ...tried,
     lowBudgetPercents: fc.array(count, { minLength: 1, maxLength: 4 }),
-    preemption: fc.record(
+    shadow: fc.record(tried, { requiredKeys: [] }),
+    inherited: fc.record(
       {
-        worst: fc.constantFrom(...PREEMPTION_MODES),
-        protectMs: count,
-        coolDownMs: count,
-        victimsPerRoundMax: count,
-        worthPercentMin: count,
-        graceMs: count,
+        strategy: fc.constantFrom(...STRATEGIES),
+        strategyPath: text.filter((path) => path !== ""),
+        agingStepMs: count,
+        lowBudgetPercents: fc.array(count, { minLength: 1, maxLength: 4 }),
+        preemption,
       },
       { requiredKeys: [] },
     ),
@@ -112,8 +143,14 @@ const arrivedNow: fc.Arbitrary<GrantWish> = fc.oneof(
 );
 
 export const wish: fc.Arbitrary<GrantWish> = fc
-  .tuple(arrivedNow, maybe(count))
-  .map(([one, arrivedAtMs]) => (arrivedAtMs === undefined ? one : { ...one, arrivedAtMs }));
+  .tuple(arrivedNow, maybe(count), maybe(text), named, maybe(text))
+  .map(([plain, arrivedAtMs, other, access, reservationId]) => {
+    const one = reservationId === undefined ? plain : { ...plain, reservationId };
+    const arrived = arrivedAtMs === undefined ? one : { ...one, arrivedAtMs };
+    const wish = arrived.type === "open" ? { ...arrived, ...access } : arrived;
+    if (other === undefined) return wish;
+    return wish.type === "open" ? { ...wish, attemptOf: other } : { ...wish, resumes: other };
+  });
 
 const reported = fc.record({
   allocationId: text,
@@ -139,33 +176,41 @@ export const givers = fc.array(
 
 type ContentOf<T extends EventType> = Omit<Extract<BudgetEvent, { readonly type: T }>, "type" | "atMs">;
 
+function withNames<T extends object>(
+  content: fc.Arbitrary<T>,
+): fc.Arbitrary<T & { readonly access?: readonly Access[] }> {
+  return fc.tuple(content, named, wrappedUp).map(([plain, names, last]) => ({ ...plain, ...names, ...last }));
+}
+
 function withWish<T extends object>(content: fc.Arbitrary<T>): fc.Arbitrary<T & { readonly wish?: ShareWish }> {
   return fc.tuple(content, shareWish).map(([plain, wish]) => ({ ...plain, ...wish }));
 }
 
 const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
-  allocation_opened: withWish(
-    fc.record({
-      allocationId: text,
-      parentId: maybe(text),
-      name: text,
-      path: text,
-      depth: count,
-      kind,
-      side: fc.constantFrom("local", "received", "delegated"),
-      limits,
-      priority,
-      weight: count,
-      policy,
-      deadlineAtMs: maybe(count),
-      peer: maybe(text),
-      token: maybe(text),
-      epoch: count,
-      leaseTtlMs: count,
-      leaseEndsAtMs: maybe(count),
-      effect: maybe(effect),
-      pooled,
-    }),
+  allocation_opened: withNames(
+    withWish(
+      fc.record({
+        allocationId: text,
+        parentId: maybe(text),
+        name: text,
+        path: text,
+        depth: count,
+        kind,
+        side: fc.constantFrom("local", "received", "delegated"),
+        limits,
+        priority,
+        weight: count,
+        policy,
+        deadlineAtMs: maybe(count),
+        peer: maybe(text),
+        token: maybe(text),
+        epoch: count,
+        leaseTtlMs: count,
+        leaseEndsAtMs: maybe(count),
+        effect: maybe(effect),
+        pooled,
+      }),
+    ),
   ),
   limit_raised: withWish(fc.record({ allocationId: text, by: amounts, effect: maybe(effect) })),
   limit_lowered: fc.record({ allocationId: text, by: amounts, preemptionId: maybe(text) }),
@@ -213,7 +258,9 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
     })
     .chain((event) =>
       fc.option(count, { nil: undefined }).map((graceMs) => (graceMs === undefined ? event : { ...event, graceMs })),
-    ),
+    )
+    .chain((event) => fc.boolean().map((forOthers) => (forOthers ? { ...event, forOthers: true as const } : event)))
+    .chain((event) => fc.boolean().map((exhausted) => (exhausted ? { ...event, exhausted: true as const } : event))),
   reclaim_ended: fc.record({
     preemptionId: text,
     allocationId: text,
@@ -221,9 +268,23 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
   }),
   claim_planned: fc.record({ parentId: text, effectKey: text, round: count, givers, lookAtMs: count }),
   room_reserved: fc.record({ parentId: text, effectKey: text, by: amounts, fromEffectKey: maybe(text) }),
+  reservation_made: fc.record({
+    reservationId: text,
+    allocationId: text,
+    name: text,
+    caller: text,
+    priority,
+    amounts,
+    startsAtMs: count,
+    endsAtMs: count,
+    effect,
+  }),
+  reservation_filled: fc.record({ reservationId: text, by: amounts, begins: fc.boolean() }),
+  reservation_used: fc.record({ reservationId: text, by: amounts }),
+  reservation_ended: fc.record({ reservationId: text, cause: fc.constantFrom(...RESERVATION_ENDS) }),
   note_attached: fc.record({ allocationId: text, key: text, value: text }),
   memory_released: fc.record({ upToMs: count }),
-  daemon_started: fc.constant({}),
+  daemon_started: fc.oneof(fc.constant({}), fc.record({ bootId: text })),
   written_off: fc.record({
     allocationId: text,
     epoch: count,
@@ -234,6 +295,7 @@ const contents: { readonly [T in EventType]: fc.Arbitrary<ContentOf<T>> } = {
   }),
   account_corrected: reported,
   final_acknowledged: fc.record({ allocationId: text }),
+  tranches_set: fc.record({ allocationId: text, carve: parts }),
   limits_updated: fc.record({ allocationId: text, before: limits, after: limits, effect }),
   deadline_moved: fc.record({ allocationId: text, deadlineAtMs: count }),
 };

@@ -1,18 +1,16 @@
 /** Events of the engine from JournalEvent of record.proto; the counterpart of write-event.ts. */
-import type {
-  AllocationOpened,
-  BudgetEvent,
-  GrantWish,
-  HoldPlaced,
-  OpenWish,
-  UsageReported,
-  WrittenOff,
-} from "#budget";
+import type { AllocationOpened, BudgetEvent, HoldPlaced, UsageReported, WrittenOff } from "#budget";
 import { assert } from "#std";
-import { allocationKinds, callKinds, preemptionModes, priorities, strategies } from "../enum-names.ts";
-import { EVENT_FIELD, type EventType } from "./event-fields.ts";
+import { allocationKinds, callKinds, preemptionModes, priorities } from "../enum-names.ts";
+import { EVENT_FIELD } from "./event-fields.ts";
+import type { EventReader } from "./event-reader.ts";
+import { RESERVATION_READERS } from "./read-reservation.ts";
+import { readWish } from "./read-wish.ts";
 import { dequeueCauses, reclaimEnds, sides } from "./record-enums.ts";
 import {
+  accessOf,
+  exhaustedOf,
+  forOthersOf,
   graceOf,
   readAmount,
   readAmounts,
@@ -21,24 +19,17 @@ import {
   readLimits,
   readName,
   readOptionalEffect,
-  readOptionalName,
+  readParts,
   readPolicy,
   readPooled,
   readShareWish,
 } from "./record-parts.ts";
 import type { WireReader } from "./wire-reader.ts";
 
-interface EventReader {
-  readonly type: EventType;
-  /** Number of the content's last field. */
-  readonly fields: number;
-  read(from: WireReader, atMs: number): BudgetEvent;
-}
-
 const USAGE_FIELDS = 14;
 
 const READERS: readonly EventReader[] = [
-  { type: "allocation_opened", fields: 25, read: readAllocationOpened },
+  { type: "allocation_opened", fields: 29, read: readAllocationOpened },
   {
     type: "limit_raised",
     fields: 4,
@@ -151,7 +142,7 @@ const READERS: readonly EventReader[] = [
   },
   {
     type: "reclaim_requested",
-    fields: 6,
+    fields: 8,
     read: (from, atMs) => ({
       type: "reclaim_requested",
       atMs,
@@ -161,6 +152,8 @@ const READERS: readonly EventReader[] = [
       reason: from.text(4),
       wanted: readAmounts(from, 5),
       ...graceOf(from.optionalInt(6)),
+      ...forOthersOf(from.flag(7)),
+      ...exhaustedOf(from.flag(8)),
     }),
   },
   {
@@ -199,6 +192,7 @@ const READERS: readonly EventReader[] = [
       fromEffectKey: from.optionalText(4),
     }),
   },
+  ...RESERVATION_READERS,
   {
     type: "note_attached",
     fields: 3,
@@ -215,7 +209,11 @@ const READERS: readonly EventReader[] = [
     fields: 1,
     read: (from, atMs) => ({ type: "memory_released", atMs, upToMs: from.int(1) }),
   },
-  { type: "daemon_started", fields: 0, read: (_, atMs) => ({ type: "daemon_started", atMs }) },
+  {
+    type: "daemon_started",
+    fields: 1,
+    read: (from, atMs) => ({ type: "daemon_started", atMs, ...(from.has(1) && { bootId: from.text(1) }) }),
+  },
   { type: "written_off", fields: 6, read: readWrittenOff },
   {
     type: "account_corrected",
@@ -238,6 +236,11 @@ const READERS: readonly EventReader[] = [
       after: readLimits(from, 3),
       effect: readEffect(from, 4),
     }),
+  },
+  {
+    type: "tranches_set",
+    fields: 2,
+    read: (from, atMs) => ({ type: "tranches_set", atMs, allocationId: from.text(1), carve: readParts(from, 2) }),
   },
   {
     type: "deadline_moved",
@@ -290,6 +293,8 @@ function readAllocationOpened(from: WireReader, atMs: number): AllocationOpened 
     ...readShareWish(from, 23),
     ...(from.has(24) && { arrivedAtMs: from.int(24) }),
     ...(from.has(25) && { preemptedAtMs: from.int(25) }),
+    ...accessOf(from, 28),
+    ...(from.flag(29) && { wrapUp: true as const }),
   };
 }
 
@@ -340,53 +345,4 @@ function readUsage(from: WireReader): Omit<UsageReported, "type" | "atMs"> {
     corrections: from.int(13),
     provisional: from.flag(14),
   };
-}
-
-/** A wish that stands in field 5 (open) or 6 (raise) of a message. */
-export function readWish(from: WireReader): GrantWish {
-  if (from.has(5)) return readOpenWish(from.message(5, "OpenWish", 21));
-  const wish = from.message(6, "RaiseWish", 9);
-  return {
-    type: "raise",
-    caller: wish.text(1),
-    requestId: wish.text(2),
-    allocationId: wish.text(3),
-    epoch: wish.optionalInt(4),
-    by: readAmounts(wish, 5),
-    min: readAmounts(wish, 6),
-    waitMs: wish.int(7),
-    strategy: readOptionalName(wish, 8, strategies),
-    ...arrivalOf(wish, 9),
-  };
-}
-
-function readOpenWish(wish: WireReader): OpenWish {
-  return {
-    type: "open",
-    caller: wish.text(1),
-    requestId: wish.text(2),
-    allocationId: wish.text(3),
-    token: wish.optionalText(4),
-    parentId: wish.text(5),
-    name: wish.text(6),
-    kind: readName(wish, 7, allocationKinds),
-    limits: readLimits(wish, 8),
-    min: readAmounts(wish, 9),
-    priority: readName(wish, 10, priorities),
-    weight: wish.int(11),
-    policy: readPolicy(wish, 12),
-    byHolder: wish.flag(13),
-    holder: wish.optionalText(14),
-    leaseTtlMs: wish.int(15),
-    waitMs: wish.int(16),
-    strategy: readOptionalName(wish, 17, strategies),
-    pooled: readPooled(wish, 18),
-    ...arrivalOf(wish, 20),
-    ...(wish.has(21) && { attemptOf: wish.text(21) }),
-  };
-}
-
-/** The first arrival of a wish, which most do not have. */
-function arrivalOf(wish: WireReader, field: number): { readonly arrivedAtMs?: number } {
-  return wish.has(field) ? { arrivedAtMs: wish.int(field) } : {};
 }

@@ -1,12 +1,15 @@
 /** Parts that several events of the journal share: amounts, limits, policies, effects. Field numbers are those of record.proto. */
 import {
+  type Access,
   type Amount,
   type Amounts,
   type Consumable,
   type EffectMark,
   type Giver,
+  type InheritedPolicy,
   type Limits,
   NOTHING,
+  type Parts,
   type Policy,
   type PreemptionPolicy,
   type ShareWish,
@@ -20,9 +23,11 @@ import type { WireWriter } from "./wire-writer.ts";
 const AMOUNTS_FIELDS = 4;
 const WISH_FIELDS = 2;
 const NO_WISH = Object.freeze({});
-const LIMITS_FIELDS = 7;
-const POLICY_FIELDS = 7;
+const LIMITS_FIELDS = 8;
+const TRANCHES_FIELDS = 3;
+const POLICY_FIELDS = 9;
 const PREEMPTION_FIELDS = 6;
+const INHERITANCE_FIELDS = 5;
 const EFFECT_FIELDS = 3;
 const GIVER_FIELDS = 3;
 
@@ -66,6 +71,43 @@ export function readShareWish(from: WireReader, field: number): { readonly wish?
   return { wish: { min: readAmounts(wish, 1), max: readAmounts(wish, 2) } };
 }
 
+/** A repeated field; nothing where there are no names. */
+export function writeAccess(to: WireWriter, field: number, access: readonly Access[] | undefined): void {
+  for (const { name, mode } of access ?? []) {
+    const start = to.open(field);
+    to.text(1, name);
+    to.flag(2, mode === "EXCLUSIVE");
+    to.close(start);
+  }
+}
+
+export function readAccess(from: WireReader, field: number): Access[] {
+  const access: Access[] = [];
+  from.each(field, "Access", 2, (one) =>
+    access.push({ name: one.text(1), mode: one.flag(2) ? "EXCLUSIVE" : "SHARED" }),
+  );
+  return access;
+}
+
+/** To be spread into what has names, if it has any. */
+export function accessOf(from: WireReader, field: number): { readonly access?: readonly Access[] } {
+  return from.has(field) ? { access: readAccess(from, field) } : {};
+}
+
+/** Of each tranche so much. */
+export function writeParts(to: WireWriter, field: number, { bonus, emergency, wrapUp }: Parts): void {
+  const start = to.open(field);
+  to.int(1, bonus);
+  to.int(2, emergency);
+  to.int(3, wrapUp);
+  to.close(start);
+}
+
+export function readParts(from: WireReader, field: number): Parts {
+  const message = from.message(field, "Tranches", TRANCHES_FIELDS);
+  return { bonus: readAmount(message, 1), emergency: readAmount(message, 2), wrapUp: readAmount(message, 3) };
+}
+
 export function writeLimits(to: WireWriter, field: number, limits: Limits): void {
   const start = to.open(field);
   to.optionalInt(1, limits.credits);
@@ -75,6 +117,7 @@ export function writeLimits(to: WireWriter, field: number, limits: Limits): void
   to.optionalInt(5, limits.durationMs);
   to.optionalInt(6, limits.priorityBonus);
   to.optionalInt(7, limits.emergencyReserve);
+  to.optionalInt(8, limits.wrapUpReserve);
   to.close(start);
 }
 
@@ -90,6 +133,7 @@ export function readLimits(from: WireReader, field: number): Limits {
   if (message.has(5)) limits.durationMs = message.int(5);
   if (message.has(6)) limits.priorityBonus = readAmount(message, 6);
   if (message.has(7)) limits.emergencyReserve = readAmount(message, 7);
+  if (message.has(8)) limits.wrapUpReserve = readAmount(message, 8);
   return limits;
 }
 
@@ -102,7 +146,32 @@ export function writePolicy(to: WireWriter, field: number, policy: Policy): void
   to.optionalInt(5, policy.agingStepMs);
   to.ints(6, policy.lowBudgetPercents ?? []);
   if (policy.preemption !== undefined) writePreemption(to, 7, policy.preemption);
+  if (policy.shadow !== undefined) writePolicy(to, 8, policy.shadow);
+  if (policy.inherited !== undefined) writeInherited(to, 9, policy.inherited);
   to.close(start);
+}
+
+function writeInherited(to: WireWriter, field: number, inherited: InheritedPolicy): void {
+  const start = to.open(field);
+  writeOptionalName(to, 1, strategies, inherited.strategy);
+  to.text(2, inherited.strategyPath ?? "");
+  to.optionalInt(3, inherited.agingStepMs);
+  to.ints(4, inherited.lowBudgetPercents ?? []);
+  if (inherited.preemption !== undefined) writePreemption(to, 5, inherited.preemption);
+  to.close(start);
+}
+
+function readInherited(from: WireReader, field: number): InheritedPolicy {
+  const message = from.message(field, "RecordedInheritance", INHERITANCE_FIELDS);
+  const inherited: Writable<InheritedPolicy> = {};
+  const strategy = readOptionalName(message, 1, strategies);
+  if (strategy !== undefined) inherited.strategy = strategy;
+  const strategyPath = message.text(2);
+  if (strategyPath !== "") inherited.strategyPath = strategyPath;
+  if (message.has(3)) inherited.agingStepMs = message.int(3);
+  if (message.has(4)) inherited.lowBudgetPercents = message.ints(4);
+  if (message.has(5)) inherited.preemption = readPreemption(message, 5);
+  return inherited;
 }
 
 function writePreemption(to: WireWriter, field: number, rules: PreemptionPolicy): void {
@@ -143,6 +212,8 @@ export function readPolicy(from: WireReader, field: number): Policy {
   if (message.has(5)) policy.agingStepMs = message.int(5);
   if (message.has(6)) policy.lowBudgetPercents = message.ints(6);
   if (message.has(7)) policy.preemption = readPreemption(message, 7);
+  if (message.has(8)) policy.shadow = readPolicy(message, 8);
+  if (message.has(9)) policy.inherited = readInherited(message, 9);
   return policy;
 }
 
@@ -227,6 +298,16 @@ export function readOptionalName<N extends string>(
   known: EnumNames<N>,
 ): N | undefined {
   return from.int(field) === 0 ? undefined : readName(from, field, known);
+}
+
+/** Of a SHRINK whose holder has nothing more that is free. */
+export function exhaustedOf(isSo: boolean): { readonly exhausted?: true } {
+  return isSo ? { exhausted: true } : {};
+}
+
+/** Of a pause or stop for the sake of others. */
+export function forOthersOf(isSo: boolean): { readonly forOthers?: true } {
+  return isSo ? { forOthers: true } : {};
 }
 
 /** Time to end in peace, where it was written down. */

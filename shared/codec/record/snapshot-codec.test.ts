@@ -137,7 +137,7 @@ function leavesOf(value: JsonValue | undefined): string[] {
 
 /** Enums, and what only says which of several messages it is. */
 const NAMED_OTHERWISE = new Set(
-  "type kind side priority state what mode index standing strategy pooled worst".split(" "),
+  "type kind side priority state what mode index standing strategy pooled worst cause".split(" "),
 );
 
 describe("format 1 on disk", () => {
@@ -174,6 +174,14 @@ test("what came later has its own fields: claims, what is set aside, and histori
   expect(decoded([chunk])).toEqual([...OF_CLAIMS, { type: "end", parts: 3 }]);
 });
 
+test("names that are held have a field of their own", () => {
+  const access = [{ name: "browser", mode: "EXCLUSIVE" } as const, { name: "db", mode: "SHARED" } as const];
+  const parts = [{ type: "names", allocation: 7, access } as const, { type: "end", parts: 1 } as const];
+  const chunk = Buffer.from(oneChunk(parts));
+  expect(chunk.toString("hex")).toBe("08021001aa01150807120b0a0762726f77736572100112040a0264627a020801");
+  expect(decoded([chunk])).toEqual(parts);
+});
+
 describe("what cannot be read in full is refused by name", () => {
   const someChunks = [...encodeSnapshot([...fc.sample(partsOf("hold"), { numRuns: 9_000, seed: 3 }), END])];
 
@@ -186,7 +194,8 @@ describe("what cannot be read in full is refused by name", () => {
   });
 
   test("an unknown kind of part, an unknown field of a known one, an unknown name", () => {
-    expectFault([chunkWith(20, () => {})], "unknown-content", /SnapshotChunk has field 20/);
+    const next = Math.max(...Object.values(PART_FIELDS)) + 1;
+    expectFault([chunkWith(next, () => {})], "unknown-content", new RegExp(`SnapshotChunk has field ${next}`));
     expectFault(
       [chunkWith(3, (header) => header.tag(9, WireType.Varint).uint32(1))],
       "unknown-content",

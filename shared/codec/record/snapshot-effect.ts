@@ -22,7 +22,7 @@ const CALL = 5;
 const OPENING = 6;
 const RAISING = 7;
 const WAITING = 8;
-const ANSWERS = { opened: 9, raised: 10, held: 11, written_off: 12, updated: 13 } as const;
+const ANSWERS = { opened: 9, raised: 10, held: 11, written_off: 12, updated: 13, reserved_ahead: 14 } as const;
 
 type Answer = AnswerEffect["answer"];
 type AnswerOf<T extends Answer["type"]> = Extract<Answer, { readonly type: T }>;
@@ -154,6 +154,13 @@ function writeAnswer(to: WireWriter, answer: Answer): void {
       to.text(1, answer.allocationId);
       writeLimits(to, 2, answer.before);
       writeLimits(to, 3, answer.after);
+      break;
+    case "reserved_ahead":
+      to.text(1, answer.reservationId);
+      to.text(2, answer.allocationId);
+      writeAmounts(to, 3, answer.amounts);
+      to.int(4, answer.startsAtMs);
+      to.int(5, answer.endsAtMs);
   }
   to.close(start);
 }
@@ -173,9 +180,21 @@ function readAnswer(effect: WireReader, field: number): Answer {
     const from = effect.message(field, "Updated", 3);
     return { type: "updated", allocationId: from.text(1), before: readLimits(from, 2), after: readLimits(from, 3) };
   }
+  if (field === ANSWERS.reserved_ahead) return readReservedAhead(effect.message(field, "ReservedAhead", 5));
   assert(field === ANSWERS.written_off, `no reader for field ${field} of Effect`);
   const from = effect.message(field, "WrittenOff", 2);
   return { type: "written_off", allocationId: from.text(1), amounts: readAmounts(from, 2) };
+}
+
+function readReservedAhead(from: WireReader): AnswerOf<"reserved_ahead"> {
+  return {
+    type: "reserved_ahead",
+    reservationId: from.text(1),
+    allocationId: from.text(2),
+    amounts: readAmounts(from, 3),
+    startsAtMs: from.int(4),
+    endsAtMs: from.int(5),
+  };
 }
 
 function writeOpened(to: WireWriter, answer: AnswerOf<"opened">): void {

@@ -82,7 +82,7 @@ const effects: readonly EffectPart[] = [
 
 /** One of each kind but the end. */
 export const ONE_OF_EACH: readonly SnapshotPart[] = [
-  { type: "header", engineTimeMs: 70_000, waiterSequence: 1, lives: 2, uncorrected: 3 },
+  { type: "header", engineTimeMs: 70_000, waiterSequence: 1, lives: 2, uncorrected: 3, bootId: undefined },
   allocation,
   {
     type: "hold",

@@ -10,15 +10,18 @@ import {
   type PartType,
   PREEMPTION_MODES,
   PRIORITIES,
+  RESERVATION_ENDS,
   type SnapshotPart,
 } from "#budget";
 import {
+  access,
   amount,
   amounts,
   count,
   givers,
   limits,
   maybe,
+  parts,
   policy,
   pooled,
   shareWish,
@@ -135,6 +138,14 @@ const answer: fc.Arbitrary<AnswerEffect["answer"]> = fc.oneof(
     expiresAtMs: count,
   }),
   fc.record({ type: fc.constant("written_off" as const), allocationId: text, amounts }),
+  fc.record({
+    type: fc.constant("reserved_ahead" as const),
+    reservationId: text,
+    allocationId: text,
+    amounts,
+    startsAtMs: count,
+    endsAtMs: count,
+  }),
   fc.record({ type: fc.constant("updated" as const), allocationId: text, before: limits, after: limits }),
 );
 
@@ -145,8 +156,20 @@ const is = <K extends EffectPart["kind"]>(name: K) => fc.constant(name);
 const NO_SUBJECT = { hold: undefined, allocation: undefined, id: undefined };
 
 const contents: { readonly [T in PartType]: fc.Arbitrary<ContentOf<T>> } = {
-  header: fc.record({ engineTimeMs: count, waiterSequence: count, lives: count, uncorrected: count }),
+  header: fc.record({
+    engineTimeMs: count,
+    waiterSequence: count,
+    lives: count,
+    uncorrected: count,
+    bootId: maybe(text),
+  }),
   allocation,
+  tranches: fc.record({ allocation: count, carve: parts, left: parts, finalStep: maybe(count) }),
+  make_up: fc.record({
+    allocation: count,
+    of: fc.oneof(fc.record({ child: count }), fc.record({ hold: count })),
+    drawn: parts,
+  }),
   hold: fc
     .tuple(
       fc.record({
@@ -176,7 +199,27 @@ const contents: { readonly [T in PartType]: fc.Arbitrary<ContentOf<T>> } = {
     deadlineAtMs: maybe(count),
     sequence: count,
   }),
+  names: fc.record({ allocation: count, access }),
   claim: fc.record({ waiter: count, round: count, givers, lookAtMs: count }),
+  reservation: fc
+    .tuple(
+      fc.record({
+        id: text,
+        allocationId: text,
+        path: text,
+        name: text,
+        caller: text,
+        priority,
+        amounts,
+        left: amounts,
+        startsAtMs: count,
+        endsAtMs: count,
+        effectKey: text,
+        begun: fc.boolean(),
+      }),
+      maybe(fc.record({ cause: fc.constantFrom(...RESERVATION_ENDS), overAtMs: count })),
+    )
+    .map(([said, over]) => (over ? { ...said, over } : said)),
   earmark: fc.record({ allocation: count, key: text, amounts }),
   history: fc.tuple(text, maybe(count), maybe(count)).map(([allocationId, arrivedAtMs, preemptedAtMs]) => ({
     allocationId,
@@ -195,15 +238,18 @@ const contents: { readonly [T in PartType]: fc.Arbitrary<ContentOf<T>> } = {
     keys: texts,
   }),
   closed_children: fc.record({ allocation: count, children: places }),
-  reclaim: fc.record({
-    allocation: count,
-    ended: fc.boolean(),
-    preemptionId: text,
-    mode: fc.constantFrom(...PREEMPTION_MODES),
-    reason: text,
-    wanted: amounts,
-    reclaimed: amounts,
-  }),
+  reclaim: fc
+    .record({
+      allocation: count,
+      ended: fc.boolean(),
+      preemptionId: text,
+      mode: fc.constantFrom(...PREEMPTION_MODES),
+      reason: text,
+      wanted: amounts,
+      reclaimed: amounts,
+    })
+    .chain((part) => fc.boolean().map((forOthers) => (forOthers ? { ...part, forOthers: true as const } : part)))
+    .chain((part) => fc.boolean().map((exhausted) => (exhausted ? { ...part, exhausted: true as const } : part))),
   note: fc.record({ allocation: count, key: text, value: text }),
   final_account: fc.record({ acknowledged: fc.boolean(), allocations: places }),
   effect: fc.oneof(

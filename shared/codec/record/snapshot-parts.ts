@@ -16,20 +16,27 @@ import type {
 } from "#budget";
 import { PART_TYPES } from "#budget";
 import { callKinds, preemptionModes } from "../enum-names.ts";
-import { readWish } from "./read-event.ts";
+import { readWish } from "./read-wish.ts";
 import {
+  exhaustedOf,
+  forOthersOf,
   graceOf,
+  readAccess,
   readAmount,
   readAmounts,
   readGivers,
   readName,
+  readParts,
+  writeAccess,
   writeAmounts,
   writeGivers,
   writeName,
+  writeParts,
 } from "./record-parts.ts";
 import { readAllocationPart, writeAllocationPart } from "./snapshot-allocation.ts";
 import { readEffectPart, writeEffectPart } from "./snapshot-effect.ts";
 import { dueNames, holdStates } from "./snapshot-enums.ts";
+import { readReservation, writeReservation } from "./snapshot-reservation.ts";
 import type { MessageReader, WireReader } from "./wire-reader.ts";
 import type { WireWriter } from "./wire-writer.ts";
 import { writeWish } from "./write-event.ts";
@@ -43,12 +50,13 @@ interface PartCodec<Part> extends MessageReader<Part> {
 const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
   header: {
     name: "Header",
-    fields: 4,
+    fields: 5,
     write: (to, part) => {
       to.int(1, part.engineTimeMs);
       to.int(2, part.waiterSequence);
       to.int(3, part.lives);
       to.int(4, part.uncorrected);
+      to.optionalText(5, part.bootId);
     },
     read: (from) => ({
       type: "header",
@@ -56,10 +64,53 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       waiterSequence: from.int(2),
       lives: from.int(3),
       uncorrected: from.int(4),
+      bootId: from.optionalText(5),
     }),
   },
   allocation: { name: "Allocation", fields: 30, write: writeAllocationPart, read: readAllocationPart },
+  names: {
+    name: "Names",
+    fields: 2,
+    write: (to, part) => {
+      to.int(1, part.allocation);
+      writeAccess(to, 2, part.access);
+    },
+    read: (from) => ({ type: "names", allocation: from.int(1), access: readAccess(from, 2) }),
+  },
   hold: { name: "Hold", fields: 12, write: writeHold, read: readHold },
+  tranches: {
+    name: "CarvedCredits",
+    fields: 4,
+    write: (to, part) => {
+      to.int(1, part.allocation);
+      writeParts(to, 2, part.carve);
+      writeParts(to, 3, part.left);
+      to.optionalInt(4, part.finalStep);
+    },
+    read: (from) => ({
+      type: "tranches",
+      allocation: from.int(1),
+      carve: readParts(from, 2),
+      left: readParts(from, 3),
+      finalStep: from.optionalInt(4),
+    }),
+  },
+  make_up: {
+    name: "MakeUp",
+    fields: 4,
+    write: (to, { allocation, of, drawn }) => {
+      to.int(1, allocation);
+      if ("child" in of) to.optionalInt(2, of.child);
+      else to.optionalInt(3, of.hold);
+      writeParts(to, 4, drawn);
+    },
+    read: (from) => ({
+      type: "make_up",
+      allocation: from.int(1),
+      of: from.onlyOf(2, 3) === 2 ? { child: from.int(2) } : { hold: from.int(3) },
+      drawn: readParts(from, 4),
+    }),
+  },
   waiter: { name: "Waiter", fields: 9, write: writeWaiter, read: readWaiter },
   claim: {
     name: "Claim",
@@ -78,6 +129,7 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       lookAtMs: from.int(4),
     }),
   },
+  reservation: { name: "Reservation", fields: 14, write: writeReservation, read: readReservation },
   earmark: {
     name: "Earmark",
     fields: 3,
@@ -109,7 +161,7 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       children: from.ints(2),
     }),
   },
-  reclaim: { name: "Reclaim", fields: 8, write: writeReclaim, read: readReclaim },
+  reclaim: { name: "Reclaim", fields: 10, write: writeReclaim, read: readReclaim },
   note: {
     name: "Note",
     fields: 3,
@@ -133,7 +185,7 @@ const CODECS: { readonly [T in PartType]: PartCodec<PartOf<T>> } = {
       allocations: from.ints(2),
     }),
   },
-  effect: { name: "Effect", fields: 13, write: writeEffectPart, read: readEffectPart },
+  effect: { name: "Effect", fields: 14, write: writeEffectPart, read: readEffectPart },
   remembered: {
     name: "Remembered",
     fields: 1,
@@ -176,6 +228,10 @@ export const PART_FIELDS: { readonly [T in PartType]: number } = {
   claim: 17,
   earmark: 18,
   history: 19,
+  reservation: 20,
+  names: 21,
+  tranches: 22,
+  make_up: 23,
 };
 
 /** The first of these fields, and what reads each of them from it on. */
@@ -306,6 +362,8 @@ function writeReclaim(to: WireWriter, part: ReclaimPart): void {
   writeAmounts(to, 6, part.wanted);
   writeAmounts(to, 7, part.reclaimed);
   to.optionalInt(8, part.graceMs);
+  to.flag(9, part.forOthers === true);
+  to.flag(10, part.exhausted === true);
 }
 
 function readReclaim(from: WireReader): ReclaimPart {
@@ -319,5 +377,7 @@ function readReclaim(from: WireReader): ReclaimPart {
     wanted: readAmounts(from, 6),
     reclaimed: readAmounts(from, 7),
     ...graceOf(from.optionalInt(8)),
+    ...forOthersOf(from.flag(9)),
+    ...exhaustedOf(from.flag(10)),
   };
 }

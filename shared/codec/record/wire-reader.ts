@@ -1,12 +1,13 @@
 /**
  * Reads one protobuf message at a time by its field numbers, for the journal: the counterpart of WireWriter. Strict: what the message is
- * not known to have, what does not fit into 2^53-1, and what does not end where it should is a CommitFormatError. Field numbers are at
- * most 30, so that the fields present fit into one number.
+ * not known to have, what does not fit into 2^53-1, and what does not end where it should is a CommitFormatError. Fields have numbers of at
+ * most 30, so that those present fit into one number; beyond these there are only embedded messages, with numbers of at most 61.
  */
 import { assert } from "#std";
 import { CommitFormatError } from "./commit-format-error.ts";
 
 const FIELD_MAX = 30;
+const MESSAGE_FIELD_MAX = 61;
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
 const REPLACEMENT = "\uFFFD";
@@ -34,10 +35,12 @@ export class WireReader {
   /** Bit per field that was there: as a number, and as bytes. */
   #numbers = 0;
   #ranges = 0;
+  /** The same of the embedded messages beyond FIELD_MAX, from the lowest bit on. */
+  #further = 0;
   /** First field that is not known, 0 when there is none. */
   #unknown = 0;
-  readonly #values: number[] = new Array<number>(FIELD_MAX + 1).fill(0);
-  readonly #ends: number[] = new Array<number>(FIELD_MAX + 1).fill(0);
+  readonly #values: number[] = new Array<number>(MESSAGE_FIELD_MAX + 1).fill(0);
+  readonly #ends: number[] = new Array<number>(MESSAGE_FIELD_MAX + 1).fill(0);
   /** Reads what is embedded; one reader per level, used again and again. */
   #inner: WireReader | undefined;
 
@@ -74,9 +77,16 @@ export class WireReader {
   /** The number of the one field that is there from `first` on. */
   onlyFieldFrom(first: number): number {
     const fields = (this.#numbers | this.#ranges) >>> first;
+    if (this.#further !== 0) return this.#onlyFurther(fields);
     if (fields === 0) throw this.#malformed("it says nothing");
     if ((fields & (fields - 1)) !== 0) throw this.#malformed("it says more than one thing");
     return first + 31 - Math.clz32(fields);
+  }
+
+  #onlyFurther(others: number): number {
+    const further = this.#further;
+    if (others !== 0 || (further & (further - 1)) !== 0) throw this.#malformed("it says more than one thing");
+    return FIELD_MAX + 32 - Math.clz32(further);
   }
 
   /** The number of the one field that is there of `first` to `last`. */
@@ -90,7 +100,7 @@ export class WireReader {
 
   /** True when no field is there. */
   get empty(): boolean {
-    return (this.#numbers | this.#ranges) === 0;
+    return (this.#numbers | this.#ranges | this.#further) === 0;
   }
 
   /** The number of a field; 0 when it is absent. */
@@ -134,6 +144,10 @@ export class WireReader {
 
   /** Reads an embedded message, which is valid until the next is read through this reader; undefined when it is absent. */
   optionalMessage(field: number, name: string, lastField: number): WireReader | undefined {
+    if (field > FIELD_MAX) {
+      if ((this.#further & (1 << (field - FIELD_MAX - 1))) === 0) return undefined;
+      return this.#embedded(name, this.#values[field] as number, this.#ends[field] as number, lastField);
+    }
     const bit = 1 << field;
     if ((this.#ranges & bit) === 0) {
       if ((this.#numbers & bit) !== 0) throw this.#malformed(`field ${field} is no message`);
@@ -223,13 +237,14 @@ export class WireReader {
   }
 
   #scan(name: string, start: number, end: number, lastField: number): void {
-    assert(lastField <= FIELD_MAX, "a message of the journal has at most 30 fields");
+    assert(lastField <= MESSAGE_FIELD_MAX, "a message of the journal has at most 61 fields");
     this.#name = name;
     this.#start = start;
     this.#at = start;
     this.#end = end;
     this.#numbers = 0;
     this.#ranges = 0;
+    this.#further = 0;
     this.#unknown = 0;
     while (this.#at < end) this.#field(lastField);
   }
@@ -250,7 +265,12 @@ export class WireReader {
       this.#unknown ||= field;
       return;
     }
-    if (wireType === VARINT) {
+    if (field > FIELD_MAX) {
+      if (wireType === VARINT) throw this.#malformed(`field ${field} is no message`);
+      this.#further |= 1 << (field - FIELD_MAX - 1);
+      this.#values[field] = start;
+      this.#ends[field] = this.#at;
+    } else if (wireType === VARINT) {
       this.#numbers |= 1 << field;
       this.#values[field] = value;
     } else {

@@ -9,19 +9,22 @@ import type {
   OpenWish,
   RaiseWish,
   RequestQueued,
+  ReservationMade,
   UsageReported,
   WrittenOff,
 } from "#budget";
 import { allocationKinds, callKinds, preemptionModes, priorities, strategies } from "../enum-names.ts";
 import { EVENT_FIELD, type EventType } from "./event-fields.ts";
-import { dequeueCauses, reclaimEnds, sides } from "./record-enums.ts";
+import { dequeueCauses, reclaimEnds, reservationEnds, sides } from "./record-enums.ts";
 import {
+  writeAccess,
   writeAmounts,
   writeEffect,
   writeGivers,
   writeLimits,
   writeName,
   writeOptionalName,
+  writeParts,
   writePolicy,
   writePooled,
   writeShareWish,
@@ -93,6 +96,8 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     to.text(4, event.reason);
     writeAmounts(to, 5, event.wanted);
     to.optionalInt(6, event.graceMs);
+    to.flag(7, event.forOthers === true);
+    to.flag(8, event.exhausted === true);
   },
   reclaim_ended: (to, event) => {
     to.text(1, event.preemptionId);
@@ -112,13 +117,27 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     writeAmounts(to, 3, event.by);
     to.optionalText(4, event.fromEffectKey);
   },
+  reservation_made: writeReservationMade,
+  reservation_filled: (to, event) => {
+    to.text(1, event.reservationId);
+    writeAmounts(to, 2, event.by);
+    to.flag(3, event.begins);
+  },
+  reservation_used: (to, event) => {
+    to.text(1, event.reservationId);
+    writeAmounts(to, 2, event.by);
+  },
+  reservation_ended: (to, event) => {
+    to.text(1, event.reservationId);
+    writeName(to, 2, reservationEnds, event.cause);
+  },
   note_attached: (to, event) => {
     to.text(1, event.allocationId);
     to.text(2, event.key);
     to.text(3, event.value);
   },
   memory_released: (to, event) => to.int(1, event.upToMs),
-  daemon_started: () => {},
+  daemon_started: (to, event) => to.optionalText(1, event.bootId),
   written_off: writeWrittenOff,
   account_corrected: writeUsageReported,
   final_acknowledged: (to, event) => to.text(1, event.allocationId),
@@ -127,6 +146,10 @@ const WRITERS: { readonly [T in EventType]: (to: WireWriter, event: EventOf<T>) 
     writeLimits(to, 2, event.before);
     writeLimits(to, 3, event.after);
     writeEffect(to, 4, event.effect);
+  },
+  tranches_set: (to, event) => {
+    to.text(1, event.allocationId);
+    writeParts(to, 2, event.carve);
   },
   deadline_moved: (to, event) => {
     to.text(1, event.allocationId);
@@ -157,6 +180,20 @@ function writeAllocationOpened(to: WireWriter, event: AllocationOpened): void {
   writeShareWish(to, 23, event.wish);
   to.optionalInt(24, event.arrivedAtMs);
   to.optionalInt(25, event.preemptedAtMs);
+  writeAccess(to, 28, event.access);
+  to.flag(29, event.wrapUp === true);
+}
+
+function writeReservationMade(to: WireWriter, event: ReservationMade): void {
+  to.text(1, event.reservationId);
+  to.text(2, event.allocationId);
+  to.text(3, event.name);
+  to.text(4, event.caller);
+  writeName(to, 5, priorities, event.priority);
+  writeAmounts(to, 6, event.amounts);
+  to.int(7, event.startsAtMs);
+  to.int(8, event.endsAtMs);
+  writeEffect(to, 9, event.effect);
 }
 
 function writeHoldPlaced(to: WireWriter, event: HoldPlaced): void {
@@ -249,6 +286,8 @@ function writeOpenWish(to: WireWriter, wish: OpenWish): void {
   writePooled(to, 18, wish.pooled);
   to.optionalInt(20, wish.arrivedAtMs);
   to.optionalText(21, wish.attemptOf);
+  to.optionalText(22, wish.reservationId);
+  writeAccess(to, 25, wish.access);
 }
 
 function writeRaiseWish(to: WireWriter, wish: RaiseWish): void {
@@ -261,4 +300,6 @@ function writeRaiseWish(to: WireWriter, wish: RaiseWish): void {
   to.int(7, wish.waitMs);
   writeOptionalName(to, 8, strategies, wish.strategy);
   to.optionalInt(9, wish.arrivedAtMs);
+  to.optionalText(10, wish.reservationId);
+  to.optionalText(11, wish.resumes);
 }

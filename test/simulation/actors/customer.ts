@@ -13,7 +13,11 @@ import type { VirtualProcess } from "../../../shared/tier/testing/virtual-clock.
 import type { Chance } from "../world/chance.ts";
 import { Violation } from "../world/violation.ts";
 import type { World } from "../world/world.ts";
+import { drawAccess } from "./names.ts";
+import { Reservations } from "./reserving.ts";
 import { drawRoutine } from "./routines.ts";
+import { drawCarve } from "./tranches.ts";
+import { drawShadow } from "./tried.ts";
 
 export interface CustomerOptions {
   readonly world: World;
@@ -59,8 +63,17 @@ export class Customer {
   readonly #ranks: Chance;
   /** Apart for the same reason: where work may be preempted. */
   readonly #preempting: Chance;
+  /** And whether it is paused at the worst. */
+  readonly #pausing: Chance;
   /** And how budget is taken back. */
   readonly #modes: Chance;
+  /** And which names of tools and resources are wanted. */
+  readonly #names: Chance;
+  /** And what is carved inside credits. */
+  readonly #carving: Chance;
+  /** And which policies are tried. */
+  readonly #tried: Chance;
+  readonly #reservations: Reservations;
   #updates = 0;
   #resumptions = 0;
   #requests = 0;
@@ -74,8 +87,23 @@ export class Customer {
     this.#limits = world.chance.fork(`${name} limits`);
     this.#ranks = world.chance.fork(`${name} ranks`);
     this.#preempting = world.chance.fork(`${name} preempting`);
+    this.#pausing = world.chance.fork(`${name} pausing`);
     this.#modes = world.chance.fork(`${name} modes`);
+    this.#names = world.chance.fork(`${name} names`);
+    this.#tried = world.chance.fork(`${name} tried`);
+    this.#carving = world.chance.fork(`${name} carving`);
     this.#coordination = world.network.connector(`${name}:1`, this.#process)(coordination).client(CoordinationService);
+    this.#reservations = new Reservations({
+      name,
+      chance: world.chance.fork(`${name} reserving`),
+      coordination: this.#coordination,
+      persist: (ask) => this.#persist(ask, UPDATE_ATTEMPTS_MAX),
+      tell: (what, about) => this.#tell(what, about),
+    });
+  }
+
+  get #isContended(): boolean {
+    return this.#options.world.temper === "contended";
   }
 
   #requestId(): string {
@@ -85,15 +113,22 @@ export class Customer {
 
   makeSwarm(): void {
     const account = this.#chance.pick(["global/a", "global/b"]);
-    const credits = this.#chance.pick([400, 1_500, 6_000]);
+    const credits = this.#chance.pick(this.#isContended ? [400, 900, 1_500] : [400, 1_500, 6_000]);
     const toolCalls = this.#chance.percent(40) ? this.#chance.between(3, 40) : undefined;
     this.#inBackground(this.#makeSwarm({ requestId: this.#requestId(), credits, toolCalls, account }));
   }
 
   async #makeSwarm({ requestId, credits, toolCalls, account }: SwarmOrder): Promise<void> {
-    const queue = this.#chance.percent(30) ? this.#queue() : {};
-    const limits = { maxCredits: BigInt(credits), ...toolLimit(toolCalls) };
-    const request = { requestId, account, name: requestId, limits, policy: queue };
+    const queue = this.#isContended ? this.#preemption() : this.#chance.percent(30) ? this.#queue() : {};
+    const limits = { maxCredits: BigInt(credits), ...toolLimit(toolCalls), ...drawCarve(this.#carving, credits, 50) };
+    const request = {
+      requestId,
+      account,
+      name: requestId,
+      limits,
+      policy: { ...queue, ...drawShadow(this.#tried, 40) },
+      ...this.#reservations.outOf(account),
+    };
     const answer = await this.#persist(() => this.#coordination.createSwarm(request));
     const id = answer?.swarm?.allocationId;
     if (id === undefined || this.swarms.some((swarm) => swarm.id === id)) return;
@@ -113,7 +148,9 @@ export class Customer {
     const chance = this.#preempting;
     const protectMs = chance.pick([0, 300, 2_000]);
     const rules = { protectMs, coolDownMs: chance.pick([0, 3_000]), graceMs: chance.pick([0, 700]) };
-    const worst = chance.percent(25) ? WorstPreemption.SHRINK : WorstPreemption.STOP;
+    const shrinks = chance.percent(this.#isContended ? 5 : 25);
+    const harder = this.#pausing.percent(this.#isContended ? 75 : 40) ? WorstPreemption.PAUSE : WorstPreemption.STOP;
+    const worst = shrinks ? WorstPreemption.SHRINK : harder;
     const preemption = { ...rules, worst, victimsPerRoundMax: chance.pick([1, 64]), worthPercentMin: 0 };
     return { strategy: ConflictStrategy.PREEMPTION_ALLOWED, preemption };
   }
@@ -123,22 +160,48 @@ export class Customer {
     if (this.swarms.length === 0) return;
     const swarm = chance.pick(this.swarms);
     const requestId = this.#requestId();
-    const credits = Math.max(10, Math.floor(swarm.credits / chance.between(1, 4)));
-    const routine = drawRoutine(chance, { name: requestId, credits, attachWithinMs: chance.between(2_000, 12_000) });
+    const parts = this.#isContended ? chance.between(2, 3) : chance.between(1, 4);
+    const credits = Math.max(10, Math.floor(swarm.credits / parts));
+    const attachWithinMs = chance.between(2_000, 12_000);
+    const routine = drawRoutine(chance, {
+      name: requestId,
+      credits,
+      attachWithinMs,
+      undivided: this.#isContended,
+      names: this.#names,
+      tranches: this.#carving,
+    });
     const limits = {
       maxCredits: BigInt(credits),
       ...toolLimit(swarm.toolCalls && Math.ceil(swarm.toolCalls / chance.between(1, 3))),
       ...(chance.percent(15) ? { maxDurationMs: BigInt(chance.between(2_000, 40_000)) } : {}),
     };
-    const priority = this.#ranks.pick([0, 1, 2, 3, 4, 5]) as ExecutionPriority;
-    const request = { requestId, swarmId: swarm.id, routine, limits, priority, waitMs: chance.percent(30) ? 5_000 : 0 };
+    const isNamed = this.#options.world.temper === "named";
+    const priority = this.#ranks.pick(
+      this.#isContended ? [1, 1, 1, 1, 2, 2, 3, 4] : [0, 1, 2, 3, 4, 5],
+    ) as ExecutionPriority;
+    const request = {
+      requestId,
+      swarmId: swarm.id,
+      routine,
+      limits,
+      priority,
+      waitMs: chance.percent(this.#isContended || isNamed ? 85 : 30) ? this.#patienceMs() : 0,
+    };
     const share = this.#ranks.percent(50)
       ? { weight: this.#ranks.pick([0, 1, 3]), minCredits: this.#ranks.pick([10n, BigInt(credits) / 2n]) }
       : undefined;
     this.#options.world.counts.runs += 1;
-    const order = share ? { ...request, share } : request;
+    this.#inBackground(this.#reservations.act([...this.swarms.slice(-3).map(({ id }) => id), "global/a", "global/b"]));
+    const reserved = this.#reservations.outOf(swarm.id);
+    const order = { ...request, ...(share && { share }), ...drawAccess(this.#names, isNamed ? 75 : 20), ...reserved };
     this.#inBackground(this.#follow(order));
     if (chance.percent(10)) this.#inBackground(this.#follow(order));
+  }
+
+  /** Long enough, sometimes, for those who were asked for what is free and do not give it to be paused. */
+  #patienceMs(): number {
+    return this.#pausing.percent(this.#isContended ? 85 : 50) ? 30_000 : 5_000;
   }
 
   /** Follows a run to its end over lost streams. */
@@ -164,6 +227,13 @@ export class Customer {
 
   #onEvent(requestId: string, { event }: RunEvent): string | undefined {
     if (event.case === "workerReady") this.#options.onWorkerReady(event.value);
+    // The next attempt is another run for the same request; the one before must have been the request's.
+    if (event.case === "preempted") {
+      const { allocationId, nextAllocationId } = event.value;
+      const known = this.#runOf.get(requestId);
+      if (known === allocationId) this.#runOf.delete(requestId);
+      this.#tell(`sees ${allocationId} give way, and wait as ${nextAllocationId}`, nextAllocationId);
+    }
     if (event.case !== "started") return undefined;
     const runId = event.value.run?.allocationId;
     if (runId === undefined) return undefined;
@@ -184,7 +254,7 @@ export class Customer {
     if (this.#runs.length === 0) return;
     const runId = this.#chance.pick(this.#runs.slice(-6));
     const amounts = this.#chance.percent(50) ? { amounts: { credits: BigInt(this.#chance.between(1, 1_000)) } } : {};
-    const mode = this.#modes.weighted({ SHRINK: 60, PAUSE: 28, STOP: 12 });
+    const mode = this.#modes.weighted({ SHRINK: 60, PAUSE: 28, STOP: this.#isContended ? 40 : 12 });
     const how = mode === "SHRINK" ? amounts : mode === "STOP" ? { graceMs: this.#modes.between(0, 5_000) } : {};
     const asked = { preemptionId: this.#requestId(), runId, reason: "simulated", waitMs: 2_000 };
     const request = { ...asked, ...how, mode: PreemptionMode[mode] };
@@ -223,7 +293,8 @@ export class Customer {
     if (what === "account") this.#update(chance.pick(["global/a", "global/b"]), { maxCredits: overrides.maxCredits });
     else {
       const ids = what === "swarm" ? this.swarms.map(({ id }) => id) : this.#runs.slice(-6);
-      if (ids.length > 0) this.#update(chance.pick(ids), overrides);
+      const carve = drawCarve(this.#carving, Number(overrides.maxCredits), 30);
+      if (ids.length > 0) this.#update(chance.pick(ids), { ...overrides, ...carve });
     }
   }
 

@@ -11,6 +11,7 @@ import type { Chance } from "../world/chance.ts";
 import { Violation } from "../world/violation.ts";
 import type { World } from "../world/world.ts";
 import { MeterLine } from "./meter.ts";
+import { drawTool } from "./names.ts";
 
 interface OpenCall {
   readonly truth: TrueCall;
@@ -22,6 +23,8 @@ export class Worker {
   readonly #world: World;
   readonly #ready: WorkerReady;
   readonly #chance: Chance;
+  /** Apart, so that what is called does not change what else happens. */
+  readonly #tools: Chance;
   #process: VirtualProcess;
   #line: MeterLine;
   #lives = 0;
@@ -34,6 +37,7 @@ export class Worker {
     this.name = name;
     this.#ready = ready;
     this.#chance = world.chance.fork(name);
+    this.#tools = world.chance.fork(`${name} tools`);
     this.#process = world.clock.process();
     this.#line = this.#newLine();
   }
@@ -71,6 +75,16 @@ export class Worker {
     this.#finish().catch((error: unknown) => this.#world.actorFailed(this.name, error));
   }
 
+  get #isContended(): boolean {
+    return this.#world.temper === "contended";
+  }
+
+  /** How long a call takes. */
+  #callMs(): number {
+    const isLong = (this.#isContended || this.#world.temper === "named") && this.#chance.percent(70);
+    return isLong ? this.#chance.between(3_000, 18_000) : this.#chance.between(0, 300);
+  }
+
   get #address(): string {
     return `${this.name}.${this.#lives}:1`;
   }
@@ -83,7 +97,7 @@ export class Worker {
 
   async #work(): Promise<void> {
     await this.#line.pause(this.#chance.between(0, 500));
-    const slow = this.#chance.percent(25);
+    const slow = this.#chance.percent(this.#isContended ? 60 : 25);
     const count = this.#chance.between(1, 6);
     for (let at = 0; at < count; at += 1) {
       if (!(await this.#call())) break;
@@ -98,15 +112,18 @@ export class Worker {
     const chance = this.#chance;
     this.#requests += 1;
     const requestId = `r${this.#requests}`;
-    const wanted = { credits: BigInt(chance.between(1, 400)), toolCalls: chance.percent(30) ? 1n : 0n };
+    // Small ones fit into an allowance.
+    const [least, most] = chance.percent(50) ? [1, 12] : this.#isContended ? [300, 900] : [1, 400];
+    const wanted = { credits: BigInt(chance.between(least, most)), toolCalls: chance.percent(30) ? 1n : 0n };
     const minAmount = { credits: chance.percent(50) ? wanted.credits : 1n, toolCalls: wanted.toolCalls };
-    const ttlMs = chance.weighted({ 300: 1, 2000: 3, 8000: 4, 20000: 2 });
+    const ttlMs = this.#isContended ? 20_000 : chance.weighted({ 300: 1, 2000: 3, 8000: 4, 20000: 2 });
     const { allocationId } = this.#ready;
     const reserve = {
       requestId,
       allocationId,
-      kind: CallKind.MODEL,
-      name: "m",
+      ...(this.#tools.percent(25)
+        ? { kind: CallKind.TOOL, name: drawTool(this.#tools) }
+        : { kind: CallKind.MODEL, name: "m" }),
       wanted,
       minAmount,
       ttlMs: Number(ttlMs),
@@ -125,7 +142,7 @@ export class Worker {
     this.#open.add(open);
     this.#world.counts.calls += 1;
     if (chance.percent(10)) await this.#askAgain(requestId, { case: "reserve", value: reserve });
-    await this.#line.pause(chance.between(0, 300));
+    await this.#line.pause(this.#callMs());
     await this.#spend(open, holdId);
     if (chance.percent(6)) await this.#askAgain(requestId, { case: "reserve", value: reserve });
     return true;
@@ -152,14 +169,16 @@ export class Worker {
   async #spend(open: OpenCall, holdId: string): Promise<void> {
     const chance = this.#chance;
     const { allocationId } = this.#ready;
-    if (chance.percent(15)) await this.#line.ask({ case: "extend", value: { allocationId, holdId, ttlMs: 10_000 } });
+    if (chance.percent(this.#isContended ? 50 : 15))
+      await this.#line.ask({ case: "extend", value: { allocationId, holdId, ttlMs: 10_000 } });
     if (this.#process.monotonicMs() >= open.lapsesAtMs) {
       await this.#release(open);
       return;
     }
     const { granted } = open.truth;
-    const overrun = chance.percent(8) ? chance.between(1, 200) : 0;
-    const cost = overrun > 0 ? granted.credits + overrun : chance.between(0, granted.credits);
+    const overrun = chance.percent(this.#isContended ? 2 : 8) ? chance.between(1, 200) : 0;
+    const costMost = this.#isContended ? Math.ceil(granted.credits / 12) : granted.credits;
+    const cost = overrun > 0 ? granted.credits + overrun : chance.between(0, costMost);
     const first = chance.percent(25) ? chance.between(0, cost) : cost;
     const toolCalls = chance.percent(4) ? granted.toolCalls + 1 : granted.toolCalls;
     this.#spendNow(open, { credits: first, toolCalls });

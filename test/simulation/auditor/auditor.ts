@@ -7,16 +7,28 @@
  *   A11 what is paused begins nothing new, and hears of its pause and its end; what is stopped ends
  *   A12 only lower work gives way, not too soon, and what it gives goes to the one who claims it
  *   A13 shares are there when they are granted, and nobody has less than its minimum
+ *   A16 a name that one holds alone is nobody else's
+ *   A17 only the policy in force acts, whatever is tried beside it
+ *   A18 what is answered before it is durable is within an allowance, and a power cut hides nothing of it
+ *   A21 what is reserved goes to those who use it, in its time, and to nobody else
+ *   A21 what is carved for some is granted to nobody else, and there is one final step at a time
+ *   A20 what was paused for others waits to go on for just what it gave, and goes on with that
  */
 import type { BudgetEvent } from "#budget";
 import { Violation } from "../world/violation.ts";
+import { Allowances } from "./allowances.ts";
 import { checkNode, heldInUse, type StatedNode } from "./books.ts";
 import { ClaimsAudit } from "./claims.ts";
+import { GoingOnAudit } from "./going-on.ts";
 import { type Counting, Grants } from "./grants.ts";
 import { type Call, HELD, Ledger, type Node, type PerSpendable, SPENDABLE } from "./ledger.ts";
+import { NamesAudit } from "./names.ts";
 import { Pauses } from "./pauses.ts";
+import { ReservationsAudit } from "./reservations.ts";
 import { SharesAudit } from "./shares.ts";
+import { TranchesAudit } from "./tranches.ts";
 import { Tree } from "./tree.ts";
+import { TriedAudit } from "./tried.ts";
 import { type TrueCall, Truth } from "./truth.ts";
 import { Turns } from "./turns.ts";
 import { Wire } from "./wire.ts";
@@ -25,7 +37,8 @@ import { Wire } from "./wire.ts";
 export type Stated = (allocationId: string) => StatedNode | undefined;
 
 export class Auditor {
-  readonly truth = new Truth();
+  readonly allowances = new Allowances();
+  readonly truth = new Truth((holdId) => this.allowances.isLost(holdId));
   readonly tree = new Tree();
   readonly grants: Grants;
   readonly #ledgers = new Map<string, Ledger>();
@@ -33,7 +46,12 @@ export class Auditor {
   readonly #turns = new Map<Ledger, Turns>();
   readonly #pauses = new Map<Ledger, Pauses>();
   readonly #claims = new Map<Ledger, ClaimsAudit>();
+  readonly #goingOn = new Map<Ledger, GoingOnAudit>();
   readonly #shares = new Map<Ledger, SharesAudit>();
+  readonly #reservations = new Map<Ledger, ReservationsAudit>();
+  readonly #names = new Map<Ledger, NamesAudit>();
+  readonly #tranches = new Map<Ledger, TranchesAudit>();
+  readonly #tried = new Map<Ledger, TriedAudit>();
   readonly #effects = new Map<string, string>();
   readonly #usageHigh = new Map<string, number>();
 
@@ -46,11 +64,16 @@ export class Auditor {
     if (known) return known;
     const ledger = new Ledger(owner);
     this.#ledgers.set(owner, ledger);
-    this.#wires.set(owner, new Wire(ledger));
+    this.#wires.set(owner, new Wire(ledger, this.allowances));
     this.#turns.set(ledger, new Turns(ledger));
     this.#pauses.set(ledger, new Pauses(ledger));
     this.#claims.set(ledger, new ClaimsAudit(ledger));
+    this.#goingOn.set(ledger, new GoingOnAudit(ledger));
     this.#shares.set(ledger, new SharesAudit(ledger));
+    this.#reservations.set(ledger, new ReservationsAudit(ledger));
+    this.#names.set(ledger, new NamesAudit(ledger));
+    this.#tranches.set(ledger, new TranchesAudit(ledger));
+    this.#tried.set(ledger, new TriedAudit(ledger));
     return ledger;
   }
 
@@ -60,7 +83,9 @@ export class Auditor {
 
   /** A daemon has just decided this; it is not durable yet. */
   decided(owner: string, events: readonly BudgetEvent[]): void {
+    const lapsed = lapsedIn(events);
     for (const event of events) {
+      if (event.type === "hold_placed" && lapsed.has(event.holdId)) continue;
       if (event.type === "hold_placed") {
         this.grants.newSpending(owner, "reserves", { id: event.allocationId, tree: this.tree });
       } else if (event.type === "allocation_opened" && event.parentId !== undefined) {
@@ -70,16 +95,30 @@ export class Auditor {
     }
   }
 
+  /** They are not durable, and are lost only if the machine loses power. */
+  written(owner: string, events: readonly BudgetEvent[]): void {
+    this.allowances.written(this.ledger(owner), events);
+  }
+
+  /** The daemon has died: what it had decided and is not durable is lost. */
+  died(owner: string): void {
+    this.allowances.died(this.ledger(owner));
+  }
+
   /** These events are durable from now on. */
   durable(owner: string, events: readonly BudgetEvent[], stated: Stated): void {
     const ledger = this.ledger(owner);
     ledger.touched = new Set();
     ledger.corrected = new Set();
+    this.allowances.durable(events);
+    const lapsed = lapsedIn(events);
     for (const event of events) {
       ledger.apply(event);
-      this.#afterEvent(ledger, event);
+      const isOver = event.type === "hold_placed" && lapsed.has(event.holdId);
+      if (!isOver) this.#afterEvent(ledger, event);
     }
     this.#pauses.get(ledger)?.commitEnds();
+    this.#goingOn.get(ledger)?.commitEnds();
     const seen = new Set<Node>();
     for (const node of ledger.touched) {
       for (let at: Node | undefined = node; at && !seen.has(at); at = at.parent) {
@@ -95,7 +134,12 @@ export class Auditor {
     this.#turns.get(ledger)?.read(event);
     this.#pauses.get(ledger)?.read(event);
     this.#claims.get(ledger)?.read(event);
+    this.#goingOn.get(ledger)?.read(event);
     this.#shares.get(ledger)?.read(event);
+    this.#reservations.get(ledger)?.read(event);
+    this.#names.get(ledger)?.read(event);
+    this.#tranches.get(ledger)?.read(event);
+    this.#tried.get(ledger)?.read(event);
     if (event.type === "allocation_opened") {
       const node = ledger.nodes.get(event.allocationId);
       if (!node) return;
@@ -218,6 +262,7 @@ export class Auditor {
   /** A3: everything has ended; each top holds exactly what was spent, and nothing hangs. */
   final(): void {
     this.grants.checkAgreed();
+    this.allowances.final(this.truth, (id) => this.tree.isWrittenOff(id));
     const spent = { credits: 0, toolCalls: 0 };
     for (const ledger of this.ledgers) {
       for (const call of ledger.calls.values()) this.#countCall(call, spent);
@@ -269,4 +314,9 @@ function spentBelow(node: Node, resource: "credits" | "toolCalls"): number {
 function idOf(event: BudgetEvent): string {
   if ("holdId" in event) return event.holdId;
   return "allocationId" in event ? event.allocationId : event.type;
+}
+
+/** Holds that are placed and over in one commit: they stand for calls of before, and begin nothing. */
+function lapsedIn(events: readonly BudgetEvent[]): ReadonlySet<string> {
+  return new Set(events.flatMap((event) => (event.type === "hold_lapsed" ? [event.holdId] : [])));
 }

@@ -1,7 +1,7 @@
 /**
  * A12: who gives way to whom. Only work under the same node, of lower base priority, that has been left alone for as long as the policy says;
  * and what it gives back goes to nobody else while the one who claims it waits, but to one of higher priority, or up to whoever took it from
- * above. Credits only: what is told of them is told of the rest in the same words.
+ * above. Whose holder has said that nothing more is free is asked for nothing more while that is owed. Credits only: what is told of them is told of the rest in the same words.
  */
 import type { BudgetEvent, Policy } from "#budget";
 import { Violation } from "../world/violation.ts";
@@ -32,12 +32,23 @@ interface Claim {
   kept: number;
 }
 
+interface Shrink {
+  owed: number;
+  /** Its holder has said that nothing more is free. */
+  isDry: boolean;
+}
+
+/** Begins the name of what is asked for a claim. */
+const FOR_CLAIM = "claim-";
+
 export class ClaimsAudit {
   readonly #ledger: Ledger;
   readonly #facts = new Map<string, Fact>();
   readonly #claims = new Map<string, Claim>();
   /** Allocations that were asked to give something back, and may owe it. */
   readonly #owing = new Set<string>();
+  /** What each allocation owes to SHRINKs, by their names. */
+  readonly #shrinks = new Map<string, Map<string, Shrink>>();
   #granting: string | undefined;
 
   constructor(ledger: Ledger) {
@@ -79,9 +90,11 @@ export class ClaimsAudit {
         break;
       case "reclaim_requested":
         this.#owing.add(event.allocationId);
+        this.#requested(event);
         break;
       case "reclaim_ended":
         this.#owing.delete(event.allocationId);
+        this.#shrinks.get(event.allocationId)?.delete(event.preemptionId);
         break;
       case "room_reserved":
         this.#moved(event);
@@ -135,14 +148,31 @@ export class ClaimsAudit {
 
   #protectMs(id: string): number {
     for (let at: string | undefined = id; at !== undefined; at = this.#facts.get(at)?.parentId) {
-      const rules = this.#facts.get(at)?.policy.preemption;
+      const { inherited, preemption: rules = inherited?.preemption } = this.#facts.get(at)?.policy ?? {};
       if (rules) return rules.protectMs ?? USUAL_PROTECT_MS;
     }
     return USUAL_PROTECT_MS;
   }
 
+  #requested({ allocationId: id, preemptionId, mode, wanted, exhausted }: EventOf<"reclaim_requested">): void {
+    if (mode !== "SHRINK") return;
+    const shrinks = this.#shrinks.get(id) ?? new Map<string, Shrink>();
+    this.#shrinks.set(id, shrinks);
+    const known = shrinks.get(preemptionId);
+    if (known && exhausted) known.isDry = true;
+    else if (known) known.owed = wanted.credits;
+    else shrinks.set(preemptionId, { owed: wanted.credits, isDry: false });
+    if (known || wanted.credits === 0 || !preemptionId.startsWith(FOR_CLAIM)) return;
+    for (const [name, { owed, isDry }] of shrinks) {
+      if (!isDry || owed === 0) continue;
+      throw this.#fault("A12.dry", `${id} is asked for ${wanted.credits} more, and has none for ${name}`, id);
+    }
+  }
+
   /** What comes back by a preemption of a claim is kept for it. */
   #gave({ allocationId, preemptionId, by }: EventOf<"limit_lowered">): void {
+    const shrink = preemptionId === undefined ? undefined : this.#shrinks.get(allocationId)?.get(preemptionId);
+    if (shrink) shrink.owed -= by.credits;
     if (preemptionId === undefined || by.credits === 0 || this.#isAskedAbove(allocationId)) return;
     for (const claim of this.#claims.values()) {
       if (claim.givers.has(`${preemptionId} ${allocationId}`))

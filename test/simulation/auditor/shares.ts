@@ -69,6 +69,8 @@ export class SharesAudit {
   #lowered(node: Node, preemptionId: string | undefined): void {
     const wish = this.#wishes.get(node.id);
     if (!wish) return;
+    // What is asked of one above it, and through that of this one, is no question of the shares here.
+    if (preemptionId?.startsWith(ASK) && !preemptionId.startsWith(`${ASK}${node.id}/`)) return;
     if (preemptionId?.startsWith(ASK)) {
       for (const resource of SPENDABLE) {
         if (node.unlimited[resource] || node.limit[resource] >= wish.min[resource]) continue;

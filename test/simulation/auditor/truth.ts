@@ -28,6 +28,12 @@ const words = ({ credits, toolCalls }: PerSpendable): string => `${credits} cred
 export class Truth {
   readonly calls = new Map<string, TrueCall>();
   readonly #holdOf = new Map<string, string>();
+  readonly #isLost: (holdId: string) => boolean;
+
+  /** `isLost`: a power cut took the hold away; its request may be answered with another one. */
+  constructor(isLost: (holdId: string) => boolean) {
+    this.#isLost = isLost;
+  }
 
   /** A5: the same request has one hold, whenever and however often it is answered. */
   held({ worker, allocationId, requestId, holdId, granted }: HeldAnswer): TrueCall {
@@ -35,7 +41,7 @@ export class Truth {
     const before = this.#holdOf.get(key);
     const known = this.calls.get(holdId);
     const about = [allocationId, holdId, worker];
-    if (before !== undefined && before !== holdId) {
+    if (before !== undefined && before !== holdId && !this.#isLost(before)) {
       const message = `request ${requestId} was answered with hold ${before} and then with ${holdId}`;
       throw new Violation("A5.two-answers", message, [...about, before]);
     }

@@ -24,6 +24,8 @@ interface Waiting {
   readonly rank: number;
   readonly arrivedAtMs: number;
   readonly needs: PerResource;
+  /** It waits for names or a reservation: what it needs is not kept for it as long as it cannot have these. */
+  readonly isAside: boolean;
 }
 
 type Opened = Extract<BudgetEvent, { type: "allocation_opened" }>;
@@ -75,7 +77,14 @@ export class Turns {
     atMs,
   }: Extract<BudgetEvent, { type: "request_queued" }>): Waiting {
     const rank = request.type === "open" ? RANKS.indexOf(request.priority) : this.#rankOf(request.allocationId);
-    return { key, at, rank, arrivedAtMs: request.arrivedAtMs ?? atMs, needs: leastOf(request) };
+    return {
+      key,
+      at,
+      rank,
+      arrivedAtMs: request.arrivedAtMs ?? atMs,
+      needs: leastOf(request),
+      isAside: isAside(request),
+    };
   }
 
   #rankOf(id: string): number {
@@ -95,7 +104,8 @@ export class Turns {
     const arrivedAtMs = leaving?.arrivedAtMs ?? event.atMs;
     const taken = opened ? takenBy(event) : event.by;
     for (const waiting of this.#waiting.values()) {
-      if (waiting.at === at) this.#checkLeft(node, waiting, { arrivedAtMs, taken, id: event.allocationId });
+      if (waiting.at === at && !waiting.isAside)
+        this.#checkLeft(node, waiting, { arrivedAtMs, taken, id: event.allocationId });
     }
   }
 
@@ -126,12 +136,18 @@ export class Turns {
   #inForce(id: string): Pick<Policy, "strategy" | "agingStepMs"> {
     const found: { strategy?: NonNullable<Policy["strategy"]>; agingStepMs?: number } = {};
     for (let at: string | undefined = id; at !== undefined; at = this.#facts.get(at)?.parentId) {
-      const { strategy, agingStepMs } = this.#facts.get(at)?.policy ?? {};
+      const policy = this.#facts.get(at)?.policy;
+      const strategy = policy?.strategy ?? policy?.inherited?.strategy;
+      const agingStepMs = policy?.agingStepMs ?? policy?.inherited?.agingStepMs;
       if (strategy !== undefined) found.strategy ??= strategy;
       if (agingStepMs !== undefined) found.agingStepMs ??= agingStepMs;
     }
     return found;
   }
+}
+
+function isAside(wish: GrantWish): boolean {
+  return wish.reservationId !== undefined || (wish.type === "open" && wish.access !== undefined);
 }
 
 function slotsOf(kind: string, branches: number): number {

@@ -1,4 +1,4 @@
-/** A8: what a daemon says to the outside is in its journal, durable, when it says it. Reads each message as it is handed to the network. */
+/** A8: what a daemon says to the outside is in its journal, durable (or a hold within its allowance, A18), when it says it. Reads each message as it is handed to the network. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { Grant } from "../../../shared/gen/bursar/v1/allocation_pb.js";
 import {
@@ -15,17 +15,20 @@ import { PreemptResponseSchema } from "../../../shared/gen/bursar/v1/preemption_
 import { ExecuteRoutinesRequestSchema } from "../../../shared/gen/bursar/v1/process_service_pb.js";
 import type { ResourceAmounts, ResourceUsage } from "../../../shared/gen/bursar/v1/resources_pb.js";
 import { Violation } from "../world/violation.ts";
+import type { Allowances } from "./allowances.ts";
 import { type Ledger, type Node, type PerResource, usageOf } from "./ledger.ts";
 
 type Check = (bytes: Uint8Array) => void;
 
 export class Wire {
   readonly #ledger: Ledger;
+  readonly #allowances: Allowances;
   /** By the method's path and the direction in which this daemon speaks. */
   readonly #checks: ReadonlyMap<string, Check>;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, allowances: Allowances) {
     this.#ledger = ledger;
+    this.#allowances = allowances;
     const budget = "/bursar.v1.BudgetService";
     this.#checks = new Map<string, Check>([
       [
@@ -135,6 +138,7 @@ export class Wire {
       const { holdId, granted } = result.value;
       const call = this.#ledger.calls.get(holdId);
       if (call && Number(granted?.credits ?? 0n) <= call.amounts.credits) return;
+      if (!call && this.#allowances.answers(this.#ledger, holdId)) return;
       const durable = call ? `${call.amounts.credits} credits` : "nothing";
       this.#fail(`answers hold ${holdId} of ${granted?.credits} credits, durable is ${durable}`, [holdId]);
     }

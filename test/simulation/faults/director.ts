@@ -5,6 +5,7 @@ import { KNOWN_GAP_FAULTS } from "../known-gaps.ts";
 import { FAIR } from "../network/route.ts";
 import type { Chance } from "../world/chance.ts";
 import type { SimDaemon } from "../world/daemon.ts";
+import type { Temper } from "../world/temper.ts";
 import type { World } from "../world/world.ts";
 import type { OldHellos } from "./old-hello.ts";
 
@@ -23,6 +24,7 @@ const ACTS = {
   writeOff: 20,
   kill: 30,
   killSeveral: 5,
+  cutPower: 24,
   stop: 14,
   drain: 6,
   diskFails: 8,
@@ -44,6 +46,28 @@ const ACTS = {
 } as const;
 
 type Act = keyof typeof ACTS;
+
+type Weights = { readonly [A in Act]: number };
+
+const WEIGHTS: { readonly [T in Temper]: Weights } = {
+  usual: ACTS,
+  // The many are to be there at the same time.
+  contended: { ...ACTS, run: 300, swarm: 8, preempt: 20, limits: 12 },
+  named: { ...ACTS, run: 300 },
+  // Little else goes wrong, so that work gets that far.
+  stormy: {
+    ...ACTS,
+    storm: 120,
+    kill: 5,
+    killSeveral: 1,
+    cutPower: 3,
+    stop: 2,
+    diskFails: 1,
+    cut: 4,
+    loseJournal: 0,
+    preempt: 10,
+  },
+};
 
 const WISHES: ReadonlySet<Act> = new Set(["run", "swarm", "preempt", "limits"]);
 
@@ -69,7 +93,7 @@ export class Director {
 
   /** Does the next act; answers how long to wait after it, in milliseconds. */
   act(): number {
-    const act = this.#chance.weighted(ACTS);
+    const act = this.#chance.weighted(WEIGHTS[this.#stage.world.temper]);
     const left = this.#fair ? !WISHES.has(act) : KNOWN_GAP_FAULTS.has(act);
     if (!left) this.#acts[act]();
     const pause = this.#chance.weighted({ short: 45, usual: 40, long: 13, veryLong: 2 });
@@ -99,6 +123,17 @@ export class Director {
       kill: () => this.#kill(this.#daemon()),
       killSeveral: () => {
         for (const daemon of this.#stage.world.daemons) if (chance.percent(50)) this.#kill(daemon);
+      },
+      cutPower: () => {
+        const daemon = this.#daemon();
+        if (!daemon.runs) return;
+        this.#fault();
+        if (daemon.spec.tier === "execution") {
+          daemon.cutPowerAhead();
+          return;
+        }
+        daemon.cutPower();
+        this.#restart(daemon, 50, 4_000);
       },
       stop: () => {
         const daemon = this.#daemon();

@@ -37,14 +37,16 @@ interface Bounds {
   readonly seeds: number;
   readonly steps: number;
   readonly timeoutMs: number;
+  readonly temper?: Mutant["temper"] | undefined;
 }
 
 /** Runs the seeds in a copy; what they print and how they end. */
 function runSeeds(
   folder: string,
-  { seeds, steps, timeoutMs }: Bounds,
+  { seeds, steps, timeoutMs, temper }: Bounds,
 ): Promise<{ code: number | null; out: string; err: string }> {
   const args = ["test/simulation/mutants/seeds.ts", "--seeds", String(seeds), "--steps", String(steps)];
+  if (temper) args.push(`--${temper}`);
   const child = spawn(process.execPath, args, {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
@@ -75,7 +77,7 @@ async function judge(copy: WorkingCopy, mutant: Mutant, bounds: Bounds): Promise
   const { code, out, err } = await copy.with(
     mutant.file,
     (text) => mutate(text, mutant),
-    () => runSeeds(copy.folder, bounds),
+    () => runSeeds(copy.folder, { ...bounds, temper: mutant.temper }),
   );
   const seconds = Math.round((performance.now() - startMs) / 1_000);
   if (code === 0) return { mutant, caughtBy: undefined, detail: "", seconds };

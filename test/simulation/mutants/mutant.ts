@@ -1,4 +1,5 @@
 /** A mutant: the real code with one line changed for the worse. */
+import type { Temper } from "../world/temper.ts";
 
 export interface Mutant {
   readonly name: string;
@@ -9,6 +10,8 @@ export interface Mutant {
   readonly replace: string;
   /** The promise it breaks, in words. */
   readonly breaks: string;
+  /** In which worlds it is looked for, where what it breaks happens seldom elsewhere. Default: any. */
+  readonly temper?: Exclude<Temper, "usual">;
 }
 
 /** The mutated text. Throws when what is to be changed is not there exactly once. */

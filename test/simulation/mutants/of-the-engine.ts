@@ -44,14 +44,14 @@ export const MUTANTS_OF_THE_ENGINE: readonly Mutant[] = [
   {
     name: "reserve without looking",
     file: "shared/budget/free.ts",
-    find: "if (min[resource] > 0 && min[resource] > drawableOf(node, resource)) return resource;",
+    find: "if (min[resource] > 0 && min[resource] > drawableOf(node, resource, sight)) return resource;",
     replace: "if (min[resource] < 0) return resource;",
     breaks: "a hold is answered that is less than the least of use",
   },
   {
     name: "a clamp is not clamped",
     file: CALLS,
-    find: "const amounts = leastAmounts(wanted, drawable(node));",
+    find: "const amounts = leastAmounts(wanted, drawable(node, sight));",
     replace: "const amounts = wanted;",
     breaks: "more is held than there is",
   },

@@ -7,8 +7,8 @@ export const MUTANTS_OF_THE_LIMITS: readonly Mutant[] = [
   {
     name: "a limit shrinks below what is in use",
     file: UPDATE,
-    find: "  if (limit - down[resource] >= least) return",
-    replace: "  if (limit >= least) return",
+    find: "  if (down[resource] <= free) return undefined;",
+    replace: "  if (down[resource] <= limit) return undefined;",
     breaks: "what is granted is no longer covered",
   },
   {
@@ -21,8 +21,8 @@ export const MUTANTS_OF_THE_LIMITS: readonly Mutant[] = [
   {
     name: "a limit grows by what is not there",
     file: UPDATE,
-    find: "  const scarce = shortOf(parent, up);\n",
-    replace: "  const scarce = up.credits < 0 ? shortOf(parent, up) : undefined;\n",
+    find: "  const scarce = shortOf(parent, up, sight);\n",
+    replace: "  const scarce = up.credits < 0 ? shortOf(parent, up, sight) : undefined;\n",
     breaks: "the parent gives out more than it has",
   },
   {

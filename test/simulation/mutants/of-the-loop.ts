@@ -35,7 +35,7 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
   {
     name: "no start after a restart",
     file: LOOP,
-    find: 'this.submit({ type: "start" }, () => undefined);',
+    find: 'this.submit({ type: "start", ...(bootId !== undefined && { bootId }) }, () => undefined);',
     replace: "",
     breaks: "a restarted daemon spends under leases that may be over, and gives up its children too early",
   },
@@ -70,9 +70,16 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
   {
     name: "usage of a lost report forgotten",
     file: "shared/tier/usage-reporter.ts",
-    find: "for (const standing of this.#standings.values()) standing.underWay = undefined;",
+    find: "for (const standing of this.#standings.values()) this.#answered(standing);",
     replace: "for (const standing of this.#standings.values()) standing.ackedSequence = Number.MAX_SAFE_INTEGER;",
     breaks: "what was reported on a lost stream is never reported again",
+  },
+  {
+    name: "reports end with the first walk",
+    file: "shared/tier/usage-reporter.ts",
+    find: "if (next && !next.done) return next.value;",
+    replace: "if (next) return next.value;",
+    breaks: "once all have had their turn nothing is reported any more",
   },
   {
     name: "final account while closing",
@@ -116,6 +123,7 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
     find: 'if (instance === base.instance && (incarnation === "" || incarnation === base.incarnation)) return;',
     replace: "if (instance === base.instance && incarnation !== undefined) return;",
     breaks: "a grant is taken that the present life did not name in its hello",
+    temper: "stormy",
   },
   {
     name: "a later refusal proves that nothing was taken",

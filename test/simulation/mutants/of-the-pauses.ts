@@ -29,5 +29,6 @@ export const MUTANTS_OF_THE_PAUSES: readonly Mutant[] = [
     find: "  if (stoppedBy(hold.allocation)) return refuse(closingRefusal(hold.allocation));\n",
     replace: "",
     breaks: "a call holds up the stop of its step for as long as it likes",
+    temper: "contended",
   },
 ];

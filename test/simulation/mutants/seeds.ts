@@ -9,7 +9,11 @@ const program = {
     { name: "seeds", meaning: "how many", least: 1, usual: 30 },
     { name: "steps", meaning: "acts and faults before peace", least: 0, usual: 250 },
   ],
-  flags: [],
+  flags: [
+    { name: "contended", meaning: "only worlds in which there is little for many" },
+    { name: "named", meaning: "only worlds in which most runs want names" },
+    { name: "stormy", meaning: "only worlds in which daemons come and go while messages are late" },
+  ],
 } as const;
 
 async function main(): Promise<number> {
@@ -18,11 +22,12 @@ async function main(): Promise<number> {
     console.error(parsed.message);
     return 2;
   }
-  const { numbers } = parsed;
+  const { numbers, flags } = parsed;
+  const [temper] = (["contended", "stormy", "named"] as const).filter((name) => flags.has(name));
   const from = numbers.get("seed") ?? 1;
   const count = numbers.get("seeds") ?? 1;
   for (let seed = from; seed < from + count; seed += 1) {
-    const { violation } = await simulate({ seed, steps: numbers.get("steps") ?? 0 });
+    const { violation } = await simulate({ seed, steps: numbers.get("steps") ?? 0, ...(temper && { temper }) });
     if (!violation) {
       console.log(`seed ${seed} clean`);
       continue;

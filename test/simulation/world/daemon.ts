@@ -53,10 +53,16 @@ export class SimDaemon {
   #journals = 1;
   #life: Life | undefined;
   #lives = 0;
+  /** How often its machine has been started. */
+  #boots = 1;
+  /** Loses power soon after the next hold that is answered before it is durable. */
+  #powerCutAhead = false;
   /** The disk was told to fail: this life may end by a failed commit. */
   #diskFails = false;
   /** Syncs take this much longer. */
   slowDiskMs = 0;
+  /** The next syncs take at least this long. */
+  #heldBackMs = 0;
 
   constructor(world: World, spec: DaemonSpec) {
     this.#world = world;
@@ -76,9 +82,13 @@ export class SimDaemon {
     return new ObservedDisk({
       clock: this.#world.clock,
       journalId: `journal-${this.owner}`,
-      syncMs: () => this.#chance.between(0, 3) + (this.slowDiskMs === 0 ? 0 : this.#chance.between(0, this.slowDiskMs)),
+      syncMs: () =>
+        this.#heldBackMs +
+        this.#chance.between(0, 3) +
+        (this.slowDiskMs === 0 ? 0 : this.#chance.between(0, this.slowDiskMs)),
       watcher: {
         decided: (commit, bytes) => this.#decided(commit, bytes),
+        written: (commit) => this.#written(commit),
         durable: (commit) => this.#durable(commit),
       },
     });
@@ -134,7 +144,8 @@ export class SimDaemon {
     if (!opened) return undefined;
     try {
       const onFatal = (error: Error) => this.#onFatal(process, error);
-      return new TierResourceManager({ opened, clock: process, onFatal });
+      const bootId = this.spec.tier === "execution" ? `boot-${this.#boots}` : undefined;
+      return new TierResourceManager({ opened, clock: process, onFatal, bootId });
     } catch (error) {
       this.#fail("A7.start", "does not start on its own journal", error);
       return undefined;
@@ -228,6 +239,17 @@ export class SimDaemon {
     this.#world.guard(() => this.#world.auditor.decided(name, commit.events));
   }
 
+  #written(commit: Commit): void {
+    this.#world.guard(() => this.#world.auditor.written(this.owner, commit.events));
+    if (!this.#powerCutAhead) return;
+    this.#powerCutAhead = false;
+    this.#heldBackMs = 100;
+    this.#world.clock.after(this.#chance.between(1, 80), () => {
+      this.cutPower();
+      this.#world.clock.after(this.#chance.between(50, 4_000), () => this.start());
+    });
+  }
+
   #durable(commit: Commit): void {
     const name = this.owner;
     this.#world.guard(() => {
@@ -244,15 +266,32 @@ export class SimDaemon {
     if (live && this.#disk.waiting === 0) this.#world.guard(() => this.#shadow.compare(live, when));
   }
 
-  /** kill -9. Some of what was not synced may have reached the disk. */
+  /** kill -9. Some of what was not synced may have reached the disk; what outlives the process has. */
   kill(learnWithinMs: number): void {
     if (!this.#life) return;
     this.#tell("is killed");
-    const torn = this.#chance.percent(30);
+    const torn = this.#chance.percent(30) && this.#disk.outliving === 0;
     this.#end(learnWithinMs, () => {
       if (torn) this.#disk.tear(this.#chance.fraction());
-      else this.#disk.crash(this.#chance.between(0, this.#disk.waiting));
+      else this.#disk.crash(this.#chance.between(this.#disk.outliving, this.#disk.waiting));
     });
+  }
+
+  /** Its machine loses power, and is started again with it: what was not synced may be gone, whatever was said of it. */
+  cutPower(): void {
+    this.#boots += 1;
+    if (!this.#life) return;
+    this.#tell("loses power");
+    const torn = this.#chance.percent(30);
+    this.#end(this.#chance.between(0, 15_000), () => {
+      if (torn) this.#disk.tear(this.#chance.fraction());
+      else this.#disk.crash(this.#chance.percent(50) ? 0 : this.#chance.between(0, this.#disk.waiting));
+    });
+  }
+
+  /** Loses power soon after it next answers a hold before that is durable. */
+  cutPowerAhead(): void {
+    this.#powerCutAhead = true;
   }
 
   #end(learnWithinMs: number, crashDisk: () => void): void {
@@ -260,6 +299,8 @@ export class SimDaemon {
     process?.end();
     this.#life = undefined;
     crashDisk();
+    this.#heldBackMs = 0;
+    this.#world.auditor.died(this.owner);
     if (process) this.#world.network.vanish(process, learnWithinMs);
   }
 
@@ -290,7 +331,8 @@ export class SimDaemon {
     if (!this.#life || this.#diskFails) return;
     this.#tell(`its disk fails: ${reason}`);
     this.#diskFails = true;
-    this.#disk.fail(reason, this.#chance.between(0, this.#disk.waiting));
+    // What was written is still read by the next life, and synced then.
+    this.#disk.fail(reason, this.#chance.between(this.#disk.outliving, this.#disk.waiting));
   }
 
   #onFatal(process: VirtualProcess, error: Error): void {

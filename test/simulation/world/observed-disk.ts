@@ -9,6 +9,8 @@ import type { VirtualClock, VirtualProcess } from "../../../shared/tier/testing/
 
 export interface DiskWatcher {
   decided(commit: Commit, bytes: Uint8Array): void;
+  /** Only a power cut can take it away any more; whoever is to hear of it at once does. */
+  written(commit: Commit): void;
   durable(commit: Commit): void;
 }
 
@@ -37,13 +39,26 @@ export class ObservedDisk {
   open(process: VirtualProcess): OpenedJournal {
     const opened = this.#disk.open();
     this.#process = process;
-    const append: OpenedJournal["journal"]["append"] = (commit, done) => {
-      this.#options.watcher.decided(commit, encodeCommit(commit));
+    const append: OpenedJournal["journal"]["append"] = (commit, done, written) => {
+      const { watcher } = this.#options;
+      watcher.decided(commit, encodeCommit(commit));
       this.#waiting.push(commit);
-      opened.journal.append(commit, (error) => {
-        if (!error) this.#isDurable();
-        process.run(() => done(error));
-      });
+      const append = (onWritten?: () => void) =>
+        opened.journal.append(
+          commit,
+          (error) => {
+            if (!error) this.#isDurable();
+            process.run(() => done(error));
+          },
+          onWritten,
+        );
+      if (!written) append();
+      else {
+        append(() => {
+          watcher.written(commit);
+          written();
+        });
+      }
       this.#syncLater(process);
     };
     return { ...opened, journal: { ...opened.journal, append } };
@@ -51,6 +66,11 @@ export class ObservedDisk {
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Of these, the oldest so many are lost only if the machine loses power. */
+  get outliving(): number {
+    return this.#disk.outliving;
   }
 
   #syncLater(process: VirtualProcess): void {

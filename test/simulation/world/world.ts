@@ -11,6 +11,7 @@ import { type DaemonSpec, SimDaemon } from "./daemon.ts";
 import { eventWords } from "./event-words.ts";
 import { RunningHash } from "./running-hash.ts";
 import { Story } from "./story.ts";
+import { drawTemper, type Temper } from "./temper.ts";
 import { Violation } from "./violation.ts";
 
 export interface Counts {
@@ -27,6 +28,7 @@ export interface Counts {
 
 export class World {
   readonly chance: Chance;
+  readonly temper: Temper;
   readonly clock = new VirtualClock();
   readonly network: Network;
   readonly auditor: Auditor;
@@ -41,8 +43,10 @@ export class World {
   /** Faults are over: from here on everything must come to an end. */
   healed = false;
 
-  constructor(seed: number | string) {
+  /** `temper`: absent, it is drawn by the seed. */
+  constructor(seed: number | string, temper?: Temper) {
     this.chance = new Chance(new Prng(`simulation ${seed}`));
+    this.temper = temper ?? drawTemper(this.chance.fork("temper"));
     this.story = new Story(() => this.clock.monotonicMs());
     this.network = new Network({
       clock: this.clock,

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Books, HeldBooks, ResourceLimits, ResourceUsage } from "./resources_pb.js";
+import type { Books, HeldBooks, NamedAccess, ResourceLimits, ResourceUsage, TrancheAmounts } from "./resources_pb.js";
 
 /**
  * Describes the file bursar/v1/allocation.proto.
@@ -69,6 +69,15 @@ export declare type Policy = Message<"bursar.v1.Policy"> & {
    * @generated from field: bursar.v1.PreemptionRules preemption = 7;
    */
   preemption?: PreemptionRules | undefined;
+
+  /**
+   * A policy that is tried beside this one: for each request it is decided and told what would have become of it if what stands here stood in
+   * this policy; nothing of it is done. At least one of strategy, request_may_choose, queue_length_max, queue_wait_ms_max, aging_step_ms and
+   * preemption; nothing else, and no shadow of its own. Absent: nothing is tried but what nodes above try.
+   *
+   * @generated from field: bursar.v1.Policy shadow = 8;
+   */
+  shadow?: Policy | undefined;
 };
 
 /**
@@ -207,7 +216,7 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
   type: ConflictType;
 
   /**
-   * The scarce resource by its field name in ResourceAmounts, or "duration".
+   * The scarce resource by its field name in ResourceAmounts, "duration", or "access" for a name.
    *
    * @generated from field: string resource = 2;
    */
@@ -318,6 +327,13 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
    * @generated from field: bursar.v1.ShareStanding share = 20;
    */
   share?: ShareStanding | undefined;
+
+  /**
+   * With EXCLUSIVE_ACCESS_REQUIRED: the name that is not to be had. Absent otherwise.
+   *
+   * @generated from field: bursar.v1.AccessConflict access = 21;
+   */
+  access?: AccessConflict | undefined;
 };
 
 /**
@@ -325,6 +341,54 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
  * Use `create(ConflictSchema)` to create a new message.
  */
 export declare const ConflictSchema: GenMessage<Conflict>;
+
+/**
+ * A name of a tool or resource that a request wants and cannot have now. Set by the owner of the node under which it is held.
+ *
+ * @generated from message bursar.v1.AccessConflict
+ */
+export declare type AccessConflict = Message<"bursar.v1.AccessConflict"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * True when the request wants it for itself alone.
+   *
+   * @generated from field: bool exclusive = 2;
+   */
+  exclusive: boolean;
+
+  /**
+   * True when the holders of the conflict hold it so; false: they share it, or nobody who holds it is in the way.
+   *
+   * @generated from field: bool held_exclusive = 3;
+   */
+  heldExclusive: boolean;
+
+  /**
+   * Path of what another request asks for, which waits for the name and has its turn before; empty: the holders are in the way.
+   *
+   * @generated from field: string before = 4;
+   */
+  before: string;
+
+  /**
+   * To wait would never end: who waits for whom, in words; empty otherwise.
+   *
+   * @generated from field: string circle = 5;
+   */
+  circle: string;
+};
+
+/**
+ * Describes the message bursar.v1.AccessConflict.
+ * Use `create(AccessConflictSchema)` to create a new message.
+ */
+export declare const AccessConflictSchema: GenMessage<AccessConflict>;
 
 /**
  * What a request would have where budget is divided by weight. Set by the node's owner.
@@ -492,12 +556,26 @@ export declare type Grant = Message<"bursar.v1.Grant"> & {
   pooledToolCalls: boolean;
 
   /**
+   * Names of tools and resources that it holds, and those that allocations above it hold; absent: none.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 18;
+   */
+  access?: NamedAccess | undefined;
+
+  /**
    * The holder's own clock at the latest at which the grant was written down, made from a mark that the holder sent (Hello.clock_mark_ms)
    * and the time that has passed at the parent since. The lease counts from it. Absent: nothing may be spent before a renewal.
    *
    * @generated from field: optional int64 holder_mark_ms = 15;
    */
   holderMarkMs?: bigint | undefined;
+
+  /**
+   * What the node inherits from above the grant, where its own policy says nothing else. Absent: nothing.
+   *
+   * @generated from field: bursar.v1.InheritedPolicy inherited = 20;
+   */
+  inherited?: InheritedPolicy | undefined;
 };
 
 /**
@@ -505,6 +583,55 @@ export declare type Grant = Message<"bursar.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export declare const GrantSchema: GenMessage<Grant>;
+
+/**
+ * What of the policies above a grant holds inside it too, where no policy in it says anything else. Set by the parent for the daemon that holds
+ * the grant; told again when it changes.
+ *
+ * @generated from message bursar.v1.InheritedPolicy
+ */
+export declare type InheritedPolicy = Message<"bursar.v1.InheritedPolicy"> & {
+  /**
+   * The strategy. Unspecified: none is named above, so that it is FIRST_COME_FIRST_SERVED.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 1;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * Path of the node whose policy names the strategy; empty without one.
+   *
+   * @generated from field: string strategy_path = 2;
+   */
+  strategyPath: string;
+
+  /**
+   * As in Policy; 0: not said above.
+   *
+   * @generated from field: uint32 aging_step_ms = 3;
+   */
+  agingStepMs: number;
+
+  /**
+   * As in Policy; empty: not said above.
+   *
+   * @generated from field: repeated uint32 low_budget_percents = 4;
+   */
+  lowBudgetPercents: number[];
+
+  /**
+   * As in Policy; absent: not said above.
+   *
+   * @generated from field: bursar.v1.PreemptionRules preemption = 5;
+   */
+  preemption?: PreemptionRules | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.InheritedPolicy.
+ * Use `create(InheritedPolicySchema)` to create a new message.
+ */
+export declare const InheritedPolicySchema: GenMessage<InheritedPolicy>;
 
 /**
  * So much of a limit is used: told once for each threshold of the policy, and again when the limit has grown in between.
@@ -750,11 +877,25 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
   leaseLeftMs?: bigint | undefined;
 
   /**
+   * Names of tools and resources that it holds while it is open; of a grant from the tier above also those held there. Absent: none.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 30;
+   */
+  access?: NamedAccess | undefined;
+
+  /**
    * The highest threshold of its policy that its use of a limit has reached, in percent: the higher one of credits and tool calls. 0: none.
    *
    * @generated from field: uint32 low_budget_percent = 27;
    */
   lowBudgetPercent: number;
+
+  /**
+   * How it stands to the parts carved inside credits. Absent: it carves nothing and has drawn nothing of its parent's.
+   *
+   * @generated from field: bursar.v1.TrancheStanding tranches = 28;
+   */
+  tranches?: TrancheStanding | undefined;
 };
 
 /**
@@ -762,6 +903,41 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
  * Use `create(AllocationViewSchema)` to create a new message.
  */
 export declare const AllocationViewSchema: GenMessage<AllocationView>;
+
+/**
+ * How an allocation stands to the parts that are carved inside credits: its own and its parent's. Set by its owner.
+ *
+ * @generated from message bursar.v1.TrancheStanding
+ */
+export declare type TrancheStanding = Message<"bursar.v1.TrancheStanding"> & {
+  /**
+   * What is left to be drawn of the parts carved inside its own credits; part of what is available. Absent: it carves nothing.
+   *
+   * @generated from field: bursar.v1.TrancheAmounts left = 1;
+   */
+  left?: TrancheAmounts | undefined;
+
+  /**
+   * What it has drawn of the parts carved inside its parent's credits and not given back: what comes back of it refills these first. Absent:
+   * nothing.
+   *
+   * @generated from field: bursar.v1.TrancheAmounts make_up = 2;
+   */
+  makeUp?: TrancheAmounts | undefined;
+
+  /**
+   * True for the final step of its parent, which alone may draw its wrap-up reserve.
+   *
+   * @generated from field: bool wrap_up = 3;
+   */
+  wrapUp: boolean;
+};
+
+/**
+ * Describes the message bursar.v1.TrancheStanding.
+ * Use `create(TrancheStandingSchema)` to create a new message.
+ */
+export declare const TrancheStandingSchema: GenMessage<TrancheStanding>;
 
 /**
  * Importance of work. The order of the numbers is the order of importance.
@@ -845,7 +1021,7 @@ export enum ConflictStrategy {
   PRIORITY_BASED = 2,
 
   /**
-   * Weighted max-min shares. Refused by name until it is served.
+   * Weighted max-min shares.
    *
    * @generated from enum value: CONFLICT_STRATEGY_PROPORTIONAL_SHARING = 3;
    */

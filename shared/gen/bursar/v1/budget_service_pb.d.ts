@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ResourceAmounts, ResourceLimits, ResourceRequirements, ResourceUsage } from "./resources_pb.js";
-import type { AllocationKind, AllocationState, Conflict, ConflictStrategy, ExecutionPriority, Grant, Lease, LowBudget, TraceContext } from "./allocation_pb.js";
+import type { NamedAccess, ResourceAmounts, ResourceLimits, ResourceRequirements, ResourceUsage } from "./resources_pb.js";
+import type { AllocationKind, AllocationState, Conflict, ConflictStrategy, ExecutionPriority, Grant, InheritedPolicy, Lease, LowBudget, TraceContext } from "./allocation_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 
 /**
@@ -257,6 +257,13 @@ export declare type AllocationStanding = Message<"bursar.v1.AllocationStanding">
    * @generated from field: repeated string pauses_over = 7;
    */
   pausesOver: string[];
+
+  /**
+   * What it inherits from above the grant by now. Absent: not said.
+   *
+   * @generated from field: bursar.v1.InheritedPolicy inherited = 8;
+   */
+  inherited?: InheritedPolicy | undefined;
 };
 
 /**
@@ -405,6 +412,13 @@ export declare type GrantRequest = Message<"bursar.v1.GrantRequest"> & {
   epoch: bigint;
 
   /**
+   * Names of tools and resources that the new allocation shall hold while it is open; absent: none. Not for one that grows.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 18;
+   */
+  access?: NamedAccess | undefined;
+
+  /**
    * Trace of whoever caused the request.
    *
    * @generated from field: bursar.v1.TraceContext trace = 14;
@@ -417,6 +431,13 @@ export declare type GrantRequest = Message<"bursar.v1.GrantRequest"> & {
    * @generated from field: bursar.v1.ResourceAmounts min_amount = 15;
    */
   minAmount?: ResourceAmounts | undefined;
+
+  /**
+   * A reservation of the parent out of which it is met; empty: none. At most 128 characters.
+   *
+   * @generated from field: string reservation_id = 16;
+   */
+  reservationId: string;
 };
 
 /**
@@ -582,6 +603,13 @@ export declare type GrantRevision = Message<"bursar.v1.GrantRevision"> & {
    * @generated from field: repeated string pauses_over = 5;
    */
   pausesOver: string[];
+
+  /**
+   * What it inherits from above the grant by now. Absent: not said.
+   *
+   * @generated from field: bursar.v1.InheritedPolicy inherited = 6;
+   */
+  inherited?: InheritedPolicy | undefined;
 };
 
 /**

@@ -2,10 +2,10 @@
 // @generated from file bursar/v1/coordination_service.proto (package bursar.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ResourceAmounts, ResourceLimitOverrides, ResourceLimits, ShareTerms } from "./resources_pb.js";
-import type { AllocationView, ExecutionPriority, Policy } from "./allocation_pb.js";
+import type { NamedAccess, ResourceAmounts, ResourceLimitOverrides, ResourceLimits, ShareTerms } from "./resources_pb.js";
+import type { AllocationView, ConflictStrategy, ExecutionPriority, Policy, StrategySource } from "./allocation_pb.js";
 import type { Routine } from "./routine_pb.js";
 import type { RunEvent } from "./run_pb.js";
 import type { PreemptionMode, PreemptResponse } from "./preemption_service_pb.js";
@@ -69,6 +69,21 @@ export declare type CreateSwarmRequest = Message<"bursar.v1.CreateSwarmRequest">
    * @generated from field: bursar.v1.ShareTerms share = 12;
    */
   share?: ShareTerms | undefined;
+
+  /**
+   * A reservation of the account out of which it is met; empty: none. See CreateReservation.
+   *
+   * @generated from field: string reservation_id = 13;
+   */
+  reservationId: string;
+
+  /**
+   * How long the swarm may wait for room at its account, in milliseconds; 0 means answer now. Counts under every strategy but
+   * FIRST_COME_FIRST_SERVED. The answer comes when the wait ends; a call that ends before ends the wait.
+   *
+   * @generated from field: uint32 wait_ms = 14;
+   */
+  waitMs: number;
 };
 
 /**
@@ -152,6 +167,21 @@ export declare type RunRoutineRequest = Message<"bursar.v1.RunRoutineRequest"> &
    * @generated from field: bursar.v1.ShareTerms share = 12;
    */
   share?: ShareTerms | undefined;
+
+  /**
+   * Names of tools and resources that the run holds as long as it lasts; absent: as the routine says.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 14;
+   */
+  access?: NamedAccess | undefined;
+
+  /**
+   * A reservation of the swarm out of which it is met; empty: none. See CreateReservation. Before the reservation begins the run is refused
+   * with the time until then, or waits for it where wait_ms and the strategy allow.
+   *
+   * @generated from field: string reservation_id = 13;
+   */
+  reservationId: string;
 };
 
 /**
@@ -389,12 +419,21 @@ export declare type UpdateLimitsRequest = Message<"bursar.v1.UpdateLimitsRequest
   allocationId: string;
 
   /**
-   * The values to have from now on; at least one. Whether a resource is limited at all cannot change, nor can priority_bonus and
-   * emergency_reserve. max_duration_ms counts from the opening of the allocation, as it did then.
+   * The values to have from now on; at least one. Whether a resource is limited at all cannot change. A part carved inside max_credits grows
+   * by what of the credits is free to everybody; of what another daemon holds it cannot change. max_duration_ms counts from the opening of
+   * the allocation, as it did then.
    *
    * @generated from field: bursar.v1.ResourceLimitOverrides overrides = 3;
    */
   overrides?: ResourceLimitOverrides | undefined;
+
+  /**
+   * How what is below it competes from now on: those who wait are served in the new order at once. Unspecified: as the nodes above it say.
+   * Absent: as it is. For accounts and swarms; inside a run the nearest strategy above it holds.
+   *
+   * @generated from field: optional bursar.v1.ConflictStrategy strategy = 4;
+   */
+  strategy?: ConflictStrategy | undefined;
 };
 
 /**
@@ -436,6 +475,27 @@ export declare type UpdateLimitsResponse = Message<"bursar.v1.UpdateLimitsRespon
    * @generated from field: string note = 4;
    */
   note: string;
+
+  /**
+   * The strategy by which what is below it competes now.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 5;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * Who named that strategy: the allocation itself, what is above it, or nobody.
+   *
+   * @generated from field: bursar.v1.StrategySource strategy_source = 6;
+   */
+  strategySource: StrategySource;
+
+  /**
+   * Path of the node whose policy names it; empty where no node does.
+   *
+   * @generated from field: string strategy_path = 7;
+   */
+  strategyPath: string;
 };
 
 /**
@@ -641,7 +701,7 @@ export declare const StopSwarmResponseSchema: GenMessage<StopSwarmResponse>;
  */
 export declare type StopRunRequest = Message<"bursar.v1.StopRunRequest"> & {
   /**
-   * Id of the run's allocation, or its path.
+   * Id of the run's allocation, or its path; of one that waits for room its request_id, or its path or the end of that.
    *
    * @generated from field: string run = 1;
    */
@@ -675,7 +735,7 @@ export declare const StopRunRequestSchema: GenMessage<StopRunRequest>;
  */
 export declare type StopRunResponse = Message<"bursar.v1.StopRunResponse"> & {
   /**
-   * The run; closed, or closing when it needed longer.
+   * The run; closed, or closing when it needed longer. Absent: it waited for room.
    *
    * @generated from field: bursar.v1.AllocationView run = 1;
    */
@@ -748,6 +808,336 @@ export declare type WriteOffResponse = Message<"bursar.v1.WriteOffResponse"> & {
  * Use `create(WriteOffResponseSchema)` to create a new message.
  */
 export declare const WriteOffResponseSchema: GenMessage<WriteOffResponse>;
+
+/**
+ * Reserves budget.
+ *
+ * @generated from message bursar.v1.CreateReservationRequest
+ */
+export declare type CreateReservationRequest = Message<"bursar.v1.CreateReservationRequest"> & {
+  /**
+   * Chosen by the caller; the same id again changes nothing and answers the same, with other content it is refused.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account or swarm whose budget it is: its id or its path.
+   *
+   * @generated from field: string allocation = 2;
+   */
+  allocation: string;
+
+  /**
+   * Name for people: lower-case letters, digits, - and _; at most 63 characters. Reservations are told apart by their ids.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * How much; above 0 of something, and only of what the allocation is limited in. A run or swarm takes a slot for itself and those that it
+   * is given.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts amounts = 4;
+   */
+  amounts?: ResourceAmounts | undefined;
+
+  /**
+   * Time until it begins, in milliseconds, at most 30 days; 0: now.
+   *
+   * @generated from field: int64 starts_in_ms = 5;
+   */
+  startsInMs: bigint;
+
+  /**
+   * How long it is kept from then on for somebody to use it, in milliseconds, 1 to 30 days. What of it nobody has used is free then; who
+   * uses it may run on.
+   *
+   * @generated from field: int64 lasts_ms = 6;
+   */
+  lastsMs: bigint;
+
+  /**
+   * Only requests of this priority or above may use it; unspecified means NORMAL. It is also that of its own turn behind requests which wait.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 7;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * Id for it, which nobody else has used; empty: one is made. At most 128 characters.
+   *
+   * @generated from field: string reservation_id = 8;
+   */
+  reservationId: string;
+
+  /**
+   * It begins when this reservation of the same allocation ends, and not before starts_in_ms; empty: at starts_in_ms.
+   *
+   * @generated from field: string after_reservation_id = 9;
+   */
+  afterReservationId: string;
+};
+
+/**
+ * Describes the message bursar.v1.CreateReservationRequest.
+ * Use `create(CreateReservationRequestSchema)` to create a new message.
+ */
+export declare const CreateReservationRequestSchema: GenMessage<CreateReservationRequest>;
+
+/**
+ * The reservation that was made.
+ *
+ * @generated from message bursar.v1.CreateReservationResponse
+ */
+export declare type CreateReservationResponse = Message<"bursar.v1.CreateReservationResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: bursar.v1.ReservationView reservation = 1;
+   */
+  reservation?: ReservationView | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.CreateReservationResponse.
+ * Use `create(CreateReservationResponseSchema)` to create a new message.
+ */
+export declare const CreateReservationResponseSchema: GenMessage<CreateReservationResponse>;
+
+/**
+ * Takes a reservation back.
+ *
+ * @generated from message bursar.v1.CancelReservationRequest
+ */
+export declare type CancelReservationRequest = Message<"bursar.v1.CancelReservationRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+};
+
+/**
+ * Describes the message bursar.v1.CancelReservationRequest.
+ * Use `create(CancelReservationRequestSchema)` to create a new message.
+ */
+export declare const CancelReservationRequestSchema: GenMessage<CancelReservationRequest>;
+
+/**
+ * It is over.
+ *
+ * @generated from message bursar.v1.CancelReservationResponse
+ */
+export declare type CancelReservationResponse = Message<"bursar.v1.CancelReservationResponse"> & {
+  /**
+   * It, as it was when it ended.
+   *
+   * @generated from field: bursar.v1.ReservationView reservation = 1;
+   */
+  reservation?: ReservationView | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.CancelReservationResponse.
+ * Use `create(CancelReservationResponseSchema)` to create a new message.
+ */
+export declare const CancelReservationResponseSchema: GenMessage<CancelReservationResponse>;
+
+/**
+ * Asks for reservations.
+ *
+ * @generated from message bursar.v1.ListReservationsRequest
+ */
+export declare type ListReservationsRequest = Message<"bursar.v1.ListReservationsRequest"> & {
+  /**
+   * Only those of this account or swarm, and of what is below it: its id or its path; empty: all.
+   *
+   * @generated from field: string allocation = 1;
+   */
+  allocation: string;
+};
+
+/**
+ * Describes the message bursar.v1.ListReservationsRequest.
+ * Use `create(ListReservationsRequestSchema)` to create a new message.
+ */
+export declare const ListReservationsRequestSchema: GenMessage<ListReservationsRequest>;
+
+/**
+ * The reservations.
+ *
+ * @generated from message bursar.v1.ListReservationsResponse
+ */
+export declare type ListReservationsResponse = Message<"bursar.v1.ListReservationsResponse"> & {
+  /**
+   * They; those that are over come last.
+   *
+   * @generated from field: repeated bursar.v1.ReservationView reservations = 1;
+   */
+  reservations: ReservationView[];
+};
+
+/**
+ * Describes the message bursar.v1.ListReservationsResponse.
+ * Use `create(ListReservationsResponseSchema)` to create a new message.
+ */
+export declare const ListReservationsResponseSchema: GenMessage<ListReservationsResponse>;
+
+/**
+ * A reservation.
+ *
+ * @generated from message bursar.v1.ReservationView
+ */
+export declare type ReservationView = Message<"bursar.v1.ReservationView"> & {
+  /**
+   * Its id: whoever names it may use it.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * The allocation whose budget it is.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * Path of that.
+   *
+   * @generated from field: string path = 3;
+   */
+  path: string;
+
+  /**
+   * Name for people.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * Only requests of this priority or above may use it.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 5;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * How it stands.
+   *
+   * @generated from field: bursar.v1.ReservationState state = 6;
+   */
+  state: ReservationState;
+
+  /**
+   * How much was reserved.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts amounts = 7;
+   */
+  amounts?: ResourceAmounts | undefined;
+
+  /**
+   * How much of it nobody has used.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts left = 8;
+   */
+  left?: ResourceAmounts | undefined;
+
+  /**
+   * How much of what is left is not there: it was spent beyond what had been granted, or not given back in time. It is made up for by what
+   * comes free next.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts missing = 9;
+   */
+  missing?: ResourceAmounts | undefined;
+
+  /**
+   * Time until it begins, in milliseconds; 0: it has begun.
+   *
+   * @generated from field: int64 starts_in_ms = 10;
+   */
+  startsInMs: bigint;
+
+  /**
+   * Time until it ends, in milliseconds; 0: it is over.
+   *
+   * @generated from field: int64 ends_in_ms = 11;
+   */
+  endsInMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.ReservationView.
+ * Use `create(ReservationViewSchema)` to create a new message.
+ */
+export declare const ReservationViewSchema: GenMessage<ReservationView>;
+
+/**
+ * How a reservation stands.
+ *
+ * @generated from enum bursar.v1.ReservationState
+ */
+export enum ReservationState {
+  /**
+   * Never told.
+   *
+   * @generated from enum value: RESERVATION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It has not begun.
+   *
+   * @generated from enum value: RESERVATION_STATE_AHEAD = 1;
+   */
+  AHEAD = 1,
+
+  /**
+   * It may be used.
+   *
+   * @generated from enum value: RESERVATION_STATE_READY = 2;
+   */
+  READY = 2,
+
+  /**
+   * All of it was used.
+   *
+   * @generated from enum value: RESERVATION_STATE_USED_UP = 3;
+   */
+  USED_UP = 3,
+
+  /**
+   * Its time was over before all of it was used.
+   *
+   * @generated from enum value: RESERVATION_STATE_LAPSED = 4;
+   */
+  LAPSED = 4,
+
+  /**
+   * It was taken back.
+   *
+   * @generated from enum value: RESERVATION_STATE_CANCELLED = 5;
+   */
+  CANCELLED = 5,
+
+  /**
+   * Its allocation closed.
+   *
+   * @generated from enum value: RESERVATION_STATE_CLOSED = 6;
+   */
+  CLOSED = 6,
+}
+
+/**
+ * Describes the enum bursar.v1.ReservationState.
+ */
+export declare const ReservationStateSchema: GenEnum<ReservationState>;
 
 /**
  * The front door: accounts, swarms and runs. For people, clients, the CLI and the dashboard.
@@ -861,7 +1251,8 @@ export declare const CoordinationService: GenService<{
     output: typeof StopSwarmResponseSchema;
   },
   /**
-   * Stops one run: it ends, its budget comes back. When its daemon is silent the run is closing until that returns or is written off.
+   * Stops one run: it ends, its budget comes back. When its daemon is silent the run is closing until that returns or is written off. A run
+   * that waits for room waits no longer.
    *
    * @generated from rpc bursar.v1.CoordinationService.StopRun
    */
@@ -879,6 +1270,39 @@ export declare const CoordinationService: GenService<{
     methodKind: "unary";
     input: typeof WriteOffRequestSchema;
     output: typeof WriteOffResponseSchema;
+  },
+  /**
+   * Reserves budget of an account or swarm for later: credits and tool calls are set aside at once, branches and memory are kept free from
+   * the beginning of the reservation on. All that is asked, or nothing; nothing is taken from others for it. At most one effect per
+   * request_id.
+   *
+   * @generated from rpc bursar.v1.CoordinationService.CreateReservation
+   */
+  createReservation: {
+    methodKind: "unary";
+    input: typeof CreateReservationRequestSchema;
+    output: typeof CreateReservationResponseSchema;
+  },
+  /**
+   * Takes a reservation back: what of it nobody has used is free again, and requests that wait for it are refused. One that is over already
+   * stays as it is.
+   *
+   * @generated from rpc bursar.v1.CoordinationService.CancelReservation
+   */
+  cancelReservation: {
+    methodKind: "unary";
+    input: typeof CancelReservationRequestSchema;
+    output: typeof CancelReservationResponseSchema;
+  },
+  /**
+   * The reservations that stand, the oldest first, and the latest of those that are over.
+   *
+   * @generated from rpc bursar.v1.CoordinationService.ListReservations
+   */
+  listReservations: {
+    methodKind: "unary";
+    input: typeof ListReservationsRequestSchema;
+    output: typeof ListReservationsResponseSchema;
   },
 }>;
 

@@ -143,6 +143,13 @@ export declare type ExecutionError = Message<"bursar.v1.ExecutionError"> & {
    * @generated from field: repeated bursar.v1.FieldViolation field_violations = 14;
    */
   fieldViolations: FieldViolation[];
+
+  /**
+   * What a policy that is tried beside the one in force would have made of the request, in words; empty when none is. See Policy.shadow.
+   *
+   * @generated from field: string shadow = 15;
+   */
+  shadow: string;
 };
 
 /**

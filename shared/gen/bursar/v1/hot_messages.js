@@ -7,8 +7,45 @@ function put(map, key, value) {
   else Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
+function readBursarV1AccessConflict(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.AccessConflict", name: "", exclusive: false, heldExclusive: false, before: "", circle: "" };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 10:
+        message.name = from.text();
+        break;
+      case 16:
+        message.exclusive = from.flag();
+        break;
+      case 24:
+        message.heldExclusive = from.flag();
+        break;
+      case 34:
+        message.before = from.text();
+        break;
+      case 42:
+        message.circle = from.text();
+        break;
+      default:
+        from.skip(tag, 0x3e);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1AccessConflict(to, message) {
+  if (message.$typeName !== "bursar.v1.AccessConflict") to.foreign("bursar.v1.AccessConflict", message.$typeName);
+  to.text(1, message.name);
+  to.flag(2, message.exclusive);
+  to.flag(3, message.heldExclusive);
+  to.text(4, message.before);
+  to.text(5, message.circle);
+}
+
 function readBursarV1AllocationStanding(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.AllocationStanding", allocationId: "", epoch: 0n, state: 0, grantedTotal: undefined, lease: undefined, deadlineLeftMs: undefined, pausesOver: [] };
+  const message = into ?? { $typeName: "bursar.v1.AllocationStanding", allocationId: "", epoch: 0n, state: 0, grantedTotal: undefined, lease: undefined, deadlineLeftMs: undefined, pausesOver: [], inherited: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -33,8 +70,11 @@ function readBursarV1AllocationStanding(from, into, end) {
       case 58:
         message.pausesOver.push(from.text());
         break;
+      case 66:
+        message.inherited = readBursarV1InheritedPolicy(from, message.inherited, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xfe);
+        from.skip(tag, 0x1fe);
     }
   }
   from.close(end);
@@ -50,10 +90,11 @@ function writeBursarV1AllocationStanding(to, message) {
   if (message.lease !== undefined) { const start = to.open(5); writeBursarV1Lease(to, message.lease); to.close(start); }
   if (message.deadlineLeftMs !== undefined) to.presentInt64(6, message.deadlineLeftMs);
   for (const item of message.pausesOver) to.presentText(7, item);
+  if (message.inherited !== undefined) { const start = to.open(8); writeBursarV1InheritedPolicy(to, message.inherited); to.close(start); }
 }
 
 function readBursarV1AllocationView(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.AllocationView", allocationId: "", parentId: "", name: "", path: "", kind: 0, state: 0, reason: "", priority: 0, limits: undefined, credits: undefined, toolCalls: undefined, concurrentBranches: undefined, memoryBytes: undefined, usage: undefined, holder: "", epoch: 0n, inDoubt: false, deadlineLeftMs: undefined, outcome: "", children: [], openChildren: 0, waiting: 0, reclaimPendingCredits: 0n, writtenOffCredits: 0n, writtenOffToolCalls: 0n, leaseLeftMs: undefined, lowBudgetPercent: 0 };
+  const message = into ?? { $typeName: "bursar.v1.AllocationView", allocationId: "", parentId: "", name: "", path: "", kind: 0, state: 0, reason: "", priority: 0, limits: undefined, credits: undefined, toolCalls: undefined, concurrentBranches: undefined, memoryBytes: undefined, usage: undefined, holder: "", epoch: 0n, inDoubt: false, deadlineLeftMs: undefined, outcome: "", children: [], openChildren: 0, waiting: 0, reclaimPendingCredits: 0n, writtenOffCredits: 0n, writtenOffToolCalls: 0n, leaseLeftMs: undefined, access: undefined, lowBudgetPercent: 0, tranches: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -138,8 +179,14 @@ function readBursarV1AllocationView(from, into, end) {
       case 216:
         message.lowBudgetPercent = from.uint32();
         break;
+      case 226:
+        message.tranches = readBursarV1TrancheStanding(from, message.tranches, from.open(end));
+        break;
+      case 242:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xffffffe);
+        from.skip(tag, 0x5ffffffe);
     }
   }
   from.close(end);
@@ -175,6 +222,8 @@ function writeBursarV1AllocationView(to, message) {
   to.int64(25, message.writtenOffToolCalls);
   if (message.leaseLeftMs !== undefined) to.presentInt64(26, message.leaseLeftMs);
   to.uint32(27, message.lowBudgetPercent);
+  if (message.tranches !== undefined) { const start = to.open(28); writeBursarV1TrancheStanding(to, message.tranches); to.close(start); }
+  if (message.access !== undefined) { const start = to.open(30); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
 function readBursarV1Attach(from, into, end) {
@@ -264,7 +313,7 @@ function writeBursarV1Books(to, message) {
 }
 
 function readBursarV1Branch(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Branch", name: "", limits: undefined, steps: [], onFailure: 0, share: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Branch", name: "", limits: undefined, steps: [], onFailure: 0, share: undefined, access: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -283,8 +332,11 @@ function readBursarV1Branch(from, into, end) {
       case 42:
         message.share = readBursarV1ShareTerms(from, message.share, from.open(end));
         break;
+      case 50:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0x3e);
+        from.skip(tag, 0x7e);
     }
   }
   from.close(end);
@@ -298,6 +350,7 @@ function writeBursarV1Branch(to, message) {
   for (const item of message.steps) { const start = to.open(3); writeBursarV1Step(to, item); to.close(start); }
   to.int32(4, message.onFailure);
   if (message.share !== undefined) { const start = to.open(5); writeBursarV1ShareTerms(to, message.share); to.close(start); }
+  if (message.access !== undefined) { const start = to.open(6); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
 function readBursarV1CallFacts(from, into, end) {
@@ -454,7 +507,7 @@ function writeBursarV1Complete(to, message) {
 }
 
 function readBursarV1Conflict(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Conflict", type: 0, resource: "", ancestorId: "", ancestorPath: "", wanted: 0n, available: 0n, debt: 0n, holders: [], never: false, retryAfterMs: 0, position: 0, expectedWaitMs: 0, strategy: 0, strategySource: 0, strategyPath: "", waitedMs: 0, share: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Conflict", type: 0, resource: "", ancestorId: "", ancestorPath: "", wanted: 0n, available: 0n, debt: 0n, holders: [], never: false, retryAfterMs: 0, position: 0, expectedWaitMs: 0, strategy: 0, strategySource: 0, strategyPath: "", waitedMs: 0, share: undefined, access: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -509,8 +562,11 @@ function readBursarV1Conflict(from, into, end) {
       case 162:
         message.share = readBursarV1ShareStanding(from, message.share, from.open(end));
         break;
+      case 170:
+        message.access = readBursarV1AccessConflict(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0x11fffe);
+        from.skip(tag, 0x31fffe);
     }
   }
   from.close(end);
@@ -536,6 +592,7 @@ function writeBursarV1Conflict(to, message) {
   to.text(15, message.strategyPath);
   to.uint32(16, message.waitedMs);
   if (message.share !== undefined) { const start = to.open(20); writeBursarV1ShareStanding(to, message.share); to.close(start); }
+  if (message.access !== undefined) { const start = to.open(21); writeBursarV1AccessConflict(to, message.access); to.close(start); }
 }
 
 function readBursarV1Done(from, into, end) {
@@ -662,7 +719,7 @@ function writeBursarV1ExecuteStepsResponse(to, message) {
 }
 
 function readBursarV1ExecutionError(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.ExecutionError", id: "", type: 0, severity: 0, category: 0, message: "", tier: "", allocationPath: "", ancestorId: "", resource: "", holderIds: [], retryAfterMs: 0, cause: "", traceId: "", fieldViolations: [] };
+  const message = into ?? { $typeName: "bursar.v1.ExecutionError", id: "", type: 0, severity: 0, category: 0, message: "", tier: "", allocationPath: "", ancestorId: "", resource: "", holderIds: [], retryAfterMs: 0, cause: "", traceId: "", fieldViolations: [], shadow: "" };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -708,8 +765,11 @@ function readBursarV1ExecutionError(from, into, end) {
       case 114:
         message.fieldViolations.push(readBursarV1FieldViolation(from, undefined, from.open(end)));
         break;
+      case 122:
+        message.shadow = from.text();
+        break;
       default:
-        from.skip(tag, 0x7ffe);
+        from.skip(tag, 0xfffe);
     }
   }
   from.close(end);
@@ -732,6 +792,7 @@ function writeBursarV1ExecutionError(to, message) {
   to.text(12, message.cause);
   to.text(13, message.traceId);
   for (const item of message.fieldViolations) { const start = to.open(14); writeBursarV1FieldViolation(to, item); to.close(start); }
+  to.text(15, message.shadow);
 }
 
 function readBursarV1Extend(from, into, end) {
@@ -789,7 +850,7 @@ function writeBursarV1FieldViolation(to, message) {
 }
 
 function readBursarV1Grant(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Grant", allocationId: "", path: "", depth: 0, name: "", kind: 0, limits: undefined, priority: 0, weight: 0, policy: undefined, token: "", lease: undefined, deadlineLeftMs: undefined, pooledCredits: false, pooledToolCalls: false, holderMarkMs: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Grant", allocationId: "", path: "", depth: 0, name: "", kind: 0, limits: undefined, priority: 0, weight: 0, policy: undefined, token: "", lease: undefined, deadlineLeftMs: undefined, pooledCredits: false, pooledToolCalls: false, access: undefined, holderMarkMs: undefined, inherited: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -838,8 +899,14 @@ function readBursarV1Grant(from, into, end) {
       case 120:
         message.holderMarkMs = from.int64();
         break;
+      case 146:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
+      case 162:
+        message.inherited = readBursarV1InheritedPolicy(from, message.inherited, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xfffe);
+        from.skip(tag, 0x14fffe);
     }
   }
   from.close(end);
@@ -863,6 +930,8 @@ function writeBursarV1Grant(to, message) {
   to.flag(13, message.pooledCredits);
   to.flag(14, message.pooledToolCalls);
   if (message.holderMarkMs !== undefined) to.presentInt64(15, message.holderMarkMs);
+  if (message.access !== undefined) { const start = to.open(18); writeBursarV1NamedAccess(to, message.access); to.close(start); }
+  if (message.inherited !== undefined) { const start = to.open(20); writeBursarV1InheritedPolicy(to, message.inherited); to.close(start); }
 }
 
 function readBursarV1GrantDecision(from, into, end) {
@@ -911,7 +980,7 @@ function writeBursarV1GrantDecision(to, message) {
 }
 
 function readBursarV1GrantRequest(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.GrantRequest", requestId: "", parentAllocationId: "", allocationId: "", name: "", kind: 0, limits: undefined, requirements: undefined, priority: 0, weight: 0, deadlineLeftMs: undefined, waitMs: 0, strategy: 0, epoch: 0n, trace: undefined, minAmount: undefined };
+  const message = into ?? { $typeName: "bursar.v1.GrantRequest", requestId: "", parentAllocationId: "", allocationId: "", name: "", kind: 0, limits: undefined, requirements: undefined, priority: 0, weight: 0, deadlineLeftMs: undefined, waitMs: 0, strategy: 0, epoch: 0n, access: undefined, trace: undefined, minAmount: undefined, reservationId: "" };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -960,8 +1029,14 @@ function readBursarV1GrantRequest(from, into, end) {
       case 122:
         message.minAmount = readBursarV1ResourceAmounts(from, message.minAmount, from.open(end));
         break;
+      case 130:
+        message.reservationId = from.text();
+        break;
+      case 146:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xfffe);
+        from.skip(tag, 0x5fffe);
     }
   }
   from.close(end);
@@ -985,10 +1060,12 @@ function writeBursarV1GrantRequest(to, message) {
   to.uint64(13, message.epoch);
   if (message.trace !== undefined) { const start = to.open(14); writeBursarV1TraceContext(to, message.trace); to.close(start); }
   if (message.minAmount !== undefined) { const start = to.open(15); writeBursarV1ResourceAmounts(to, message.minAmount); to.close(start); }
+  to.text(16, message.reservationId);
+  if (message.access !== undefined) { const start = to.open(18); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
 function readBursarV1GrantRevision(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.GrantRevision", allocationId: "", epoch: 0n, grantedTotal: undefined, deadlineLeftMs: undefined, pausesOver: [] };
+  const message = into ?? { $typeName: "bursar.v1.GrantRevision", allocationId: "", epoch: 0n, grantedTotal: undefined, deadlineLeftMs: undefined, pausesOver: [], inherited: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -1007,8 +1084,11 @@ function readBursarV1GrantRevision(from, into, end) {
       case 42:
         message.pausesOver.push(from.text());
         break;
+      case 50:
+        message.inherited = readBursarV1InheritedPolicy(from, message.inherited, from.open(end));
+        break;
       default:
-        from.skip(tag, 0x3e);
+        from.skip(tag, 0x7e);
     }
   }
   from.close(end);
@@ -1022,6 +1102,7 @@ function writeBursarV1GrantRevision(to, message) {
   if (message.grantedTotal !== undefined) { const start = to.open(3); writeBursarV1ResourceAmounts(to, message.grantedTotal); to.close(start); }
   if (message.deadlineLeftMs !== undefined) to.presentInt64(4, message.deadlineLeftMs);
   for (const item of message.pausesOver) to.presentText(5, item);
+  if (message.inherited !== undefined) { const start = to.open(6); writeBursarV1InheritedPolicy(to, message.inherited); to.close(start); }
 }
 
 function readBursarV1Held(from, into, end) {
@@ -1215,6 +1296,46 @@ function writeBursarV1Holder(to, message) {
   to.text(1, message.id);
   to.text(2, message.path);
   to.int64(3, message.amount);
+}
+
+function readBursarV1InheritedPolicy(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.InheritedPolicy", strategy: 0, strategyPath: "", agingStepMs: 0, lowBudgetPercents: [], preemption: undefined };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 8:
+        message.strategy = from.int32();
+        break;
+      case 18:
+        message.strategyPath = from.text();
+        break;
+      case 24:
+        message.agingStepMs = from.uint32();
+        break;
+      case 32:
+        message.lowBudgetPercents.push(from.uint32());
+        break;
+      case 34:
+        { const last = from.open(end); while (from.at < last) message.lowBudgetPercents.push(from.uint32()); from.close(last); }
+        break;
+      case 42:
+        message.preemption = readBursarV1PreemptionRules(from, message.preemption, from.open(end));
+        break;
+      default:
+        from.skip(tag, 0x3e);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1InheritedPolicy(to, message) {
+  if (message.$typeName !== "bursar.v1.InheritedPolicy") to.foreign("bursar.v1.InheritedPolicy", message.$typeName);
+  to.int32(1, message.strategy);
+  to.text(2, message.strategyPath);
+  to.uint32(3, message.agingStepMs);
+  to.uint32s(4, message.lowBudgetPercents);
+  if (message.preemption !== undefined) { const start = to.open(5); writeBursarV1PreemptionRules(to, message.preemption); to.close(start); }
 }
 
 function readBursarV1Lease(from, into, end) {
@@ -1485,6 +1606,31 @@ function writeBursarV1MeterResponse(to, message) {
   for (const item of message.notices) { const start = to.open(2); writeBursarV1MeterNotice(to, item); to.close(start); }
 }
 
+function readBursarV1NamedAccess(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.NamedAccess", exclusive: [], shared: [] };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 10:
+        message.exclusive.push(from.text());
+        break;
+      case 18:
+        message.shared.push(from.text());
+        break;
+      default:
+        from.skip(tag, 0x6);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1NamedAccess(to, message) {
+  if (message.$typeName !== "bursar.v1.NamedAccess") to.foreign("bursar.v1.NamedAccess", message.$typeName);
+  for (const item of message.exclusive) to.presentText(1, item);
+  for (const item of message.shared) to.presentText(2, item);
+}
+
 function readBursarV1ParallelWork(from, into, end) {
   const message = into ?? { $typeName: "bursar.v1.ParallelWork", branches: [] };
   while (from.at < end) {
@@ -1507,7 +1653,7 @@ function writeBursarV1ParallelWork(to, message) {
 }
 
 function readBursarV1Policy(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Policy", strategy: 0, requestMayChoose: false, queueLengthMax: 0, queueWaitMsMax: 0, agingStepMs: 0, lowBudgetPercents: [], preemption: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Policy", strategy: 0, requestMayChoose: false, queueLengthMax: 0, queueWaitMsMax: 0, agingStepMs: 0, lowBudgetPercents: [], preemption: undefined, shadow: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -1535,8 +1681,11 @@ function readBursarV1Policy(from, into, end) {
       case 58:
         message.preemption = readBursarV1PreemptionRules(from, message.preemption, from.open(end));
         break;
+      case 66:
+        message.shadow = readBursarV1Policy(from, message.shadow, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xfe);
+        from.skip(tag, 0x1fe);
     }
   }
   from.close(end);
@@ -1552,6 +1701,7 @@ function writeBursarV1Policy(to, message) {
   to.uint32(5, message.agingStepMs);
   to.uint32s(6, message.lowBudgetPercents);
   if (message.preemption !== undefined) { const start = to.open(7); writeBursarV1PreemptionRules(to, message.preemption); to.close(start); }
+  if (message.shadow !== undefined) { const start = to.open(8); writeBursarV1Policy(to, message.shadow); to.close(start); }
 }
 
 function readBursarV1PreemptedNotice(from, into, end) {
@@ -1732,7 +1882,7 @@ function writeBursarV1ResourceAmounts(to, message) {
 }
 
 function readBursarV1ResourceLimits(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.ResourceLimits", maxCredits: undefined, maxDurationMs: undefined, maxConcurrentBranches: undefined, maxMemoryBytes: undefined, maxToolCalls: undefined, priorityBonus: 0n, emergencyReserve: 0n };
+  const message = into ?? { $typeName: "bursar.v1.ResourceLimits", maxCredits: undefined, maxDurationMs: undefined, maxConcurrentBranches: undefined, maxMemoryBytes: undefined, maxToolCalls: undefined, priorityBonus: 0n, emergencyReserve: 0n, wrapUpReserve: 0n };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -1757,8 +1907,11 @@ function readBursarV1ResourceLimits(from, into, end) {
       case 56:
         message.emergencyReserve = from.int64();
         break;
+      case 64:
+        message.wrapUpReserve = from.int64();
+        break;
       default:
-        from.skip(tag, 0xfe);
+        from.skip(tag, 0x1fe);
     }
   }
   from.close(end);
@@ -1774,6 +1927,7 @@ function writeBursarV1ResourceLimits(to, message) {
   if (message.maxToolCalls !== undefined) to.presentInt64(5, message.maxToolCalls);
   to.int64(6, message.priorityBonus);
   to.int64(7, message.emergencyReserve);
+  to.int64(8, message.wrapUpReserve);
 }
 
 function readBursarV1ResourceRequirements(from, into, end) {
@@ -1941,7 +2095,7 @@ function writeBursarV1ReturnSurplus(to, message) {
 }
 
 function readBursarV1Routine(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Routine", name: "", limits: undefined, steps: [], share: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Routine", name: "", limits: undefined, steps: [], share: undefined, access: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -1957,8 +2111,11 @@ function readBursarV1Routine(from, into, end) {
       case 34:
         message.share = readBursarV1ShareTerms(from, message.share, from.open(end));
         break;
+      case 50:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0x1e);
+        from.skip(tag, 0x5e);
     }
   }
   from.close(end);
@@ -1971,6 +2128,7 @@ function writeBursarV1Routine(to, message) {
   if (message.limits !== undefined) { const start = to.open(2); writeBursarV1ResourceLimits(to, message.limits); to.close(start); }
   for (const item of message.steps) { const start = to.open(3); writeBursarV1Step(to, item); to.close(start); }
   if (message.share !== undefined) { const start = to.open(4); writeBursarV1ShareTerms(to, message.share); to.close(start); }
+  if (message.access !== undefined) { const start = to.open(6); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
 function readBursarV1RoutineOrder(from, into, end) {
@@ -2038,8 +2196,11 @@ function readBursarV1RunEvent(from, into, end) {
       case 74:
         message.event = { case: "lowBudget", value: readBursarV1LowBudget(from, message.event.case === "lowBudget" ? message.event.value : undefined, from.open(end)) };
         break;
+      case 82:
+        message.event = { case: "preempted", value: readBursarV1RunPreempted(from, message.event.case === "preempted" ? message.event.value : undefined, from.open(end)) };
+        break;
       default:
-        from.skip(tag, 0x3fe);
+        from.skip(tag, 0x7fe);
     }
   }
   from.close(end);
@@ -2057,10 +2218,11 @@ function writeBursarV1RunEvent(to, message) {
   if (message.event.case === "stepFinished") { const start = to.open(7); writeBursarV1StepFinished(to, message.event.value); to.close(start); }
   if (message.event.case === "finished") { const start = to.open(8); writeBursarV1RunFinished(to, message.event.value); to.close(start); }
   if (message.event.case === "lowBudget") { const start = to.open(9); writeBursarV1LowBudget(to, message.event.value); to.close(start); }
+  if (message.event.case === "preempted") { const start = to.open(10); writeBursarV1RunPreempted(to, message.event.value); to.close(start); }
 }
 
 function readBursarV1RunFinished(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.RunFinished", outcome: 0, error: undefined, run: undefined };
+  const message = into ?? { $typeName: "bursar.v1.RunFinished", outcome: 0, error: undefined, run: undefined, routine: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2073,8 +2235,11 @@ function readBursarV1RunFinished(from, into, end) {
       case 26:
         message.run = readBursarV1AllocationView(from, message.run, from.open(end));
         break;
+      case 34:
+        message.routine = readBursarV1Routine(from, message.routine, from.open(end));
+        break;
       default:
-        from.skip(tag, 0xe);
+        from.skip(tag, 0x1e);
     }
   }
   from.close(end);
@@ -2086,6 +2251,44 @@ function writeBursarV1RunFinished(to, message) {
   to.int32(1, message.outcome);
   if (message.error !== undefined) { const start = to.open(2); writeBursarV1ExecutionError(to, message.error); to.close(start); }
   if (message.run !== undefined) { const start = to.open(3); writeBursarV1AllocationView(to, message.run); to.close(start); }
+  if (message.routine !== undefined) { const start = to.open(4); writeBursarV1Routine(to, message.routine); to.close(start); }
+}
+
+function readBursarV1RunPreempted(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.RunPreempted", allocationId: "", reason: "", usage: undefined, nextAllocationId: "", nextAttempt: 0 };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 10:
+        message.allocationId = from.text();
+        break;
+      case 18:
+        message.reason = from.text();
+        break;
+      case 26:
+        message.usage = readBursarV1ResourceUsage(from, message.usage, from.open(end));
+        break;
+      case 34:
+        message.nextAllocationId = from.text();
+        break;
+      case 40:
+        message.nextAttempt = from.uint32();
+        break;
+      default:
+        from.skip(tag, 0x3e);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1RunPreempted(to, message) {
+  if (message.$typeName !== "bursar.v1.RunPreempted") to.foreign("bursar.v1.RunPreempted", message.$typeName);
+  to.text(1, message.allocationId);
+  to.text(2, message.reason);
+  if (message.usage !== undefined) { const start = to.open(3); writeBursarV1ResourceUsage(to, message.usage); to.close(start); }
+  to.text(4, message.nextAllocationId);
+  to.uint32(5, message.nextAttempt);
 }
 
 function readBursarV1RunQueued(from, into, end) {
@@ -2114,7 +2317,7 @@ function writeBursarV1RunQueued(to, message) {
 }
 
 function readBursarV1RunRoutineRequest(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.RunRoutineRequest", requestId: "", swarmId: "", routine: undefined, limits: undefined, priority: 0, waitMs: 0, share: undefined };
+  const message = into ?? { $typeName: "bursar.v1.RunRoutineRequest", requestId: "", swarmId: "", routine: undefined, limits: undefined, priority: 0, waitMs: 0, share: undefined, access: undefined, reservationId: "" };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2139,8 +2342,14 @@ function readBursarV1RunRoutineRequest(from, into, end) {
       case 98:
         message.share = readBursarV1ShareTerms(from, message.share, from.open(end));
         break;
+      case 106:
+        message.reservationId = from.text();
+        break;
+      case 114:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
       default:
-        from.skip(tag, 0x107e);
+        from.skip(tag, 0x707e);
     }
   }
   from.close(end);
@@ -2156,6 +2365,8 @@ function writeBursarV1RunRoutineRequest(to, message) {
   to.int32(5, message.priority);
   to.uint32(6, message.waitMs);
   if (message.share !== undefined) { const start = to.open(12); writeBursarV1ShareTerms(to, message.share); to.close(start); }
+  to.text(13, message.reservationId);
+  if (message.access !== undefined) { const start = to.open(14); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
 function readBursarV1RunRoutineResponse(from, into, end) {
@@ -2341,7 +2552,7 @@ function writeBursarV1ShareTerms(to, message) {
 }
 
 function readBursarV1Step(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Step", name: "", limits: undefined, onFailure: 0, work: NONE, onInterruption: 0, share: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Step", name: "", limits: undefined, onFailure: 0, work: NONE, onInterruption: 0, share: undefined, access: undefined, wrapUp: false };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2369,8 +2580,14 @@ function readBursarV1Step(from, into, end) {
       case 66:
         message.share = readBursarV1ShareTerms(from, message.share, from.open(end));
         break;
+      case 90:
+        message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
+        break;
+      case 96:
+        message.wrapUp = from.flag();
+        break;
       default:
-        from.skip(tag, 0x1fe);
+        from.skip(tag, 0x19fe);
     }
   }
   from.close(end);
@@ -2387,6 +2604,8 @@ function writeBursarV1Step(to, message) {
   if (message.work.case === "parallel") { const start = to.open(6); writeBursarV1ParallelWork(to, message.work.value); to.close(start); }
   to.int32(7, message.onInterruption);
   if (message.share !== undefined) { const start = to.open(8); writeBursarV1ShareTerms(to, message.share); to.close(start); }
+  if (message.access !== undefined) { const start = to.open(11); writeBursarV1NamedAccess(to, message.access); to.close(start); }
+  to.flag(12, message.wrapUp);
 }
 
 function readBursarV1StepFinished(from, into, end) {
@@ -2697,6 +2916,64 @@ function writeBursarV1TraceContext(to, message) {
   if (message.$typeName !== "bursar.v1.TraceContext") to.foreign("bursar.v1.TraceContext", message.$typeName);
   to.text(1, message.traceparent);
   to.text(2, message.tracestate);
+}
+
+function readBursarV1TrancheAmounts(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.TrancheAmounts", priorityBonus: 0n, emergencyReserve: 0n, wrapUpReserve: 0n };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 8:
+        message.priorityBonus = from.int64();
+        break;
+      case 16:
+        message.emergencyReserve = from.int64();
+        break;
+      case 24:
+        message.wrapUpReserve = from.int64();
+        break;
+      default:
+        from.skip(tag, 0xe);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1TrancheAmounts(to, message) {
+  if (message.$typeName !== "bursar.v1.TrancheAmounts") to.foreign("bursar.v1.TrancheAmounts", message.$typeName);
+  to.int64(1, message.priorityBonus);
+  to.int64(2, message.emergencyReserve);
+  to.int64(3, message.wrapUpReserve);
+}
+
+function readBursarV1TrancheStanding(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.TrancheStanding", left: undefined, makeUp: undefined, wrapUp: false };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 10:
+        message.left = readBursarV1TrancheAmounts(from, message.left, from.open(end));
+        break;
+      case 18:
+        message.makeUp = readBursarV1TrancheAmounts(from, message.makeUp, from.open(end));
+        break;
+      case 24:
+        message.wrapUp = from.flag();
+        break;
+      default:
+        from.skip(tag, 0xe);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1TrancheStanding(to, message) {
+  if (message.$typeName !== "bursar.v1.TrancheStanding") to.foreign("bursar.v1.TrancheStanding", message.$typeName);
+  if (message.left !== undefined) { const start = to.open(1); writeBursarV1TrancheAmounts(to, message.left); to.close(start); }
+  if (message.makeUp !== undefined) { const start = to.open(2); writeBursarV1TrancheAmounts(to, message.makeUp); to.close(start); }
+  to.flag(3, message.wrapUp);
 }
 
 function readBursarV1UsageAcknowledgement(from, into, end) {
@@ -3043,6 +3320,7 @@ function writeGoogleRpcStatus(to, message) {
 
 /** By full name of the message. */
 export const hotMessages = new Map([
+  ["bursar.v1.AccessConflict", { read: readBursarV1AccessConflict, write: writeBursarV1AccessConflict }],
   ["bursar.v1.AllocationStanding", { read: readBursarV1AllocationStanding, write: writeBursarV1AllocationStanding }],
   ["bursar.v1.AllocationView", { read: readBursarV1AllocationView, write: writeBursarV1AllocationView }],
   ["bursar.v1.Attach", { read: readBursarV1Attach, write: writeBursarV1Attach }],
@@ -3071,6 +3349,7 @@ export const hotMessages = new Map([
   ["bursar.v1.HeldBooks", { read: readBursarV1HeldBooks, write: writeBursarV1HeldBooks }],
   ["bursar.v1.Hello", { read: readBursarV1Hello, write: writeBursarV1Hello }],
   ["bursar.v1.Holder", { read: readBursarV1Holder, write: writeBursarV1Holder }],
+  ["bursar.v1.InheritedPolicy", { read: readBursarV1InheritedPolicy, write: writeBursarV1InheritedPolicy }],
   ["bursar.v1.Lease", { read: readBursarV1Lease, write: writeBursarV1Lease }],
   ["bursar.v1.LowBudget", { read: readBursarV1LowBudget, write: writeBursarV1LowBudget }],
   ["bursar.v1.LowBudgetNotice", { read: readBursarV1LowBudgetNotice, write: writeBursarV1LowBudgetNotice }],
@@ -3079,6 +3358,7 @@ export const hotMessages = new Map([
   ["bursar.v1.MeterNotice", { read: readBursarV1MeterNotice, write: writeBursarV1MeterNotice }],
   ["bursar.v1.MeterRequest", { read: readBursarV1MeterRequest, write: writeBursarV1MeterRequest }],
   ["bursar.v1.MeterResponse", { read: readBursarV1MeterResponse, write: writeBursarV1MeterResponse }],
+  ["bursar.v1.NamedAccess", { read: readBursarV1NamedAccess, write: writeBursarV1NamedAccess }],
   ["bursar.v1.ParallelWork", { read: readBursarV1ParallelWork, write: writeBursarV1ParallelWork }],
   ["bursar.v1.Policy", { read: readBursarV1Policy, write: writeBursarV1Policy }],
   ["bursar.v1.PreemptedNotice", { read: readBursarV1PreemptedNotice, write: writeBursarV1PreemptedNotice }],
@@ -3095,6 +3375,7 @@ export const hotMessages = new Map([
   ["bursar.v1.RoutineOrder", { read: readBursarV1RoutineOrder, write: writeBursarV1RoutineOrder }],
   ["bursar.v1.RunEvent", { read: readBursarV1RunEvent, write: writeBursarV1RunEvent }],
   ["bursar.v1.RunFinished", { read: readBursarV1RunFinished, write: writeBursarV1RunFinished }],
+  ["bursar.v1.RunPreempted", { read: readBursarV1RunPreempted, write: writeBursarV1RunPreempted }],
   ["bursar.v1.RunQueued", { read: readBursarV1RunQueued, write: writeBursarV1RunQueued }],
   ["bursar.v1.RunRoutineRequest", { read: readBursarV1RunRoutineRequest, write: writeBursarV1RunRoutineRequest }],
   ["bursar.v1.RunRoutineResponse", { read: readBursarV1RunRoutineResponse, write: writeBursarV1RunRoutineResponse }],
@@ -3114,6 +3395,8 @@ export const hotMessages = new Map([
   ["bursar.v1.StreamUsageResponse", { read: readBursarV1StreamUsageResponse, write: writeBursarV1StreamUsageResponse }],
   ["bursar.v1.ToolUsage", { read: readBursarV1ToolUsage, write: writeBursarV1ToolUsage }],
   ["bursar.v1.TraceContext", { read: readBursarV1TraceContext, write: writeBursarV1TraceContext }],
+  ["bursar.v1.TrancheAmounts", { read: readBursarV1TrancheAmounts, write: writeBursarV1TrancheAmounts }],
+  ["bursar.v1.TrancheStanding", { read: readBursarV1TrancheStanding, write: writeBursarV1TrancheStanding }],
   ["bursar.v1.UsageAcknowledgement", { read: readBursarV1UsageAcknowledgement, write: writeBursarV1UsageAcknowledgement }],
   ["bursar.v1.UsageReport", { read: readBursarV1UsageReport, write: writeBursarV1UsageReport }],
   ["bursar.v1.WatchRunResponse", { read: readBursarV1WatchRunResponse, write: writeBursarV1WatchRunResponse }],

@@ -205,6 +205,14 @@ export declare type PreemptResponse = Message<"bursar.v1.PreemptResponse"> & {
    * @generated from field: google.rpc.Status error = 10;
    */
   error?: Status | undefined;
+
+  /**
+   * For SHRINK: true when nothing more is free, here and at all below who were asked. What is still wanted comes only as running work ends
+   * or gives it back by itself; whoever cannot wait for that may pause or stop. False: not known.
+   *
+   * @generated from field: bool exhausted = 11;
+   */
+  exhausted: boolean;
 };
 
 /**

@@ -293,6 +293,46 @@ export declare type JournalEvent = Message<"bursar.v1.JournalEvent"> & {
      */
     value: JournalEvent_RoomReserved;
     case: "roomReserved";
+  } | {
+    /**
+     * Budget of an allocation is reserved for later.
+     *
+     * @generated from field: bursar.v1.JournalEvent.ReservationMade reservation_made = 30;
+     */
+    value: JournalEvent_ReservationMade;
+    case: "reservationMade";
+  } | {
+    /**
+     * Room is set aside for a reservation.
+     *
+     * @generated from field: bursar.v1.JournalEvent.ReservationFilled reservation_filled = 31;
+     */
+    value: JournalEvent_ReservationFilled;
+    case: "reservationFilled";
+  } | {
+    /**
+     * A request takes its budget out of a reservation.
+     *
+     * @generated from field: bursar.v1.JournalEvent.ReservationUsed reservation_used = 32;
+     */
+    value: JournalEvent_ReservationUsed;
+    case: "reservationUsed";
+  } | {
+    /**
+     * A reservation is over.
+     *
+     * @generated from field: bursar.v1.JournalEvent.ReservationEnded reservation_ended = 33;
+     */
+    value: JournalEvent_ReservationEnded;
+    case: "reservationEnded";
+  } | {
+    /**
+     * What is carved inside the credits of an allocation has other sizes.
+     *
+     * @generated from field: bursar.v1.JournalEvent.TranchesSet tranches_set = 34;
+     */
+    value: JournalEvent_TranchesSet;
+    case: "tranchesSet";
   } | { case: undefined; value?: undefined };
 };
 
@@ -424,6 +464,13 @@ export declare type JournalEvent_Limits = Message<"bursar.v1.JournalEvent.Limits
    * @generated from field: optional int64 emergency_reserve = 7;
    */
   emergencyReserve?: bigint | undefined;
+
+  /**
+   * Part of the credits for the final step alone.
+   *
+   * @generated from field: optional int64 wrap_up_reserve = 8;
+   */
+  wrapUpReserve?: bigint | undefined;
 };
 
 /**
@@ -431,6 +478,40 @@ export declare type JournalEvent_Limits = Message<"bursar.v1.JournalEvent.Limits
  * Use `create(JournalEvent_LimitsSchema)` to create a new message.
  */
 export declare const JournalEvent_LimitsSchema: GenMessage<JournalEvent_Limits>;
+
+/**
+ * Of the parts carved inside the credits of an allocation so much each.
+ *
+ * @generated from message bursar.v1.JournalEvent.Tranches
+ */
+export declare type JournalEvent_Tranches = Message<"bursar.v1.JournalEvent.Tranches"> & {
+  /**
+   * Of that for HIGH and above.
+   *
+   * @generated from field: int64 bonus = 1;
+   */
+  bonus: bigint;
+
+  /**
+   * Of that for CRITICAL and above.
+   *
+   * @generated from field: int64 emergency = 2;
+   */
+  emergency: bigint;
+
+  /**
+   * Of that for the final step.
+   *
+   * @generated from field: int64 wrap_up = 3;
+   */
+  wrapUp: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.Tranches.
+ * Use `create(JournalEvent_TranchesSchema)` to create a new message.
+ */
+export declare const JournalEvent_TranchesSchema: GenMessage<JournalEvent_Tranches>;
 
 /**
  * How the children of a node compete. Absent: not said here.
@@ -486,6 +567,20 @@ export declare type JournalEvent_RecordedPolicy = Message<"bursar.v1.JournalEven
    * @generated from field: bursar.v1.JournalEvent.RecordedPreemption preemption = 7;
    */
   preemption?: JournalEvent_RecordedPreemption | undefined;
+
+  /**
+   * What is tried beside it; absent: nothing.
+   *
+   * @generated from field: bursar.v1.JournalEvent.RecordedPolicy shadow = 8;
+   */
+  shadow?: JournalEvent_RecordedPolicy | undefined;
+
+  /**
+   * Of a grant from another daemon or to one: what it inherits from above; absent: nothing.
+   *
+   * @generated from field: bursar.v1.JournalEvent.RecordedInheritance inherited = 9;
+   */
+  inherited?: JournalEvent_RecordedInheritance | undefined;
 };
 
 /**
@@ -493,6 +588,54 @@ export declare type JournalEvent_RecordedPolicy = Message<"bursar.v1.JournalEven
  * Use `create(JournalEvent_RecordedPolicySchema)` to create a new message.
  */
 export declare const JournalEvent_RecordedPolicySchema: GenMessage<JournalEvent_RecordedPolicy>;
+
+/**
+ * What holds inside a grant because of policies above it. What is absent is not said there.
+ *
+ * @generated from message bursar.v1.JournalEvent.RecordedInheritance
+ */
+export declare type JournalEvent_RecordedInheritance = Message<"bursar.v1.JournalEvent.RecordedInheritance"> & {
+  /**
+   * The strategy; unspecified: not said.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 1;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * Path of the node whose policy names it.
+   *
+   * @generated from field: string strategy_path = 2;
+   */
+  strategyPath: string;
+
+  /**
+   * Waiting time that raises by one level, in milliseconds.
+   *
+   * @generated from field: optional int64 aging_step_ms = 3;
+   */
+  agingStepMs?: bigint | undefined;
+
+  /**
+   * Percentages of a limit that are used when its holder is told; empty: not said.
+   *
+   * @generated from field: repeated int64 low_budget_percents = 4;
+   */
+  lowBudgetPercents: bigint[];
+
+  /**
+   * How preemption is damped.
+   *
+   * @generated from field: bursar.v1.JournalEvent.RecordedPreemption preemption = 5;
+   */
+  preemption?: JournalEvent_RecordedPreemption | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.RecordedInheritance.
+ * Use `create(JournalEvent_RecordedInheritanceSchema)` to create a new message.
+ */
+export declare const JournalEvent_RecordedInheritanceSchema: GenMessage<JournalEvent_RecordedInheritance>;
 
 /**
  * How preemption is damped. What is absent is as usual.
@@ -749,6 +892,20 @@ export declare type JournalEvent_AllocationOpened = Message<"bursar.v1.JournalEv
    * @generated from field: optional int64 preempted_at_ms = 25;
    */
   preemptedAtMs?: bigint | undefined;
+
+  /**
+   * The names that it holds while it is open.
+   *
+   * @generated from field: repeated bursar.v1.JournalEvent.Access access = 28;
+   */
+  access: JournalEvent_Access[];
+
+  /**
+   * True for the final step of its parent, which alone may draw its wrap-up reserve.
+   *
+   * @generated from field: bool wrap_up = 29;
+   */
+  wrapUp: boolean;
 };
 
 /**
@@ -838,6 +995,33 @@ export declare type JournalEvent_LimitsUpdated = Message<"bursar.v1.JournalEvent
  * Use `create(JournalEvent_LimitsUpdatedSchema)` to create a new message.
  */
 export declare const JournalEvent_LimitsUpdatedSchema: GenMessage<JournalEvent_LimitsUpdated>;
+
+/**
+ * The parts carved inside the credits of an allocation have other sizes; what is added to one is general until then.
+ *
+ * @generated from message bursar.v1.JournalEvent.TranchesSet
+ */
+export declare type JournalEvent_TranchesSet = Message<"bursar.v1.JournalEvent.TranchesSet"> & {
+  /**
+   * The allocation.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Their sizes; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Tranches carve = 2;
+   */
+  carve?: JournalEvent_Tranches | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.TranchesSet.
+ * Use `create(JournalEvent_TranchesSetSchema)` to create a new message.
+ */
+export declare const JournalEvent_TranchesSetSchema: GenMessage<JournalEvent_TranchesSet>;
 
 /**
  * A deadline is another one: of the allocation, and of all below it that had the same one or would have a later one.
@@ -1530,6 +1714,20 @@ export declare type JournalEvent_OpenWish = Message<"bursar.v1.JournalEvent.Open
    * @generated from field: optional string attempt_of = 21;
    */
   attemptOf?: string | undefined;
+
+  /**
+   * The names that it shall hold while it is open.
+   *
+   * @generated from field: repeated bursar.v1.JournalEvent.Access access = 25;
+   */
+  access: JournalEvent_Access[];
+
+  /**
+   * The reservation that it uses; absent: none.
+   *
+   * @generated from field: optional string reservation_id = 22;
+   */
+  reservationId?: string | undefined;
 };
 
 /**
@@ -1537,6 +1735,33 @@ export declare type JournalEvent_OpenWish = Message<"bursar.v1.JournalEvent.Open
  * Use `create(JournalEvent_OpenWishSchema)` to create a new message.
  */
 export declare const JournalEvent_OpenWishSchema: GenMessage<JournalEvent_OpenWish>;
+
+/**
+ * A name of a tool or resource that is held or wanted.
+ *
+ * @generated from message bursar.v1.JournalEvent.Access
+ */
+export declare type JournalEvent_Access = Message<"bursar.v1.JournalEvent.Access"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * For itself alone; false: shared with others.
+   *
+   * @generated from field: bool exclusive = 2;
+   */
+  exclusive: boolean;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.Access.
+ * Use `create(JournalEvent_AccessSchema)` to create a new message.
+ */
+export declare const JournalEvent_AccessSchema: GenMessage<JournalEvent_Access>;
 
 /**
  * A wish for more.
@@ -1606,6 +1831,20 @@ export declare type JournalEvent_RaiseWish = Message<"bursar.v1.JournalEvent.Rai
    * @generated from field: optional int64 arrived_at_ms = 9;
    */
   arrivedAtMs?: bigint | undefined;
+
+  /**
+   * The reservation that it uses; absent: none.
+   *
+   * @generated from field: optional string reservation_id = 10;
+   */
+  reservationId?: string | undefined;
+
+  /**
+   * The pause for the sake of others that ends when it is granted; absent: none does.
+   *
+   * @generated from field: optional string resumes = 11;
+   */
+  resumes?: string | undefined;
 };
 
 /**
@@ -1752,6 +1991,20 @@ export declare type JournalEvent_ReclaimRequested = Message<"bursar.v1.JournalEv
    * @generated from field: optional int64 grace_ms = 6;
    */
   graceMs?: bigint | undefined;
+
+  /**
+   * True for a PAUSE or STOP for the sake of others: the work goes on, or is tried again, by itself when there is room.
+   *
+   * @generated from field: bool for_others = 7;
+   */
+  forOthers: boolean;
+
+  /**
+   * True for a SHRINK that is told again: its holder has nothing more that is free. What came back of it stays counted.
+   *
+   * @generated from field: bool exhausted = 8;
+   */
+  exhausted: boolean;
 };
 
 /**
@@ -1918,6 +2171,170 @@ export declare type JournalEvent_RoomReserved = Message<"bursar.v1.JournalEvent.
 export declare const JournalEvent_RoomReservedSchema: GenMessage<JournalEvent_RoomReserved>;
 
 /**
+ * Budget of an allocation is reserved for later. Credits and tool calls are set aside with it.
+ *
+ * @generated from message bursar.v1.JournalEvent.ReservationMade
+ */
+export declare type JournalEvent_ReservationMade = Message<"bursar.v1.JournalEvent.ReservationMade"> & {
+  /**
+   * The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * The allocation whose budget it is.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * Name for people.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Who made it.
+   *
+   * @generated from field: string caller = 4;
+   */
+  caller: string;
+
+  /**
+   * Of those who may use it, and of its own turn; never unspecified.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 5;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts amounts = 6;
+   */
+  amounts?: JournalEvent_Amounts | undefined;
+
+  /**
+   * Engine time at which it begins, and at which what of it nobody has used is free again.
+   *
+   * @generated from field: int64 starts_at_ms = 7;
+   */
+  startsAtMs: bigint;
+
+  /**
+   * See starts_at_ms.
+   *
+   * @generated from field: int64 ends_at_ms = 8;
+   */
+  endsAtMs: bigint;
+
+  /**
+   * The request that it answers; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.EffectMark effect = 9;
+   */
+  effect?: JournalEvent_EffectMark | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.ReservationMade.
+ * Use `create(JournalEvent_ReservationMadeSchema)` to create a new message.
+ */
+export declare const JournalEvent_ReservationMadeSchema: GenMessage<JournalEvent_ReservationMade>;
+
+/**
+ * Room is set aside for a reservation: at its beginning, or when something came free of what it lacked.
+ *
+ * @generated from message bursar.v1.JournalEvent.ReservationFilled
+ */
+export declare type JournalEvent_ReservationFilled = Message<"bursar.v1.JournalEvent.ReservationFilled"> & {
+  /**
+   * The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts by = 2;
+   */
+  by?: JournalEvent_Amounts | undefined;
+
+  /**
+   * True at its beginning: from now on it may be used.
+   *
+   * @generated from field: bool begins = 3;
+   */
+  begins: boolean;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.ReservationFilled.
+ * Use `create(JournalEvent_ReservationFilledSchema)` to create a new message.
+ */
+export declare const JournalEvent_ReservationFilledSchema: GenMessage<JournalEvent_ReservationFilled>;
+
+/**
+ * A request takes its budget out of a reservation; its own event follows.
+ *
+ * @generated from message bursar.v1.JournalEvent.ReservationUsed
+ */
+export declare type JournalEvent_ReservationUsed = Message<"bursar.v1.JournalEvent.ReservationUsed"> & {
+  /**
+   * The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts by = 2;
+   */
+  by?: JournalEvent_Amounts | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.ReservationUsed.
+ * Use `create(JournalEvent_ReservationUsedSchema)` to create a new message.
+ */
+export declare const JournalEvent_ReservationUsedSchema: GenMessage<JournalEvent_ReservationUsed>;
+
+/**
+ * A reservation is over; what was set aside for it is free.
+ *
+ * @generated from message bursar.v1.JournalEvent.ReservationEnded
+ */
+export declare type JournalEvent_ReservationEnded = Message<"bursar.v1.JournalEvent.ReservationEnded"> & {
+  /**
+   * The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * How; never unspecified.
+   *
+   * @generated from field: bursar.v1.JournalEvent.ReservationEnd cause = 2;
+   */
+  cause: JournalEvent_ReservationEnd;
+};
+
+/**
+ * Describes the message bursar.v1.JournalEvent.ReservationEnded.
+ * Use `create(JournalEvent_ReservationEndedSchema)` to create a new message.
+ */
+export declare const JournalEvent_ReservationEndedSchema: GenMessage<JournalEvent_ReservationEnded>;
+
+/**
  * A service's own record about an allocation.
  *
  * @generated from message bursar.v1.JournalEvent.NoteAttached
@@ -1977,6 +2394,12 @@ export declare const JournalEvent_MemoryReleasedSchema: GenMessage<JournalEvent_
  * @generated from message bursar.v1.JournalEvent.DaemonStarted
  */
 export declare type JournalEvent_DaemonStarted = Message<"bursar.v1.JournalEvent.DaemonStarted"> & {
+  /**
+   * Names the time since the machine was started; absent: this daemon answers no hold ahead of its sync.
+   *
+   * @generated from field: optional string boot_id = 1;
+   */
+  bootId?: string | undefined;
 };
 
 /**
@@ -2193,4 +2616,51 @@ export enum JournalEvent_ReclaimEnd {
  * Describes the enum bursar.v1.JournalEvent.ReclaimEnd.
  */
 export declare const JournalEvent_ReclaimEndSchema: GenEnum<JournalEvent_ReclaimEnd>;
+
+/**
+ * How a reservation ended.
+ *
+ * @generated from enum bursar.v1.JournalEvent.ReservationEnd
+ */
+export enum JournalEvent_ReservationEnd {
+  /**
+   * Never written.
+   *
+   * @generated from enum value: RESERVATION_END_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * All of it was used.
+   *
+   * @generated from enum value: RESERVATION_END_USED_UP = 1;
+   */
+  USED_UP = 1,
+
+  /**
+   * Its time was over.
+   *
+   * @generated from enum value: RESERVATION_END_LAPSED = 2;
+   */
+  LAPSED = 2,
+
+  /**
+   * Somebody took it back.
+   *
+   * @generated from enum value: RESERVATION_END_CANCELLED = 3;
+   */
+  CANCELLED = 3,
+
+  /**
+   * The allocation closed.
+   *
+   * @generated from enum value: RESERVATION_END_CLOSED = 4;
+   */
+  CLOSED = 4,
+}
+
+/**
+ * Describes the enum bursar.v1.JournalEvent.ReservationEnd.
+ */
+export declare const JournalEvent_ReservationEndSchema: GenEnum<JournalEvent_ReservationEnd>;
 

@@ -109,6 +109,13 @@ export declare type ResourceLimits = Message<"bursar.v1.ResourceLimits"> & {
    * @generated from field: int64 emergency_reserve = 7;
    */
   emergencyReserve: bigint;
+
+  /**
+   * Part of max_credits that only the allocation's own final step may draw, though all else be used up. Unit: credits; 0 means no such part.
+   *
+   * @generated from field: int64 wrap_up_reserve = 8;
+   */
+  wrapUpReserve: bigint;
 };
 
 /**
@@ -116,6 +123,40 @@ export declare type ResourceLimits = Message<"bursar.v1.ResourceLimits"> & {
  * Use `create(ResourceLimitsSchema)` to create a new message.
  */
 export declare const ResourceLimitsSchema: GenMessage<ResourceLimits>;
+
+/**
+ * Of the parts carved inside the credits of an allocation so much each. Set by the owner of the allocation.
+ *
+ * @generated from message bursar.v1.TrancheAmounts
+ */
+export declare type TrancheAmounts = Message<"bursar.v1.TrancheAmounts"> & {
+  /**
+   * Of its priority bonus, in credits.
+   *
+   * @generated from field: int64 priority_bonus = 1;
+   */
+  priorityBonus: bigint;
+
+  /**
+   * Of its emergency reserve, in credits.
+   *
+   * @generated from field: int64 emergency_reserve = 2;
+   */
+  emergencyReserve: bigint;
+
+  /**
+   * Of its wrap-up reserve, in credits.
+   *
+   * @generated from field: int64 wrap_up_reserve = 3;
+   */
+  wrapUpReserve: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.TrancheAmounts.
+ * Use `create(TrancheAmountsSchema)` to create a new message.
+ */
+export declare const TrancheAmountsSchema: GenMessage<TrancheAmounts>;
 
 /**
  * Changes to limits, each optional: an absent field stays as it is. They can only tighten, unless the caller may widen.
@@ -171,6 +212,13 @@ export declare type ResourceLimitOverrides = Message<"bursar.v1.ResourceLimitOve
    * @generated from field: optional int64 emergency_reserve = 7;
    */
   emergencyReserve?: bigint | undefined;
+
+  /**
+   * New value of wrap_up_reserve, in credits.
+   *
+   * @generated from field: optional int64 wrap_up_reserve = 8;
+   */
+  wrapUpReserve?: bigint | undefined;
 };
 
 /**
@@ -511,6 +559,34 @@ export declare type HeldBooks = Message<"bursar.v1.HeldBooks"> & {
  * Use `create(HeldBooksSchema)` to create a new message.
  */
 export declare const HeldBooksSchema: GenMessage<HeldBooks>;
+
+/**
+ * Names of tools and resources that an allocation holds while it is open. Two allocations may hold the same name only when both hold it shared,
+ * or when one stands below the other. At most 16 names together, each once, of 1 to 128 characters.
+ *
+ * @generated from message bursar.v1.NamedAccess
+ */
+export declare type NamedAccess = Message<"bursar.v1.NamedAccess"> & {
+  /**
+   * Names that nobody else may hold at the same time, but what is below the allocation itself.
+   *
+   * @generated from field: repeated string exclusive = 1;
+   */
+  exclusive: string[];
+
+  /**
+   * Names that others may hold at the same time if they share them too. Below the allocation nobody may have them exclusive.
+   *
+   * @generated from field: repeated string shared = 2;
+   */
+  shared: string[];
+};
+
+/**
+ * Describes the message bursar.v1.NamedAccess.
+ * Use `create(NamedAccessSchema)` to create a new message.
+ */
+export declare const NamedAccessSchema: GenMessage<NamedAccess>;
 
 /**
  * How a request takes part where budget is divided by weight (PROPORTIONAL_SHARING). Set by who asks.

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ResourceLimits, ShareTerms } from "./resources_pb.js";
+import type { NamedAccess, ResourceLimits, ShareTerms } from "./resources_pb.js";
 
 /**
  * Describes the file bursar/v1/routine.proto.
@@ -46,6 +46,14 @@ export declare type Routine = Message<"bursar.v1.Routine"> & {
    * @generated from field: bursar.v1.ShareTerms share = 4;
    */
   share?: ShareTerms | undefined;
+
+  /**
+   * Names of tools and resources that the run holds as long as it lasts, among all that its coordination daemon grants; RunRoutine's own take
+   * their place. Absent: none.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 6;
+   */
+  access?: NamedAccess | undefined;
 };
 
 /**
@@ -126,6 +134,21 @@ export declare type Step = Message<"bursar.v1.Step"> & {
    * @generated from field: bursar.v1.ShareTerms share = 8;
    */
   share?: ShareTerms | undefined;
+
+  /**
+   * Names of tools and resources that it holds as long as it lasts, among the steps and branches of its run. Absent: none.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 11;
+   */
+  access?: NamedAccess | undefined;
+
+  /**
+   * True for the final step of the run, which may draw the run's wrap_up_reserve: it is done after all others, also when one of these ended for
+   * lack of budget and those behind it were skipped. Only for the last step of the routine itself, and not for a parallel one.
+   *
+   * @generated from field: bool wrap_up = 12;
+   */
+  wrapUp: boolean;
 };
 
 /**
@@ -262,6 +285,13 @@ export declare type Branch = Message<"bursar.v1.Branch"> & {
    * @generated from field: bursar.v1.ShareTerms share = 5;
    */
   share?: ShareTerms | undefined;
+
+  /**
+   * Names of tools and resources that it holds as long as it lasts, among the steps and branches of its run. Absent: none.
+   *
+   * @generated from field: bursar.v1.NamedAccess access = 6;
+   */
+  access?: NamedAccess | undefined;
 };
 
 /**

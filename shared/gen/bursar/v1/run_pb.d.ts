@@ -7,8 +7,9 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AllocationView, Conflict, LowBudget } from "./allocation_pb.js";
-import type { ExecutionError } from "./errors_pb.js";
 import type { ResourceUsage } from "./resources_pb.js";
+import type { ExecutionError } from "./errors_pb.js";
+import type { Routine } from "./routine_pb.js";
 
 /**
  * Describes the file bursar/v1/run.proto.
@@ -96,6 +97,14 @@ export declare type RunEvent = Message<"bursar.v1.RunEvent"> & {
      */
     value: LowBudget;
     case: "lowBudget";
+  } | {
+    /**
+     * The run gave way to more important work, and waits to be tried again.
+     *
+     * @generated from field: bursar.v1.RunPreempted preempted = 10;
+     */
+    value: RunPreempted;
+    case: "preempted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -131,6 +140,56 @@ export declare type RunQueued = Message<"bursar.v1.RunQueued"> & {
  * Use `create(RunQueuedSchema)` to create a new message.
  */
 export declare const RunQueuedSchema: GenMessage<RunQueued>;
+
+/**
+ * The run was stopped for the sake of more important work. What its steps had made was told with them, what they cost stays spent. It is tried
+ * again from its beginning as soon as there is room, with its priority and the time of its first arrival; RunQueued or RunStarted follows.
+ * Set by coordination.
+ *
+ * @generated from message bursar.v1.RunPreempted
+ */
+export declare type RunPreempted = Message<"bursar.v1.RunPreempted"> & {
+  /**
+   * The allocation of the attempt that gave way; its books are final.
+   *
+   * @generated from field: string allocation_id = 1;
+   */
+  allocationId: string;
+
+  /**
+   * Why it gave way, in words.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * What that attempt has used.
+   *
+   * @generated from field: bursar.v1.ResourceUsage usage = 3;
+   */
+  usage?: ResourceUsage | undefined;
+
+  /**
+   * The allocation that the next attempt has or will have.
+   *
+   * @generated from field: string next_allocation_id = 4;
+   */
+  nextAllocationId: string;
+
+  /**
+   * Number of the next attempt, 2 or more.
+   *
+   * @generated from field: uint32 next_attempt = 5;
+   */
+  nextAttempt: number;
+};
+
+/**
+ * Describes the message bursar.v1.RunPreempted.
+ * Use `create(RunPreemptedSchema)` to create a new message.
+ */
+export declare const RunPreemptedSchema: GenMessage<RunPreempted>;
 
 /**
  * The run has its budget.
@@ -363,6 +422,14 @@ export declare type RunFinished = Message<"bursar.v1.RunFinished"> & {
    * @generated from field: bursar.v1.AllocationView run = 3;
    */
   run?: AllocationView | undefined;
+
+  /**
+   * What the run was to do. Set by process for coordination when the run was stopped by a preemption, so that it can be tried again also after
+   * a restart there; else absent.
+   *
+   * @generated from field: bursar.v1.Routine routine = 4;
+   */
+  routine?: Routine | undefined;
 };
 
 /**

@@ -8,12 +8,13 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
 import { file_bursar_v1_allocation } from "./allocation_pb.js";
 import { file_bursar_v1_errors } from "./errors_pb.js";
 import { file_bursar_v1_resources } from "./resources_pb.js";
+import { file_bursar_v1_routine } from "./routine_pb.js";
 
 /**
  * Describes the file bursar/v1/run.proto.
  */
 export const file_bursar_v1_run = /*@__PURE__*/
-  fileDesc("ChNidXJzYXIvdjEvcnVuLnByb3RvEglidXJzYXIudjEi9wIKCFJ1bkV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEhQKDHdhbGxfdGltZV9tcxgCIAEoAxImCgZxdWV1ZWQYAyABKAsyFC5idXJzYXIudjEuUnVuUXVldWVkSAASKAoHc3RhcnRlZBgEIAEoCzIVLmJ1cnNhci52MS5SdW5TdGFydGVkSAASLgoMc3RlcF9zdGFydGVkGAUgASgLMhYuYnVyc2FyLnYxLlN0ZXBTdGFydGVkSAASLgoMd29ya2VyX3JlYWR5GAYgASgLMhYuYnVyc2FyLnYxLldvcmtlclJlYWR5SAASMAoNc3RlcF9maW5pc2hlZBgHIAEoCzIXLmJ1cnNhci52MS5TdGVwRmluaXNoZWRIABIqCghmaW5pc2hlZBgIIAEoCzIWLmJ1cnNhci52MS5SdW5GaW5pc2hlZEgAEioKCmxvd19idWRnZXQYCSABKAsyFC5idXJzYXIudjEuTG93QnVkZ2V0SABCBwoFZXZlbnQiQgoJUnVuUXVldWVkEiUKCGNvbmZsaWN0GAEgASgLMhMuYnVyc2FyLnYxLkNvbmZsaWN0Eg4KBnJlYXNvbhgCIAEoCSI0CgpSdW5TdGFydGVkEiYKA3J1bhgBIAEoCzIZLmJ1cnNhci52MS5BbGxvY2F0aW9uVmlldyIyCgtTdGVwU3RhcnRlZBIVCg1hbGxvY2F0aW9uX2lkGAEgASgJEgwKBHBhdGgYAiABKAkiYAoLV29ya2VyUmVhZHkSFQoNYWxsb2NhdGlvbl9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXRva2VuGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSDAoEa2luZBgFIAEoCSKRAgoMU3RlcEZpbmlzaGVkEhUKDWFsbG9jYXRpb25faWQYASABKAkSDAoEcGF0aBgCIAEoCRInCgdvdXRjb21lGAMgASgOMhYuYnVyc2FyLnYxLldvcmtPdXRjb21lEigKBWVycm9yGAQgASgLMhkuYnVyc2FyLnYxLkV4ZWN1dGlvbkVycm9yEhYKCWV4aXRfY29kZRgFIAEoBUgAiAEBEiUKBm91dHB1dBgGIAEoCzIVLmJ1cnNhci52MS5TdGVwT3V0cHV0EicKBXVzYWdlGAcgASgLMhguYnVyc2FyLnYxLlJlc291cmNlVXNhZ2USEwoLaW50ZXJydXB0ZWQYCCABKAhCDAoKX2V4aXRfY29kZSJoCgpTdGVwT3V0cHV0Eg4KBnN0ZG91dBgBIAEoDBIOCgZzdGRlcnIYAiABKAwSHAoUc3Rkb3V0X2Ryb3BwZWRfYnl0ZXMYAyABKAMSHAoUc3RkZXJyX2Ryb3BwZWRfYnl0ZXMYBCABKAMiiAEKC1J1bkZpbmlzaGVkEicKB291dGNvbWUYASABKA4yFi5idXJzYXIudjEuV29ya091dGNvbWUSKAoFZXJyb3IYAiABKAsyGS5idXJzYXIudjEuRXhlY3V0aW9uRXJyb3ISJgoDcnVuGAMgASgLMhkuYnVyc2FyLnYxLkFsbG9jYXRpb25WaWV3KpQBCgtXb3JrT3V0Y29tZRIcChhXT1JLX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZXT1JLX09VVENPTUVfU1VDQ0VFREVEEAESFwoTV09SS19PVVRDT01FX0ZBSUxFRBACEhgKFFdPUktfT1VUQ09NRV9TVE9QUEVEEAMSGAoUV09SS19PVVRDT01FX1NLSVBQRUQQBGIGcHJvdG8z", [file_bursar_v1_allocation, file_bursar_v1_errors, file_bursar_v1_resources]);
+  fileDesc("ChNidXJzYXIvdjEvcnVuLnByb3RvEglidXJzYXIudjEipQMKCFJ1bkV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEhQKDHdhbGxfdGltZV9tcxgCIAEoAxImCgZxdWV1ZWQYAyABKAsyFC5idXJzYXIudjEuUnVuUXVldWVkSAASKAoHc3RhcnRlZBgEIAEoCzIVLmJ1cnNhci52MS5SdW5TdGFydGVkSAASLgoMc3RlcF9zdGFydGVkGAUgASgLMhYuYnVyc2FyLnYxLlN0ZXBTdGFydGVkSAASLgoMd29ya2VyX3JlYWR5GAYgASgLMhYuYnVyc2FyLnYxLldvcmtlclJlYWR5SAASMAoNc3RlcF9maW5pc2hlZBgHIAEoCzIXLmJ1cnNhci52MS5TdGVwRmluaXNoZWRIABIqCghmaW5pc2hlZBgIIAEoCzIWLmJ1cnNhci52MS5SdW5GaW5pc2hlZEgAEioKCmxvd19idWRnZXQYCSABKAsyFC5idXJzYXIudjEuTG93QnVkZ2V0SAASLAoJcHJlZW1wdGVkGAogASgLMhcuYnVyc2FyLnYxLlJ1blByZWVtcHRlZEgAQgcKBWV2ZW50IkIKCVJ1blF1ZXVlZBIlCghjb25mbGljdBgBIAEoCzITLmJ1cnNhci52MS5Db25mbGljdBIOCgZyZWFzb24YAiABKAkikAEKDFJ1blByZWVtcHRlZBIVCg1hbGxvY2F0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRInCgV1c2FnZRgDIAEoCzIYLmJ1cnNhci52MS5SZXNvdXJjZVVzYWdlEhoKEm5leHRfYWxsb2NhdGlvbl9pZBgEIAEoCRIUCgxuZXh0X2F0dGVtcHQYBSABKA0iNAoKUnVuU3RhcnRlZBImCgNydW4YASABKAsyGS5idXJzYXIudjEuQWxsb2NhdGlvblZpZXciMgoLU3RlcFN0YXJ0ZWQSFQoNYWxsb2NhdGlvbl9pZBgBIAEoCRIMCgRwYXRoGAIgASgJImAKC1dvcmtlclJlYWR5EhUKDWFsbG9jYXRpb25faWQYASABKAkSDAoEcGF0aBgCIAEoCRINCgV0b2tlbhgDIAEoCRIPCgdhZGRyZXNzGAQgASgJEgwKBGtpbmQYBSABKAkikQIKDFN0ZXBGaW5pc2hlZBIVCg1hbGxvY2F0aW9uX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSJwoHb3V0Y29tZRgDIAEoDjIWLmJ1cnNhci52MS5Xb3JrT3V0Y29tZRIoCgVlcnJvchgEIAEoCzIZLmJ1cnNhci52MS5FeGVjdXRpb25FcnJvchIWCglleGl0X2NvZGUYBSABKAVIAIgBARIlCgZvdXRwdXQYBiABKAsyFS5idXJzYXIudjEuU3RlcE91dHB1dBInCgV1c2FnZRgHIAEoCzIYLmJ1cnNhci52MS5SZXNvdXJjZVVzYWdlEhMKC2ludGVycnVwdGVkGAggASgIQgwKCl9leGl0X2NvZGUiaAoKU3RlcE91dHB1dBIOCgZzdGRvdXQYASABKAwSDgoGc3RkZXJyGAIgASgMEhwKFHN0ZG91dF9kcm9wcGVkX2J5dGVzGAMgASgDEhwKFHN0ZGVycl9kcm9wcGVkX2J5dGVzGAQgASgDIq0BCgtSdW5GaW5pc2hlZBInCgdvdXRjb21lGAEgASgOMhYuYnVyc2FyLnYxLldvcmtPdXRjb21lEigKBWVycm9yGAIgASgLMhkuYnVyc2FyLnYxLkV4ZWN1dGlvbkVycm9yEiYKA3J1bhgDIAEoCzIZLmJ1cnNhci52MS5BbGxvY2F0aW9uVmlldxIjCgdyb3V0aW5lGAQgASgLMhIuYnVyc2FyLnYxLlJvdXRpbmUqlAEKC1dvcmtPdXRjb21lEhwKGFdPUktfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFldPUktfT1VUQ09NRV9TVUNDRUVERUQQARIXChNXT1JLX09VVENPTUVfRkFJTEVEEAISGAoUV09SS19PVVRDT01FX1NUT1BQRUQQAxIYChRXT1JLX09VVENPTUVfU0tJUFBFRBAEYgZwcm90bzM", [file_bursar_v1_allocation, file_bursar_v1_errors, file_bursar_v1_resources, file_bursar_v1_routine]);
 
 /**
  * Describes the message bursar.v1.RunEvent.
@@ -30,46 +31,53 @@ export const RunQueuedSchema = /*@__PURE__*/
   messageDesc(file_bursar_v1_run, 1);
 
 /**
+ * Describes the message bursar.v1.RunPreempted.
+ * Use `create(RunPreemptedSchema)` to create a new message.
+ */
+export const RunPreemptedSchema = /*@__PURE__*/
+  messageDesc(file_bursar_v1_run, 2);
+
+/**
  * Describes the message bursar.v1.RunStarted.
  * Use `create(RunStartedSchema)` to create a new message.
  */
 export const RunStartedSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 2);
+  messageDesc(file_bursar_v1_run, 3);
 
 /**
  * Describes the message bursar.v1.StepStarted.
  * Use `create(StepStartedSchema)` to create a new message.
  */
 export const StepStartedSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 3);
+  messageDesc(file_bursar_v1_run, 4);
 
 /**
  * Describes the message bursar.v1.WorkerReady.
  * Use `create(WorkerReadySchema)` to create a new message.
  */
 export const WorkerReadySchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 4);
+  messageDesc(file_bursar_v1_run, 5);
 
 /**
  * Describes the message bursar.v1.StepFinished.
  * Use `create(StepFinishedSchema)` to create a new message.
  */
 export const StepFinishedSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 5);
+  messageDesc(file_bursar_v1_run, 6);
 
 /**
  * Describes the message bursar.v1.StepOutput.
  * Use `create(StepOutputSchema)` to create a new message.
  */
 export const StepOutputSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 6);
+  messageDesc(file_bursar_v1_run, 7);
 
 /**
  * Describes the message bursar.v1.RunFinished.
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema = /*@__PURE__*/
-  messageDesc(file_bursar_v1_run, 7);
+  messageDesc(file_bursar_v1_run, 8);
 
 /**
  * Describes the enum bursar.v1.WorkOutcome.

@@ -8,7 +8,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AllocationKind, AllocationState, ExecutionPriority } from "./allocation_pb.js";
-import type { JournalEvent_Amounts, JournalEvent_Giver, JournalEvent_Limits, JournalEvent_OpenWish, JournalEvent_RaiseWish, JournalEvent_RecordedPolicy, JournalEvent_Side, JournalEvent_Wish } from "./record_pb.js";
+import type { JournalEvent_Access, JournalEvent_Amounts, JournalEvent_Giver, JournalEvent_Limits, JournalEvent_OpenWish, JournalEvent_RaiseWish, JournalEvent_RecordedPolicy, JournalEvent_ReservationEnd, JournalEvent_Side, JournalEvent_Tranches, JournalEvent_Wish } from "./record_pb.js";
 import type { CallKind } from "./meter_service_pb.js";
 import type { PreemptionMode } from "./preemption_service_pb.js";
 
@@ -159,6 +159,34 @@ export declare type SnapshotChunk = Message<"bursar.v1.SnapshotChunk"> & {
    * @generated from field: repeated bursar.v1.SnapshotChunk.History histories = 19;
    */
   histories: SnapshotChunk_History[];
+
+  /**
+   * Reservations, the oldest first; then those that are over.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.Reservation reservations = 20;
+   */
+  reservations: SnapshotChunk_Reservation[];
+
+  /**
+   * Names of tools and resources that allocations hold, after the allocations and in their order.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.Names names = 21;
+   */
+  names: SnapshotChunk_Names[];
+
+  /**
+   * What is carved inside the credits of allocations, after the holds and in the order of the allocations.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.CarvedCredits carved_credits = 22;
+   */
+  carvedCredits: SnapshotChunk_CarvedCredits[];
+
+  /**
+   * What children and calls have drawn of that, after it.
+   *
+   * @generated from field: repeated bursar.v1.SnapshotChunk.MakeUp make_ups = 23;
+   */
+  makeUps: SnapshotChunk_MakeUp[];
 };
 
 /**
@@ -200,6 +228,13 @@ export declare type SnapshotChunk_Header = Message<"bursar.v1.SnapshotChunk.Head
    * @generated from field: int64 uncorrected = 4;
    */
   uncorrected: bigint;
+
+  /**
+   * The time since the machine was started, of the latest life of the daemon; absent: it answered no hold ahead of its sync.
+   *
+   * @generated from field: optional string boot_id = 5;
+   */
+  bootId?: string | undefined;
 };
 
 /**
@@ -1161,6 +1196,20 @@ export declare type SnapshotChunk_Reclaim = Message<"bursar.v1.SnapshotChunk.Rec
    * @generated from field: optional int64 grace_ms = 8;
    */
   graceMs?: bigint | undefined;
+
+  /**
+   * True for a PAUSE or STOP for the sake of others: the work goes on, or is tried again, by itself when there is room.
+   *
+   * @generated from field: bool for_others = 9;
+   */
+  forOthers: boolean;
+
+  /**
+   * True for a SHRINK whose holder has nothing more that is free.
+   *
+   * @generated from field: bool exhausted = 10;
+   */
+  exhausted: boolean;
 };
 
 /**
@@ -1168,6 +1217,144 @@ export declare type SnapshotChunk_Reclaim = Message<"bursar.v1.SnapshotChunk.Rec
  * Use `create(SnapshotChunk_ReclaimSchema)` to create a new message.
  */
 export declare const SnapshotChunk_ReclaimSchema: GenMessage<SnapshotChunk_Reclaim>;
+
+/**
+ * The names that one allocation holds while it is open.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Names
+ */
+export declare type SnapshotChunk_Names = Message<"bursar.v1.SnapshotChunk.Names"> & {
+  /**
+   * Place of the allocation.
+   *
+   * @generated from field: int64 allocation = 1;
+   */
+  allocation: bigint;
+
+  /**
+   * The names; at least one.
+   *
+   * @generated from field: repeated bursar.v1.JournalEvent.Access access = 2;
+   */
+  access: JournalEvent_Access[];
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Names.
+ * Use `create(SnapshotChunk_NamesSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_NamesSchema: GenMessage<SnapshotChunk_Names>;
+
+/**
+ * Budget of an allocation that is reserved for later, or was.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.Reservation
+ */
+export declare type SnapshotChunk_Reservation = Message<"bursar.v1.SnapshotChunk.Reservation"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The allocation whose budget it is; it may be gone when the reservation is over.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * Path of that.
+   *
+   * @generated from field: string path = 3;
+   */
+  path: string;
+
+  /**
+   * Name for people.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * Who made it.
+   *
+   * @generated from field: string caller = 5;
+   */
+  caller: string;
+
+  /**
+   * Of those who may use it; never unspecified.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 6;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * How much was reserved; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts amounts = 7;
+   */
+  amounts?: JournalEvent_Amounts | undefined;
+
+  /**
+   * How much of it nobody has used; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts left = 8;
+   */
+  left?: JournalEvent_Amounts | undefined;
+
+  /**
+   * Engine time at which it begins.
+   *
+   * @generated from field: int64 starts_at_ms = 9;
+   */
+  startsAtMs: bigint;
+
+  /**
+   * Engine time at which it ends.
+   *
+   * @generated from field: int64 ends_at_ms = 10;
+   */
+  endsAtMs: bigint;
+
+  /**
+   * The request that made it: caller and request id in one.
+   *
+   * @generated from field: string effect_key = 11;
+   */
+  effectKey: string;
+
+  /**
+   * True when it has begun.
+   *
+   * @generated from field: bool begun = 12;
+   */
+  begun: boolean;
+
+  /**
+   * How it ended; unspecified: it is not over.
+   *
+   * @generated from field: bursar.v1.JournalEvent.ReservationEnd cause = 13;
+   */
+  cause: JournalEvent_ReservationEnd;
+
+  /**
+   * Engine time at which it was over; absent: it is not.
+   *
+   * @generated from field: optional int64 over_at_ms = 14;
+   */
+  overAtMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.Reservation.
+ * Use `create(SnapshotChunk_ReservationSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_ReservationSchema: GenMessage<SnapshotChunk_Reservation>;
 
 /**
  * A service's own record about an allocation.
@@ -1350,6 +1537,14 @@ export declare type SnapshotChunk_Effect = Message<"bursar.v1.SnapshotChunk.Effe
      */
     value: SnapshotChunk_Updated;
     case: "updated";
+  } | {
+    /**
+     * Budget was reserved for later.
+     *
+     * @generated from field: bursar.v1.SnapshotChunk.ReservedAhead reserved_ahead = 14;
+     */
+    value: SnapshotChunk_ReservedAhead;
+    case: "reservedAhead";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1650,6 +1845,54 @@ export declare type SnapshotChunk_Raised = Message<"bursar.v1.SnapshotChunk.Rais
 export declare const SnapshotChunk_RaisedSchema: GenMessage<SnapshotChunk_Raised>;
 
 /**
+ * The answer to a reservation.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.ReservedAhead
+ */
+export declare type SnapshotChunk_ReservedAhead = Message<"bursar.v1.SnapshotChunk.ReservedAhead"> & {
+  /**
+   * The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * The allocation whose budget it is.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Amounts amounts = 3;
+   */
+  amounts?: JournalEvent_Amounts | undefined;
+
+  /**
+   * Engine time at which it begins.
+   *
+   * @generated from field: int64 starts_at_ms = 4;
+   */
+  startsAtMs: bigint;
+
+  /**
+   * Engine time at which it ends.
+   *
+   * @generated from field: int64 ends_at_ms = 5;
+   */
+  endsAtMs: bigint;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.ReservedAhead.
+ * Use `create(SnapshotChunk_ReservedAheadSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_ReservedAheadSchema: GenMessage<SnapshotChunk_ReservedAhead>;
+
+/**
  * The answer to a reserve, in full.
  *
  * @generated from message bursar.v1.SnapshotChunk.Held
@@ -1906,6 +2149,88 @@ export declare type SnapshotChunk_Earmark = Message<"bursar.v1.SnapshotChunk.Ear
  * Use `create(SnapshotChunk_EarmarkSchema)` to create a new message.
  */
 export declare const SnapshotChunk_EarmarkSchema: GenMessage<SnapshotChunk_Earmark>;
+
+/**
+ * The tranches of an allocation.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.CarvedCredits
+ */
+export declare type SnapshotChunk_CarvedCredits = Message<"bursar.v1.SnapshotChunk.CarvedCredits"> & {
+  /**
+   * Its place.
+   *
+   * @generated from field: int64 allocation = 1;
+   */
+  allocation: bigint;
+
+  /**
+   * Their sizes; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Tranches carve = 2;
+   */
+  carve?: JournalEvent_Tranches | undefined;
+
+  /**
+   * What is left of each; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Tranches left = 3;
+   */
+  left?: JournalEvent_Tranches | undefined;
+
+  /**
+   * Place of the open child that is its final step; absent: none.
+   *
+   * @generated from field: optional int64 final_step = 4;
+   */
+  finalStep?: bigint | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.CarvedCredits.
+ * Use `create(SnapshotChunk_CarvedCreditsSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_CarvedCreditsSchema: GenMessage<SnapshotChunk_CarvedCredits>;
+
+/**
+ * What one has drawn of the tranches of an allocation and not given back; those of one in the order in which they stand there.
+ *
+ * @generated from message bursar.v1.SnapshotChunk.MakeUp
+ */
+export declare type SnapshotChunk_MakeUp = Message<"bursar.v1.SnapshotChunk.MakeUp"> & {
+  /**
+   * Place of the allocation.
+   *
+   * @generated from field: int64 allocation = 1;
+   */
+  allocation: bigint;
+
+  /**
+   * Place of the child that drew; absent: a call did.
+   *
+   * @generated from field: optional int64 child = 2;
+   */
+  child?: bigint | undefined;
+
+  /**
+   * Place of the call that drew; absent: a child did.
+   *
+   * @generated from field: optional int64 hold = 3;
+   */
+  hold?: bigint | undefined;
+
+  /**
+   * How much; always set.
+   *
+   * @generated from field: bursar.v1.JournalEvent.Tranches drawn = 4;
+   */
+  drawn?: JournalEvent_Tranches | undefined;
+};
+
+/**
+ * Describes the message bursar.v1.SnapshotChunk.MakeUp.
+ * Use `create(SnapshotChunk_MakeUpSchema)` to create a new message.
+ */
+export declare const SnapshotChunk_MakeUpSchema: GenMessage<SnapshotChunk_MakeUp>;
 
 /**
  * What is kept of work that may have to give way; the oldest first.

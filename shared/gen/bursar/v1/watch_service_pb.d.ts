@@ -271,6 +271,13 @@ export declare type Decision = Message<"bursar.v1.Decision"> & {
    * @generated from field: int64 waited_ms = 17;
    */
   waitedMs: bigint;
+
+  /**
+   * What a policy that is tried beside the one in force would have made of the request. Absent: none is, or it was not asked.
+   *
+   * @generated from field: bursar.v1.ShadowDecision shadow = 18;
+   */
+  shadow?: ShadowDecision | undefined;
 };
 
 /**
@@ -278,6 +285,55 @@ export declare type Decision = Message<"bursar.v1.Decision"> & {
  * Use `create(DecisionSchema)` to create a new message.
  */
 export declare const DecisionSchema: GenMessage<Decision>;
+
+/**
+ * What a policy that is only tried would have made of a request (see Policy.shadow): on the books as they were when it was decided, and with
+ * those who waited then. Nothing of it was done.
+ *
+ * @generated from message bursar.v1.ShadowDecision
+ */
+export declare type ShadowDecision = Message<"bursar.v1.ShadowDecision"> & {
+  /**
+   * The whole of it, in one sentence.
+   *
+   * @generated from field: string words = 1;
+   */
+  words: string;
+
+  /**
+   * The strategy that would have decided.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 2;
+   */
+  strategy: ConflictStrategy;
+
+  /**
+   * What would have become of the request.
+   *
+   * @generated from field: bursar.v1.ShadowOutcome would = 3;
+   */
+  would: ShadowOutcome;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: bursar.v1.ShadowOutcome was = 4;
+   */
+  was: ShadowOutcome;
+
+  /**
+   * True when both are the same, and when granted in part also the amounts.
+   *
+   * @generated from field: bool agrees = 5;
+   */
+  agrees: boolean;
+};
+
+/**
+ * Describes the message bursar.v1.ShadowDecision.
+ * Use `create(ShadowDecisionSchema)` to create a new message.
+ */
+export declare const ShadowDecisionSchema: GenMessage<ShadowDecision>;
 
 /**
  * Asks why.
@@ -484,12 +540,94 @@ export enum DecisionKind {
    * @generated from enum value: DECISION_KIND_WRITTEN_OFF = 10;
    */
   WRITTEN_OFF = 10,
+
+  /**
+   * Paused work goes on.
+   *
+   * @generated from enum value: DECISION_KIND_RESUMED = 11;
+   */
+  RESUMED = 11,
+
+  /**
+   * Where budget is divided by weight: the allocation gets more of it without asking again.
+   *
+   * @generated from enum value: DECISION_KIND_TOPPED_UP = 12;
+   */
+  TOPPED_UP = 12,
+
+  /**
+   * Budget is kept for later.
+   *
+   * @generated from enum value: DECISION_KIND_RESERVED = 13;
+   */
+  RESERVED = 13,
+
+  /**
+   * A reservation is over.
+   *
+   * @generated from enum value: DECISION_KIND_RESERVATION_ENDED = 14;
+   */
+  RESERVATION_ENDED = 14,
 }
 
 /**
  * Describes the enum bursar.v1.DecisionKind.
  */
 export declare const DecisionKindSchema: GenEnum<DecisionKind>;
+
+/**
+ * What a policy can make of a request.
+ *
+ * @generated from enum bursar.v1.ShadowOutcome
+ */
+export enum ShadowOutcome {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * All that was asked for is granted.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_GRANTED = 1;
+   */
+  GRANTED = 1,
+
+  /**
+   * A part of it is granted.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_GRANTED_IN_PART = 2;
+   */
+  GRANTED_IN_PART = 2,
+
+  /**
+   * Others are made to give way to it; it is granted when they have.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_PREEMPTING = 3;
+   */
+  PREEMPTING = 3,
+
+  /**
+   * It waits.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_QUEUED = 4;
+   */
+  QUEUED = 4,
+
+  /**
+   * It is refused.
+   *
+   * @generated from enum value: SHADOW_OUTCOME_REFUSED = 5;
+   */
+  REFUSED = 5,
+}
+
+/**
+ * Describes the enum bursar.v1.ShadowOutcome.
+ */
+export declare const ShadowOutcomeSchema: GenEnum<ShadowOutcome>;
 
 /**
  * Watching, at any tier: each shows its own part of the tree.

@@ -1,4 +1,6 @@
 /**
+ * The batch form of SharePool, for tests: the pool filled once, and its shares in whole units. Its rules are those of the pool.
+ *
  * PROPORTIONAL_SHARING as a pure function: weighted max-min shares (water-filling) of what one node has, between each claim's `min` and `max`,
  * over several resources by dominant-resource fairness (share-claim.ts). No share can grow without one that stands at a lower or equal
  * level for its weight getting less.
