@@ -65,6 +65,8 @@ test.each([
   [["limits", "r", "--memory", "5 stones"], "whole number of bytes like 1_000_000, 512MiB"],
   [["limits", "r", "--duration", "soon"], "must be a duration like 500ms, 90s"],
   [["limits", "r", "--credits", "-1"], "whole number from 0 to"],
+  [["limits", "r", "--strategy", "LOTTERY"], "must be one of FIRST_COME_FIRST_SERVED, PRIORITY_BASED"],
+  [["run", "s.yaml", "--priority", "URGENT"], "must be one of LOW, NORMAL, HIGH, CRITICAL, EMERGENCY"],
   [["up", "--address", "127.0.0.1:7410"], "up starts a mesh of its own"],
   [["up", "--port-base", "65530"], "whole number from 0 to 65515"],
 ])("%j is wrong usage, and says what is wrong", async (argv, message) => {

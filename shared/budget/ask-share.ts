@@ -4,15 +4,16 @@ import { type Amount, monus } from "./amount.ts";
 import { pendingOf } from "./asked.ts";
 import { type Draft, emit } from "./draft.ts";
 import { reclaimable } from "./free.ts";
+import { reservedUnder } from "./keep-reserved.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
 import { type Amounts, amountsOf, type Consumable, NOTHING } from "./resource.ts";
 import { shareAskName } from "./share-wish.ts";
 import type { SharedNode } from "./shared-node.ts";
-import type { Allocation } from "./state.ts";
+import type { Allocation, BudgetState } from "./state.ts";
 
-/** What of a child is neither used nor asked for. */
-export function givable(child: Allocation, resource: Consumable): Amount {
-  let left = reclaimable(child)[resource];
+/** What of a child is neither used, reserved there nor asked for. */
+export function givable(state: BudgetState, child: Allocation, resource: Consumable): Amount {
+  let left = monus(reclaimable(child)[resource], reservedUnder(state, child)[resource]);
   for (const reclaim of child.reclaims.values()) left = monus(left, pendingOf(reclaim)[resource]);
   return left;
 }

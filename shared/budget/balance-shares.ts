@@ -97,7 +97,7 @@ function askBack(draft: Draft, shared: SharedNode, resource: Consumable): void {
   };
   const can = (seat: Seat) => {
     const child = childAt(seat);
-    return child ? givable(child, resource) : ZERO;
+    return child ? givable(draft.state, child, resource) : ZERO;
   };
   for (const { seat, amount } of shared.pool.givers(resource, wanted, can)) {
     const child = childAt(seat);

@@ -101,10 +101,15 @@ function keptFrom({ tranches: { left } }: Allocation, sight: Sight): Pick<Confli
   return isNoParts(kept) ? {} : { kept };
 }
 
+/** Its limit is a share of what is above it, in another daemon, which makes it larger as others end: nobody here knows how large. */
+function isShared({ side, policy }: Allocation, resource: Resource): boolean {
+  return side === "received" && isConsumable(resource) && policy.inherited?.strategy === "PROPORTIONAL_SHARING";
+}
+
 export function conflictAt(options: ConflictOptions): Conflict {
   const { node: asked, resource, wanted, position = 0 } = options;
   const { node, sight } = sourceFor(asked, resource, options.sight ?? GENERAL);
-  const never = wanted > limitOf(node, resource, sight);
+  const never = wanted > limitOf(node, resource, sight) && !isShared(node, resource);
   const waitMs = expectedWaitMs(node, options);
   return {
     conflict: TYPE_OF[resource],

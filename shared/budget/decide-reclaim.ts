@@ -8,14 +8,15 @@ import type { CommandOf } from "./command.ts";
 import { endPauses } from "./decide-resume.ts";
 import { DONE, type Draft, refuse } from "./draft.ts";
 import { isExhausted } from "./exhausted.ts";
-import type { Outcome } from "./outcome.ts";
+import { reservedUnder } from "./keep-reserved.ts";
+import type { Outcome, OutcomeOf } from "./outcome.ts";
 import { endReclaim, pendingOf } from "./reclaim.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
-import { isNothing, NOTHING } from "./resource.ts";
+import { addAmounts, isNothing, monusAmounts, NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
 export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outcome {
-  const { preemptionId, allocationId, amounts: wanted } = command;
+  const { preemptionId, allocationId, amounts: wanted, mode } = command;
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
   if (command.epoch !== undefined && command.epoch !== node.epoch) {
@@ -30,10 +31,16 @@ export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outc
     return refuse({ code: "too_many", message, retryAfterMs: LIMITS.retryAfterMs });
   }
   if (node.state !== "closed" && !known) beginReclaim(draft, node, { ...command, wanted });
-  return standingOf(node, preemptionId);
+  const standing = standingOf(node, preemptionId);
+  // More was asked for than what nobody has reserved: it is not there to be waited for.
+  const isLess =
+    mode === "SHRINK" && wanted && !isNothing(monusAmounts(wanted, addAmounts(standing.reclaimed, standing.pending)));
+  return isLess && standing.met && !isNothing(reservedUnder(draft.state, node))
+    ? { ...standing, exhausted: true }
+    : standing;
 }
 
-function standingOf(node: Allocation, preemptionId: string): Outcome {
+function standingOf(node: Allocation, preemptionId: string): OutcomeOf<"reclaimed"> {
   const open = node.reclaims.get(preemptionId);
   const reclaim = open ?? node.endedReclaims.get(preemptionId);
   const { returnedTotal } = node;

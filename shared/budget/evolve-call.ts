@@ -51,7 +51,7 @@ export function evolveHoldExtended(state: BudgetState, event: HoldExtended, subj
 }
 
 /** What of the hold is still set aside for the resource. */
-export function uncharged(hold: Hold, resource: Consumable): Amount {
+function uncharged(hold: Hold, resource: Consumable): Amount {
   return hold.state === "ended" ? ZERO : monus(hold.amounts[resource], hold.charged[resource]);
 }
 

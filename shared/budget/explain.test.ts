@@ -47,7 +47,12 @@ const CASES: readonly (readonly [Verdict, string])[] = [
     "limits changed: credits 500 → 800, duration 60000 → 90000 ms",
   ],
   [
-    { decided: "LIMITS_CHANGED", before: limits({ credits: 5 }), after: limits({ credits: 5 }), newStrategy: "INHERITED" },
+    {
+      decided: "LIMITS_CHANGED",
+      before: limits({ credits: 5 }),
+      after: limits({ credits: 5 }),
+      newStrategy: "INHERITED",
+    },
     "limits changed: strategy inherited from above",
   ],
   [{ decided: "CLOSING", reason: "stopped by ann" }, "closing: stopped by ann"],

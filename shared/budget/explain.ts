@@ -10,7 +10,7 @@ import type { Conflict, Refusal, ShadowVerdict, Unasked } from "./outcome.ts";
 import type { PreemptionMode, Priority } from "./policy.ts";
 import { conflictWords, refusalWords } from "./refusal-words.ts";
 import { overWords } from "./reservation-words.ts";
-import { type Amounts, amountsOf, isNothing, type Limits, monusAmounts } from "./resource.ts";
+import { type Amounts, amountsOf, isNothing, monusAmounts } from "./resource.ts";
 import { amountsText } from "./strategies/victim-plan-words.ts";
 import { type StrategyInForce, strategyWords } from "./strategy-in-force.ts";
 

@@ -3,6 +3,7 @@ import { type Amount, least, monus } from "./amount.ts";
 import { type Draft, emit, say } from "./draft.ts";
 import { reservationOf } from "./evolve-reservation.ts";
 import { freeOf, isConsumable } from "./free.ts";
+import { endOlderShrinks } from "./keep-reserved.ts";
 import { missingOf, type Reservation } from "./reservation.ts";
 import { isReservationMark, markOf } from "./reservation-mark.ts";
 import { refuseThoseOf } from "./reservation-use.ts";
@@ -63,7 +64,9 @@ export function takeOut(draft: Draft, node: Allocation, reservationId: string, w
   const { reservation } = reservationOf(draft.state, reservationId);
   if (!reservation.begun) begin(draft, reservation);
   const by = leastAmounts(wanted, node.waiters.earmarks.of(markOf(reservationId)));
-  if (!isNothing(by)) emit(draft, { type: "reservation_used", atMs: draft.nowMs, reservationId, by });
+  if (isNothing(by)) return;
+  emit(draft, { type: "reservation_used", atMs: draft.nowMs, reservationId, by });
+  endOlderShrinks(draft, node, by);
 }
 
 /** One of which nothing is left is over. To be called when the grant has been made. */

@@ -50,6 +50,17 @@ class Pair {
 const AGING: Policy = { strategy: "PRIORITY_BASED", agingStepMs: 5_000 };
 
 describe("inside a grant", () => {
+  test.each([
+    ["PROPORTIONAL_SHARING", false],
+    ["QUEUE_AND_WAIT", true],
+  ] as const)("what is above the whole limit under %s: it can never fit: %s", (strategy, never) => {
+    const pair = new Pair({ strategy });
+    pair.grant();
+    const outcome = pair.below.tryReserve(pair.run, { wanted: { credits: 101 } });
+    expect(conflictOf(outcome)).toMatchObject({ never, wanted: 101, available: 100 });
+    expect(conflictOf(outcome).retryAfterMs > 0).toBe(!never);
+  });
+
   test("holds what holds above it, with the path of who says so", () => {
     const pair = new Pair({ ...AGING, preemption: { worst: "PAUSE" }, lowBudgetPercents: [50] });
     expect(pair.grant()).toEqual({

@@ -12,6 +12,7 @@ import { lift } from "./cascade.ts";
 import { closeTree } from "./decide-close.ts";
 import { type Draft, emit, say } from "./draft.ts";
 import { reclaimable, reclaimableByStop, reclaimableWhilePaused } from "./free.ts";
+import { reservedUnder } from "./keep-reserved.ts";
 import type { PreemptionMode, Priority } from "./policy.ts";
 import { endIfMet, endReclaim, pendingOf } from "./reclaim.ts";
 import { type Amounts, isNothing, leastAmounts, monusAmounts } from "./resource.ts";
@@ -36,7 +37,7 @@ export interface Reclaiming {
 export function beginReclaim(draft: Draft, node: Allocation, reclaiming: Reclaiming): void {
   const { preemptionId, mode, reason, graceMs = 0, claimantPriority } = reclaiming;
   if (mode === "PAUSE") supersede(draft, node, preemptionId);
-  const most = mostOf(node, mode);
+  const most = mostOf(draft, node, mode);
   const wanted = mode === "SHRINK" && reclaiming.wanted ? leastAmounts(reclaiming.wanted, most) : most;
   const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: node.id } as const;
   const grace = mode === "STOP" ? { graceMs } : {};
@@ -71,9 +72,10 @@ function sameClaim(preemptionId: string): string | undefined {
   return claim && `${claim}${where}`;
 }
 
-function mostOf(node: Allocation, mode: PreemptionMode): Amounts {
+function mostOf({ state }: Draft, node: Allocation, mode: PreemptionMode): Amounts {
   if (mode === "STOP") return reclaimableByStop(node);
-  return mode === "PAUSE" ? reclaimableWhilePaused(node) : reclaimable(node);
+  if (mode === "PAUSE") return reclaimableWhilePaused(node);
+  return monusAmounts(reclaimable(node), reservedUnder(state, node));
 }
 
 function askRest(draft: Draft, node: Allocation, preemptionId: string): void {

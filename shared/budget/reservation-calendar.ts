@@ -66,7 +66,7 @@ interface Moment {
 }
 
 /** What will be left at that time beside all reservations that run then, if nothing new comes. */
-export function freeAt(node: Allocation, resource: HeldResource, { nowMs, atMs, ownKey }: Moment): Amount {
+function freeAt(node: Allocation, resource: HeldResource, { nowMs, atMs, ownKey }: Moment): Amount {
   const { limit, inUse } = heldBookOf(node, resource);
   const { earmarks } = node.waiters;
   let left: number = limit - inUse + endedBy(node, resource, { nowMs, atMs });

@@ -51,7 +51,7 @@ function isHeld(resource: Resource): resource is HeldResource {
 }
 
 /** What of the resource must be set aside for it now: of what comes back nothing before its beginning. */
-export function owedTo({ left, begun }: Reservation, resource: Resource): Amount {
+function owedTo({ left, begun }: Reservation, resource: Resource): Amount {
   return begun || !isHeld(resource) ? left[resource] : (0 as Amount);
 }
 

@@ -57,12 +57,19 @@ function serveClaims(serving: Serving): boolean {
 /** Those who take what they want out of reservations stand in nobody's way, and nobody in theirs. True when somebody was served. */
 function serveReserved(serving: Serving): boolean {
   const { waiters } = serving.node;
+  const { state, nowMs } = serving.draft;
+  const inVain = new Map<string, number>();
   let served = false;
   for (const waiter of waiters.reserving) {
+    const { reservationId = "" } = waiter.request;
+    const looks = inVain.get(reservationId) ?? 0;
+    const startsAtMs = state.reservations.get(reservationId)?.startsAtMs ?? Number.POSITIVE_INFINITY;
+    if (startsAtMs > nowMs || looks >= LIMITS.backfillScanMax) continue;
     // With the end of a reservation others that wait for it are gone.
-    if (serving.draft.state.effects.get(waiter.effectKey) !== waiter) continue;
+    if (state.effects.get(waiter.effectKey) !== waiter) continue;
     const { claimed } = waiters.before(waiter);
     if (isServed(serving, { waiter, claimed, own: NOTHING })) served = true;
+    else inVain.set(reservationId, looks + 1);
   }
   return served;
 }

@@ -50,6 +50,18 @@ describe.each(STRATEGIES)("%s in force", (strategy) => {
   });
 });
 
+it("tells of a share that comes partly out of a reserve, and of what others give at once, no more than the share", () => {
+  const s = new Scenario();
+  const policy = { strategy: "PROPORTIONAL_SHARING", shadow: { queueLengthMax: 1 } } as const;
+  const top = s.account({ credits: 36, emergencyReserve: 4, toolCalls: 24, branches: 24, memoryBytes: 72 }, policy);
+  s.open(top, { limits: { credits: 24, toolCalls: 1, memoryBytes: 9 }, min: { credits: 0, toolCalls: 1 } });
+  const limits = { credits: 11, toolCalls: 5, branches: 1, memoryBytes: 55 };
+  const wish = s.openWish(top, { priority: "CRITICAL", limits, min: { credits: 7, toolCalls: 5 } });
+  const expected = decidedAsTried(s.events, { type: "grant", wish, nowMs: s.nowMs });
+  expect(expected.kind).toBe("GRANTED_IN_PART");
+  expect(shadowMade(s.ask({ type: "grant", wish }))).toEqual(expected);
+});
+
 function told(strategy: StrategyName, shadow: StrategyName, opening: Opening): string | undefined {
   const { s, top } = busyNode({ strategy, shadow: { strategy: shadow } });
   const outcome = ask(s, top, opening);

@@ -32,7 +32,7 @@ export function isTried(node: Allocation, { reservationId }: GrantWish): boolean
 }
 
 /** Whether a policy is tried at the node that may decide otherwise than the one in force. */
-export function isTriedAt(node: Allocation): boolean {
+function isTriedAt(node: Allocation): boolean {
   let at: Allocation | undefined = node;
   while (at && at.policy.shadow === undefined) at = at.parent;
   if (!at) return false;

@@ -4,12 +4,12 @@
  * nothing; and only where nobody else would have a turn at what comes back: who waits, a reservation that lacks something, or a preemption further up.
  */
 import { assert } from "#std";
-import { type Amount, add, least, monus, ZERO } from "./amount.ts";
+import { type Amount, add, least, monus, most, ZERO } from "./amount.ts";
 import { askShare, givable } from "./ask-share.ts";
 import type { Draft } from "./draft.ts";
 import { freeOf, sightOfParent } from "./free.ts";
 import { missingOf } from "./reservation.ts";
-import { addAmounts, amountsOf, CONSUMABLES, type Consumable, isNothing, monusAmounts } from "./resource.ts";
+import { amountsOf, CONSUMABLES, type Consumable, isNothing, monusAmounts } from "./resource.ts";
 import { generalOf } from "./share-claims.ts";
 import { heldShort, type Portion, portionOf, type Sharing, seatedAs } from "./share-portion.ts";
 import type { SharedNode } from "./shared-node.ts";
@@ -33,7 +33,13 @@ export function portionAsTried(draft: Draft, shared: SharedNode, sharing: Sharin
   const gifts = giftsTo(draft, shared, sharing, portion);
   if (gifts.length === 0) return portion;
   const { wanted } = sharing.demand;
-  const give = addAmounts(portion.give, amountsOf(sumsOf(gifts)));
+  const given = sumsOf(gifts);
+  // What it has beyond what is free in general it may draw of a reserve: it gets its share all the same, and not the gift beside it.
+  const upTo = (resource: Consumable): Amount => {
+    const all = add(portion.give[resource], given[resource]);
+    return given[resource] === 0 ? all : least(all, atMost(draft, sharing, { portion, resource }));
+  };
+  const give = { ...portion.give, credits: upTo("credits"), toolCalls: upTo("toolCalls") };
   return { ...portion, give: isNothing(monusAmounts(wanted, give)) ? wanted : give, short: undefined };
 }
 
@@ -78,6 +84,14 @@ interface Part {
   readonly resource: Consumable;
 }
 
+/** What it would get of what is divided, were all of it free. */
+function atMost({ state }: Draft, { wish, demand }: Sharing, { portion, resource }: Part): Amount {
+  const child = wish.type === "raise" ? state.allocations.get(wish.allocationId) : undefined;
+  const has = child ? generalOf(child, resource) : ZERO;
+  const share = monus(portion.share?.most[resource] ?? ZERO, has);
+  return least(demand.wanted[resource], most(share, demand.min[resource]));
+}
+
 /** What it has less than its share. */
 function lack(draft: Draft, shared: SharedNode, { wish }: Sharing, { portion, resource }: Part): Amount {
   if (!shared.divides(resource)) return ZERO;
@@ -111,7 +125,7 @@ function giftsOf(
   };
   const can = (seat: Seat): Amount => {
     const child = localAt(seat);
-    return child ? least(freeOf(child, resource, sightOfParent(child)), givable(child, resource)) : ZERO;
+    return child ? least(freeOf(child, resource, sightOfParent(child)), givable(draft.state, child, resource)) : ZERO;
   };
   const gaps = seatedAs(draft.state, shared, sharing, (seat) =>
     seat ? shared.pool.givers(resource, wanted, can) : [],

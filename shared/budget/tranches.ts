@@ -54,11 +54,11 @@ export function partsBy(part: (tranche: Tranche) => Amount): Parts {
   return { bonus: part("bonus"), emergency: part("emergency"), wrapUp: part("wrapUp") };
 }
 
-export function addParts(a: Parts, b: Parts): Parts {
+function addParts(a: Parts, b: Parts): Parts {
   return partsBy((tranche) => add(a[tranche], b[tranche]));
 }
 
-export function subtractParts(a: Parts, b: Parts): Parts {
+function subtractParts(a: Parts, b: Parts): Parts {
   return partsBy((tranche) => subtract(a[tranche], b[tranche]));
 }
 

@@ -161,7 +161,9 @@ export class WaitQueue {
 
   /** Those who wait for more for this allocation, in the order in which they came. */
   raisesOf(allocationId: string): Waiter[] {
-    return [...(this.#raises.get(allocationId) ?? [])];
+    const raises = this.#raises.get(allocationId);
+    // A queue that was made anew has taken them in in the order of their turns.
+    return raises ? [...raises].sort((a, b) => a.sequence - b.sequence) : [];
   }
 
   [Symbol.iterator](): Iterator<Waiter> {

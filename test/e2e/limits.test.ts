@@ -9,7 +9,10 @@ import { RefusalError } from "#errors";
 import { clientOf, DEMO_ACCOUNT, runRoutine, type TestClient, TestWorker, workerRoutine } from "./client.ts";
 import { killAll, type Mesh, ROOT, startDaemon, startMesh, temporaryFolder } from "./mesh.ts";
 
+const PRIORITY_BASED = 2;
 const QUEUE_AND_WAIT = 5;
+/** Of a strategy: the node's own policy names it. */
+const OWN = 2;
 const SUCCEEDED = 1;
 
 const { folder, remove } = temporaryFolder();
@@ -104,6 +107,25 @@ describe("UpdateLimits", () => {
     expect(second.events.map(({ event }) => event.case).slice(0, 2)).toEqual(["queued", "started"]);
     for (const { complete } of [first, started]) await complete();
     expect((await show(path)).credits).toMatchObject({ limit: 140n, available: 140n });
+  });
+
+  test("sets the strategy of a swarm at once for who waits in it, and tells whose it is", async () => {
+    const path = await swarmOf({ credits: 100n, policy: { strategy: QUEUE_AND_WAIT } });
+    const first = await workerIn(await run(path, workerRoutine(60n)));
+    const low = await run(path, workerRoutine(80n), { waitMs: 60_000, priority: 1 });
+    await vi.waitFor(() => expect(low.events[0]?.event.case).toBe("queued"));
+    const high = await run(path, workerRoutine(40n), { waitMs: 60_000, priority: 3 });
+    await vi.waitFor(() => expect(high.events[0]?.event.case).toBe("queued"));
+    const order = { requestId: randomUUID(), allocationId: path, strategy: PRIORITY_BASED };
+    const own = { strategy: PRIORITY_BASED, strategySource: OWN, strategyPath: path };
+    expect(await client.coordination.updateLimits(order)).toMatchObject(own);
+    const second = await workerIn(high);
+    expect(low.events.map(({ event }) => event.case)).toEqual(["queued"]);
+    const unknown = { ...order, requestId: randomUUID(), strategy: 99 };
+    const refused = await client.coordination.updateLimits(unknown).catch((error: unknown) => error);
+    expect((refused as RefusalError).refusal.fieldViolations).toMatchObject([{ field: "strategy" }]);
+    for (const { complete } of [first, second]) await complete();
+    await (await workerIn(low)).complete();
   });
 
   test("refuses by name to shrink below what is in use, and changes nothing", async () => {

@@ -1,5 +1,5 @@
 /** Runs a swarm as its document describes it: opens it, runs its routines in order, reports, and closes it. */
-import type { Access } from "#budget";
+import type { Access, Priority } from "#budget";
 import { routineToProto, type SwarmSpec } from "#codec";
 import type { Mesh } from "../mesh-client.ts";
 import type { Session } from "../session.ts";
@@ -18,6 +18,8 @@ export interface RunSwarmOptions {
   readonly keep: boolean;
   /** Names that each run holds, in place of what its routine says. */
   readonly access?: readonly Access[];
+  /** Of the swarm and its runs. Default: the swarm's as the document says, NORMAL for its runs. */
+  readonly priority?: Priority;
   /** The reservation of its account out of which it is opened. */
   readonly reservationId?: string;
   /** How long the swarm may wait to be opened, and each run for room and names, in milliseconds. Default: they do not. */
@@ -32,7 +34,8 @@ export interface SwarmEnd {
 
 /** Throws when there is nothing to report: the swarm was not opened, or coordination was lost for good. */
 export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
-  const { mesh, session, spec, keep, json, reservationId, waitMs = 0 } = options;
+  const { mesh, session, keep, json, reservationId, waitMs = 0, priority = options.spec.priority } = options;
+  const spec = { ...options.spec, priority };
   const span = session.telemetry.startSpan({
     name: "bursar.run",
     kind: "client",
@@ -59,7 +62,10 @@ export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
   }
 }
 
-async function runRoutines(client: SwarmClient, { session, spec, json, access, waitMs = 0 }: RunSwarmOptions) {
+async function runRoutines(
+  client: SwarmClient,
+  { session, spec, json, access, priority, waitMs = 0 }: RunSwarmOptions,
+) {
   const progress = client.progress({ json });
   let outcome = "succeeded";
   let failure: unknown;
@@ -69,6 +75,7 @@ async function runRoutines(client: SwarmClient, { session, spec, json, access, w
       ({ outcome } = await client.run(routineToProto(access ? { ...routine, access } : routine), {
         onEvent: progress.take,
         waitMs,
+        ...(priority !== undefined && { priority }),
       }));
     } catch (error) {
       [outcome, failure] = ["failed", error];

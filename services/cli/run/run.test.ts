@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { executionError, FaultError } from "#errors";
-import { AllocationKind } from "#gen/bursar/v1/allocation_pb.js";
+import { AllocationKind, ExecutionPriority } from "#gen/bursar/v1/allocation_pb.js";
 import type { RunRoutineRequest } from "#gen/bursar/v1/coordination_service_pb.js";
 import { RunEventSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import { EXIT } from "../exit-code.ts";
@@ -63,6 +63,19 @@ test("the routines run one after the other, the report is shown and kept, and th
     balanced: true,
     books: { limit: 100, available: 100, spent: 0 },
   });
+});
+
+test("--priority is that of the swarm's runs", async () => {
+  const asked: ExecutionPriority[] = [];
+  const runRoutine = (request: RunRoutineRequest) => {
+    asked.push(request.priority);
+    return runs(WorkOutcome.SUCCEEDED)(request);
+  };
+  const { address } = await startFakeMesh({ coordination: { runRoutine } });
+  await bursar("run", swarmFile(), "--address", address, "--priority", "high");
+  await bursar("run", swarmFile(), "--address", address);
+  const { HIGH, NORMAL } = ExecutionPriority;
+  expect(asked).toEqual([HIGH, HIGH, NORMAL, NORMAL]);
 });
 
 test("with --json stdout is the report alone, and stderr is events", async () => {

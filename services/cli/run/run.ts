@@ -19,8 +19,7 @@ function accessOf({ exclusive = [], shared = [] }: RunOptions): readonly Access[
 export async function run(file: string, options: RunOptions, session: Session): Promise<number> {
   const { terminal, interrupts } = session;
   const { keep, json } = options;
-  const document = await readDocumentFile(file, readSwarmDocument);
-  const spec = options.priority === undefined ? document : { ...document, priority: options.priority };
+  const spec = await readDocumentFile(file, readSwarmDocument);
   checkReportFile(options.report);
   return withMesh(session, options, async (mesh) => {
     const access = accessOf(options);
@@ -31,6 +30,7 @@ export async function run(file: string, options: RunOptions, session: Session): 
       json,
       keep,
       ...(access && { access }),
+      ...(options.priority !== undefined && { priority: options.priority }),
       ...(options.reservation !== undefined && { reservationId: options.reservation }),
       ...(options.wait !== undefined && { waitMs: options.wait }),
     });

@@ -1,7 +1,8 @@
 /** A swarm as its maker sees it: opened, its runs followed one after the other, reported, and stopped. */
 
 import { create } from "@bufbuild/protobuf";
-import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import type { Priority } from "#budget";
+import { type AllocationView, ExecutionPriority } from "#gen/bursar/v1/allocation_pb.js";
 import { RunRoutineRequestSchema } from "#gen/bursar/v1/coordination_service_pb.js";
 import type { Routine } from "#gen/bursar/v1/routine_pb.js";
 import type { TraceContext } from "#ports";
@@ -31,6 +32,8 @@ export interface FollowerOptions {
   readonly leave?: AbortSignal;
   /** How long the run may wait for room and names, in milliseconds. Default: it does not. */
   readonly waitMs?: number;
+  /** Default: NORMAL. */
+  readonly priority?: Priority;
 }
 
 /** What closes a swarm, for people. */
@@ -68,7 +71,7 @@ export class SwarmClient {
   /** Runs a routine to its end. Rejects with what kept the run from starting or from being followed. */
   async run(
     routine: Routine,
-    { onEvent, onInterrupt = () => this.#interrupt(), leave, waitMs = 0 }: FollowerOptions,
+    { onEvent, onInterrupt = () => this.#interrupt(), leave, waitMs = 0, priority = "NORMAL" }: FollowerOptions,
   ): Promise<RunRecord> {
     const { mesh, session, trace } = this.#parts;
     const { interrupts, clock, ids, terminal } = session;
@@ -81,6 +84,7 @@ export class SwarmClient {
       requestId: ids.newId(),
       swarmId: this.swarm.allocationId,
       routine,
+      priority: ExecutionPriority[priority],
       waitMs,
     });
     const { coordination } = mesh;

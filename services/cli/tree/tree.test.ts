@@ -260,8 +260,8 @@ test("limits shows what was and is, passes on what the mesh notes, and its refus
   const asked: unknown[] = [];
   const { address } = await startFakeMesh({
     coordination: {
-      updateLimits: ({ allocationId, overrides }) => {
-        asked.push([allocationId, overrides]);
+      updateLimits: ({ allocationId, overrides, strategy = 5 }) => {
+        asked.push([allocationId, overrides, strategy]);
         if (overrides?.maxCredits === 1n) {
           throw new RefusalError({ reason: "INVALID_ARGUMENT", message: "g/demo/s has 10 of its 200 used" });
         }
@@ -269,6 +269,7 @@ test("limits shows what was and is, passes on what the mesh notes, and its refus
         const after = { ...before, maxCredits: overrides?.maxCredits ?? 200n };
         return {
           allocation: swarm(10),
+          ...{ strategy, strategySource: 3, strategyPath: "g" },
           before,
           after,
           note: overrides?.maxCredits === undefined ? "" : "say it there too",
@@ -290,11 +291,16 @@ test("limits shows what was and is, passes on what the mesh notes, and its refus
     "branches    not limited",
     "memory      not limited",
     "duration    1 min",
+    "strategy    QUEUE_AND_WAIT (inherited from g)",
   ]);
+  const another = await bursar("limits", "s", "--strategy", "priority_based", "--json", ...at);
+  expect(JSON.parse(another.out).strategy).toEqual({ name: "PRIORITY_BASED", from: "inherited", path: "g" });
+  await bursar("limits", "s", "--strategy", "INHERITED", ...at);
+  expect(asked.at(-1)).toMatchObject(["id:g/demo/s", {}, 0]);
   const raised = await bursar("limits", "demo/s", "--credits", "1_200", "--memory", "1KiB", ...at);
   expect(raised).toMatchObject({ exitCode: EXIT.ok, err: "say it there too" });
   expect(raised.out).toContain("credits     200 → 1,200\n");
-  expect(asked.at(-1)).toMatchObject(["id:g/demo/s", { maxCredits: 1_200n, maxMemoryBytes: 1_024n }]);
+  expect(asked.at(-1)).toMatchObject(["id:g/demo/s", { maxCredits: 1_200n, maxMemoryBytes: 1_024n }, 5]);
   const json = JSON.parse((await bursar("limits", "s", "--credits", "300", "--json", ...at)).out);
   expect(json).toMatchObject({ path: "g/demo/s", before: { max_credits: 200 }, after: { max_credits: 300 } });
   const refused = await bursar("limits", "s", "--credits", "1", ...at);

@@ -45,12 +45,19 @@ function tranchesText(verb: string, tranches: ReportTranches | undefined): strin
   return parts.length === 0 ? "" : `${verb} ${parts.join(", ")}`;
 }
 
+/** How many wait for room in it, and who tells more. */
+function waitingText({ waiting = 0, path }: Pick<ReportNode, "waiting" | "path">): string {
+  if (waiting === 0) return "";
+  return `${waiting === 1 ? "1 request waits" : `${count(waiting)} requests wait`} for room: bursar why ${plainLine(path)}`;
+}
+
 /** Why it ended other than well, and what its books have that they should not keep; empty when there is nothing to say. */
 export function noteOf({ reason, outcome, books, usage, ...node }: ReportNode): string {
   const notes = [
     outcome === "succeeded" ? "" : plainLine(reason),
     node.in_doubt ? `its daemon ${plainLine(node.holder)} is silent, ${count(books.available)} of it may be spent` : "",
     node.state === "open" && node.low_budget_percent > 0 ? `! ${node.low_budget_percent}% of a limit used` : "",
+    waitingText(node),
     node.state === "closed" ? "" : accessText(node.access),
     node.state === "closed" ? "" : tranchesText("keeps", node.reserves_left),
     node.state === "closed" ? "" : tranchesText("drew", node.make_up),

@@ -74,6 +74,8 @@ export interface ReportNode {
   readonly written_off: number;
   /** The highest threshold of its policy that its use of credits or tool calls has reached, in percent; 0: none. */
   readonly low_budget_percent: number;
+  /** Requests that wait for room in it; absent: none. */
+  readonly waiting?: number;
   /** Names of tools and resources that it holds alone, and that it shares; absent: none. */
   readonly access?: { readonly exclusive: readonly string[]; readonly shared: readonly string[] };
   /** What is left of the parts carved inside its credits; absent: nothing is carved. */
@@ -149,6 +151,7 @@ export function nodeOf(view: AllocationView): ReportNode {
     in_doubt: view.inDoubt,
     written_off: Number(view.writtenOffCredits),
     low_budget_percent: view.lowBudgetPercent,
+    ...(view.waiting > 0 && { waiting: view.waiting }),
     ...(view.access && { access: { exclusive: view.access.exclusive, shared: view.access.shared } }),
     ...(view.tranches?.left && { reserves_left: tranchesOf(view.tranches.left) }),
     ...(view.tranches?.makeUp && { make_up: tranchesOf(view.tranches.makeUp) }),

@@ -95,6 +95,13 @@ test("nothing is said to be nothing", () => {
   expect(treeLines([], plain)).toEqual(["nothing there yet"]);
 });
 
+test("who waits for room is counted, with the command that tells more", () => {
+  const shown = (waiting: number) => treeLines([nodeOf(view({ path: "s", limit: 100, more: { waiting } }))], plain)[1];
+  expect(shown(1)).toContain("1 request waits for room: bursar why s");
+  expect(shown(2)).toContain("2 requests wait for room");
+  expect(shown(0)).not.toContain("wait");
+});
+
 test("a budget that runs low is noted while it is open", () => {
   const low = (state: AllocationState) =>
     nodeOf(view({ path: "s", limit: 100, spent: 96, state, more: { lowBudgetPercent: 95 } }));

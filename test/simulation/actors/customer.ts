@@ -16,6 +16,7 @@ import type { World } from "../world/world.ts";
 import { drawAccess } from "./names.ts";
 import { Reservations } from "./reserving.ts";
 import { drawRoutine } from "./routines.ts";
+import { drawStrategy } from "./strategies.ts";
 import { drawCarve } from "./tranches.ts";
 import { drawShadow } from "./tried.ts";
 
@@ -73,6 +74,8 @@ export class Customer {
   readonly #carving: Chance;
   /** And which policies are tried. */
   readonly #tried: Chance;
+  /** And which strategies are set live. */
+  readonly #strategies: Chance;
   readonly #reservations: Reservations;
   #updates = 0;
   #resumptions = 0;
@@ -91,6 +94,7 @@ export class Customer {
     this.#modes = world.chance.fork(`${name} modes`);
     this.#names = world.chance.fork(`${name} names`);
     this.#tried = world.chance.fork(`${name} tried`);
+    this.#strategies = world.chance.fork(`${name} strategies`);
     this.#carving = world.chance.fork(`${name} carving`);
     this.#coordination = world.network.connector(`${name}:1`, this.#process)(coordination).client(CoordinationService);
     this.#reservations = new Reservations({
@@ -300,7 +304,8 @@ export class Customer {
 
   #update(allocationId: string, overrides: UpdateRequest["overrides"]): void {
     this.#updates += 1;
-    const request = { requestId: `${this.#options.name}-limits-${this.#updates}`, allocationId, overrides };
+    const requestId = `${this.#options.name}-limits-${this.#updates}`;
+    const request = { requestId, allocationId, overrides, ...drawStrategy(this.#strategies) };
     this.#tell(`changes the limits of ${allocationId}`, allocationId);
     const answers = [this.#ask(request), ...(this.#limits.percent(20) ? [this.#ask(request)] : [])];
     this.#inBackground(Promise.all(answers).then((told) => this.#sameAnswer(request.requestId, told)));

@@ -419,7 +419,7 @@ export declare type UpdateLimitsRequest = Message<"bursar.v1.UpdateLimitsRequest
   allocationId: string;
 
   /**
-   * The values to have from now on; at least one. Whether a resource is limited at all cannot change. A part carved inside max_credits grows
+   * The values to have from now on; what is absent stays. Whether a resource is limited at all cannot change. A part carved inside max_credits grows
    * by what of the credits is free to everybody; of what another daemon holds it cannot change. max_duration_ms counts from the opening of
    * the allocation, as it did then.
    *
