@@ -45,6 +45,14 @@ test("an answer that is told before the wait begins is not lost", async () => {
   expect(cancelled).toEqual([]);
 });
 
+test("nor is one of who wants names, for which nobody is counted", async () => {
+  const { waits, decide } = begun();
+  waits.begin("p");
+  decide("named");
+  expect(await waits.wait("p", "named", { isNamed: true })).toBe(granted);
+  expect(waits.hasOthers("p")).toBe(false);
+});
+
 test("when the last that goes on ends, those who wait are called back", async () => {
   const { cancelled, waits, decide } = begun();
   for (let i = 0; i < 3; i += 1) waits.begin("p");

@@ -45,10 +45,10 @@ export class SiblingWaits {
    * too, and so is not called back when these all wait.
    */
   async wait(parentId: string, requestId: string, { isNamed = false } = {}): Promise<Outcome> {
-    if (isNamed) return new Promise((resolve) => this.#answers.set(requestId, resolve));
     const early = this.#early.get(requestId);
     this.#early.delete(requestId);
     if (early) return early;
+    if (isNamed) return new Promise((resolve) => this.#answers.set(requestId, resolve));
     const siblings = this.#of(parentId);
     siblings.active -= 1;
     siblings.waiting.add(requestId);
