@@ -45,6 +45,15 @@ test("a refusal names every wrong field", () => {
   ]);
 });
 
+test("a wrong field that the message names is not named twice", () => {
+  const fieldViolations = [{ field: "amounts", description: "must be above 0" }];
+  const error = new RefusalError({ reason: "INVALID_ARGUMENT", message: "amounts: must be above 0", fieldViolations });
+  expect(failureLines(error, style).slice(0, 2)).toEqual([
+    "bursar: INVALID_ARGUMENT: amounts: must be above 0",
+    expect.stringContaining("what to do"),
+  ]);
+});
+
 test("a bug shows its stack", () => {
   expect(failureLines(new TypeError("oops"), style).join("\n")).toMatch(
     /a fault of bursar itself: TypeError: oops\n\s+at /,

@@ -45,7 +45,7 @@ function faultWords(error: ExecutionError): string[] {
     `${type}: ${message}`,
     ...(told === "" ? [] : [told]),
     ...(cause === undefined || cause === "" ? [] : [`because: ${cause}`]),
-    ...violationWords(fieldViolations),
+    ...violationWords(message, fieldViolations),
     ...(shadow === undefined ? [] : [shadow]),
     `what to do: ${ERROR_TABLE[type].advice}`,
     ...retryWords(retryAfterMs),
@@ -55,14 +55,17 @@ function faultWords(error: ExecutionError): string[] {
 function refusalWords({ reason, message, fieldViolations, retryAfterMs }: Refusal): string[] {
   return [
     `${reason}: ${message}`,
-    ...violationWords(fieldViolations),
+    ...violationWords(message, fieldViolations),
     `what to do: ${REFUSAL_TABLE[reason].advice}`,
     ...retryWords(retryAfterMs),
   ];
 }
 
-function violationWords(violations: readonly FieldViolation[]): string[] {
-  return violations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`));
+/** The message may name them already. */
+function violationWords(message: string, violations: readonly FieldViolation[]): string[] {
+  return violations
+    .map(({ field, description }) => (field === "" ? description : `${field}: ${description}`))
+    .filter((words) => !message.includes(words));
 }
 
 function retryWords(retryAfterMs: number | undefined): string[] {

@@ -97,7 +97,7 @@ function unreachableMesh(
         ]
       : [
           `${state}/mesh.json names this address, so its mesh was not stopped in good order, or is starting again just now`,
-          `look whether it runs (process ${mesh.file.pids.supervisor}), or start it again with: ${calledAs} up --state ${state}`,
+          `look whether it runs (process ${mesh.file.pids.supervisor}), or start it again with: ${calledAs} up`,
         ];
   const slow = cause.status === "DEADLINE_EXCEEDED";
   const what = slow ? "did not answer in time" : "cannot be reached";

@@ -18,7 +18,7 @@ import { addStart, addUp } from "./commands/up.ts";
 import { addWhy } from "./commands/why.ts";
 import { addWriteOff } from "./commands/write-off.ts";
 import { EXIT, EXIT_MEANINGS } from "./exit-code.ts";
-import type { Session } from "./session.ts";
+import { type Session, STATE_FOLDER } from "./session.ts";
 import { styleFor } from "./view/style.ts";
 
 const EXAMPLES = [
@@ -86,7 +86,7 @@ function createProgram({ terminal }: Session): Command {
       "the coordination daemon (default: as the state folder says, else 127.0.0.1:7410)",
       address,
     )
-    .option("--state <folder>", "the state folder: journals, logs, and where its mesh serves", notEmpty, ".bursar")
+    .option("--state <folder>", "the state folder: journals, logs, and where its mesh serves", notEmpty, STATE_FOLDER)
     .option("--json", "results as JSON on stdout; progress stays on stderr")
     .addHelpText("before", `${exampleLines(EXAMPLES).join("\n")}\n`)
     .addHelpText("after", `\n${exitCodeLines().join("\n")}`)

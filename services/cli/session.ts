@@ -14,9 +14,12 @@ export interface Session {
   readonly ids: IdSource;
   readonly telemetry: Telemetry;
   readonly interrupts: Interrupts;
-  /** How the person calls this program, for advice: `bursar`, or `npm run bursar --`. */
+  /** How the person calls this program, for advice: `bursar`, or `npm run bursar --`; in a command with the state folder that it was given. */
   readonly calledAs: string;
 }
+
+/** The state folder where none is named. */
+export const STATE_FOLDER = ".bursar";
 
 /** The options that every command takes. */
 export interface CommonOptions {

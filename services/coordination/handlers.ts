@@ -20,6 +20,7 @@ import {
   viewOf,
 } from "#codec";
 import { type DaemonBase, findNode, type TreeViewParts, viewTree } from "#daemon";
+import type { RefusalError } from "#errors";
 import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { CoordinationService } from "#gen/bursar/v1/coordination_service_pb.js";
 import type { RunEvent } from "#gen/bursar/v1/run_pb.js";
@@ -56,7 +57,7 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
     createSwarm: async (request, { signal }) => {
       const spec = parseOrThrow(parseCreateSwarm, request);
       const parentId = await loop.read((state) => findAccount(state, spec.account)?.id);
-      if (parentId === undefined) throw notFound(`no account ${spec.account} is known; see GetAccounts`);
+      if (parentId === undefined) throw noAccount(spec.account);
       const outcome = await swarms.grants.await(swarmWish(spec, parentId, ids.newId()), signal);
       if (outcome.type !== "opened") throw swarms.errorOf(outcome);
       return { swarm: await viewOne(views, (state) => state.allocations.get(outcome.allocationId), 1) };
@@ -65,8 +66,9 @@ function swarmHandlers({ parts, swarms, views }: HandlerParts): Handlers {
       const { swarm, depth } = parseOrThrow(parseGetSwarm, request);
       return { swarm: await viewOne(views, (state) => findNode(state, swarm), depth, swarm) };
     },
-    listSwarms: (request) => {
+    listSwarms: async (request) => {
       const { account, pageSize, pageToken } = parseOrThrow(parseListSwarms, request);
+      if (account !== "" && !(await loop.read((state) => findAccount(state, account)))) throw noAccount(account);
       return loop.read((state, nowMs) => {
         const all = [...state.allocations.values()].filter((node) => node.kind === "swarm" && isUnder(node, account));
         const from = pageToken === "" ? 0 : all.findIndex((node) => node.id === pageToken) + 1;
@@ -169,7 +171,7 @@ function unknownSwarm(asked: string) {
 }
 
 function swarmWish(
-  { requestId, name, limits, priority, policy, share, reservationId, waitMs }: CreateSwarmSpec,
+  { requestId, name, limits, priority, policy, share, reservationId, waitMs, requestStrategy }: CreateSwarmSpec,
   parentId: string,
   allocationId: string,
 ): OpenWish {
@@ -178,5 +180,9 @@ function swarmWish(
   const own = { token: undefined, pooled: [], byHolder: false, holder: undefined, leaseTtlMs: 0 } as const;
   const reserved = reservationId === undefined ? {} : { reservationId };
   const weight = share?.weight ?? 1;
-  return { type: "open", ...place, ...own, waitMs, priority, weight, policy, strategy: undefined, ...reserved };
+  return { type: "open", ...place, ...own, waitMs, priority, weight, policy, strategy: requestStrategy, ...reserved };
+}
+
+function noAccount(account: string): RefusalError {
+  return notFound(`no account ${account} is known; see GetAccounts`);
 }

@@ -1,6 +1,7 @@
 /**
- * The attempts of a run that gives way to others: each has an allocation of its own, and the next one begins the routine anew. What it was
- * asked to do and which attempt comes next is written down beside the one that gave way, so that it outlasts this daemon.
+ * The attempts of a run that gives way to others, or whose process daemon was gone before it took it: each has an allocation of its own, and
+ * the next one begins the routine anew. What it was asked to do and which attempt comes next is written down beside the one before, so that
+ * it outlasts this daemon.
  */
 import { type BudgetState, limitsAtOpening, type OpenWish } from "#budget";
 import { routineFromMessage, runWorkNotes, runWorkOf } from "#codec";
@@ -9,15 +10,18 @@ import type { RunFinished } from "#gen/bursar/v1/run_pb.js";
 import { LIMITS } from "#std";
 import type { RunOrder } from "./run-order.ts";
 
-/** Keys of the notes beside an attempt that gave way: the next one, and what was asked for. */
+/** Keys of the notes beside an attempt that another one follows: the next one, and what was asked for. */
 const NEXT_NOTE = "next_attempt";
 const ORDER_NOTE = "order";
+const UNTAKEN = "untaken";
 
 export interface NextAttempt {
   /** Its allocation. */
   readonly runId: string;
-  /** Its number, 2 or more. */
+  /** Its number: 2 or more, or that of the one before where no daemon had taken that. */
   readonly attempt: number;
+  /** No daemon had taken the one before: nothing of it had begun. */
+  readonly isUntaken: boolean;
 }
 
 export interface FoundAttempt extends NextAttempt {
@@ -29,26 +33,39 @@ export interface FoundAttempt extends NextAttempt {
 
 type Notes = ReadonlyMap<string, string>;
 
+export interface Before {
+  /** The attempt that ended just now. */
+  readonly allocationId: string;
+  /** The latest that gave way; undefined: none has. */
+  readonly gaveWay: string | undefined;
+}
+
 /**
- * The wish of the next attempt. It waits for as long as the queue lets it; its request is named after the attempt before, by a caller that
- * is no client's, so that it has one effect.
+ * The wish of the next attempt. One that gave way waits for as long as the queue lets it, another one as its caller wished; its request is
+ * named after the attempt before, by a caller that is no client's, so that it has one effect.
  */
-export function againWish(wish: OpenWish, before: string): OpenWish {
+export function againWish(wish: OpenWish, { allocationId: requestId, gaveWay: attemptOf }: Before): OpenWish {
   const caller = `again:${wish.parentId}`;
   // What was reserved for it the first one has had.
   const { reservationId: _, ...rest } = wish;
-  return { ...rest, caller, requestId: before, attemptOf: before, waitMs: LIMITS.queueWaitMsMax };
+  const again = { ...rest, caller, requestId };
+  return attemptOf === undefined ? again : { ...again, attemptOf, waitMs: LIMITS.queueWaitMsMax };
 }
 
-export function attemptNotes(order: RunOrder, { runId, attempt }: NextAttempt): (readonly [string, string])[] {
+export function attemptNotes(order: RunOrder, next: NextAttempt): (readonly [string, string])[] {
   const { routine, trace, ...rest } = order;
-  return [[NEXT_NOTE, `${attempt} ${runId}`], [ORDER_NOTE, JSON.stringify(rest)], ...runWorkNotes({ routine, trace })];
+  const { runId, attempt, isUntaken } = next;
+  return [
+    [NEXT_NOTE, `${attempt} ${runId}${isUntaken ? ` ${UNTAKEN}` : ""}`],
+    [ORDER_NOTE, JSON.stringify(rest)],
+    ...runWorkNotes({ routine, trace }),
+  ];
 }
 
-/** The attempt that follows a run which gave way. */
+/** The attempt that follows a run. */
 export function nextAttemptOf({ notes }: { readonly notes: Notes }): NextAttempt | undefined {
-  const [attempt = "", runId] = notes.get(NEXT_NOTE)?.split(" ") ?? [];
-  return runId === undefined ? undefined : { runId, attempt: Number(attempt) };
+  const [attempt = "", runId, how] = notes.get(NEXT_NOTE)?.split(" ") ?? [];
+  return runId === undefined ? undefined : { runId, attempt: Number(attempt), isUntaken: how === UNTAKEN };
 }
 
 /** All attempts but first ones, by their allocation. */

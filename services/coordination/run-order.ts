@@ -1,24 +1,13 @@
 /** A run as it is handed to a process daemon or joined there, and how that is ordered. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Access, Limits, Priority } from "#budget";
-import { grantToProto, type RoutineSpec, routineToProto, type ShareTerms, traceToProto } from "#codec";
+import { grantToProto, type RoutineSpec, type RunRoutineSpec, routineToProto, traceToProto } from "#codec";
 import type { GrantSchema, TraceContext as TraceContextMessage } from "#gen/bursar/v1/allocation_pb.js";
 import type { Routine } from "#gen/bursar/v1/routine_pb.js";
 import type { GrantHandover, TraceContext } from "#ports";
 import type { ChildDaemon } from "#tier";
 
-/** A run as it was asked for. */
-export interface RunOrder {
-  readonly requestId: string;
-  readonly swarmId: string;
-  readonly routine: RoutineSpec;
-  readonly limits: Limits;
-  readonly priority: Priority;
-  readonly waitMs: number;
-  readonly share?: ShareTerms;
-  readonly access?: readonly Access[];
-  /** The reservation of its swarm that its first attempt is met out of. */
-  readonly reservationId?: string;
+/** A run as it was asked for, and the trace in which it was; a reservation is for its first attempt. */
+export interface RunOrder extends RunRoutineSpec {
   readonly trace: TraceContext | undefined;
 }
 

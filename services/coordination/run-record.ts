@@ -1,11 +1,13 @@
 /** One run as coordination follows it: waits for room, is handed to a process daemon, and tells what happens until its books are final. */
 import { create } from "@bufbuild/protobuf";
-import { type Conflict, conflictWords, gaveWay, usageOf } from "#budget";
+import { type Conflict, conflictWords, ENDED_BY_HOLDER, gaveWay, usageOf } from "#budget";
 import { conflictToProto, lowBudgetToProto, usageToProto, viewOf } from "#codec";
-import { delegateWork, EventFeed, eventNumbers } from "#daemon";
+import { type DelegateEnd, delegateWork, EventFeed, eventNumbers } from "#daemon";
 import { boundedText } from "#errors";
 import { type RunEvent, RunEventSchema, type RunFinished, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import type { LowBudget } from "#ports";
+import { LIMITS } from "#std";
+import type { NextAttempt } from "./run-attempts.ts";
 import { orderOf, type RunOrder, type RunWork } from "./run-order.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
 
@@ -16,8 +18,11 @@ const OUTCOME_NAME = new Map<WorkOutcome, string>([
   [WorkOutcome.STOPPED, "stopped"],
 ]);
 
-/** How a run ended that gave way to others; undefined: its process daemon did not say. */
-export interface GaveWay {
+/** An attempt after which another one may be made. */
+export interface AttemptEnd {
+  /** It gave way to others; or no daemon ever took it. */
+  readonly why: "gave_way" | "untaken";
+  /** How it ended, where its process daemon said. */
   readonly finished: RunFinished | undefined;
 }
 
@@ -33,6 +38,8 @@ export class RunRecord {
   #isStarted = false;
   #runId: string;
   #attempt = 1;
+  #gaveWayLast: string | undefined;
+  #untaken = 0;
 
   /** `lives`: the life of this daemon, whose events are numbered above those of earlier ones. */
   constructor(runId: string, lives: number, parts: SwarmParts) {
@@ -51,12 +58,19 @@ export class RunRecord {
     return this.#attempt;
   }
 
-  /** It has given way and is tried again, as another allocation. */
-  async tryAgain({ runId, attempt }: { readonly runId: string; readonly attempt: number }): Promise<void> {
+  /** The latest attempt that gave way. */
+  get gaveWayLast(): string | undefined {
+    return this.#gaveWayLast;
+  }
+
+  /** It is tried again, as another allocation. Told when it has given way; what was never begun begins as if for the first time. */
+  async tryAgain({ runId, attempt, isUntaken }: NextAttempt): Promise<void> {
     const allocationId = this.#runId;
     this.#runId = runId;
     this.#attempt = attempt;
     this.#isStarted = false;
+    if (isUntaken) return;
+    this.#gaveWayLast = allocationId;
     const before = await this.#parts.base.loop.read(({ allocations }) => {
       const node = allocations.get(allocationId);
       return node && { reason: node.closingReason ?? "", usage: usageToProto(usageOf(node)) };
@@ -65,6 +79,12 @@ export class RunRecord {
     const told = { allocationId, reason: boundedText(before?.reason ?? ""), ...next };
     const usage = before ? { usage: before.usage } : {};
     this.tell({ case: "preempted", value: { $typeName: "bursar.v1.RunPreempted", ...told, ...usage } });
+  }
+
+  /** Whether one that was never taken is granted once more: a daemon that is there takes what it is handed, so that is seldom asked. */
+  mayBeginAnew(): boolean {
+    this.#untaken += 1;
+    return this.#untaken < LIMITS.recoveryAttemptsMax;
   }
 
   tell(event: RunEvent["event"]): void {
@@ -91,22 +111,23 @@ export class RunRecord {
 
   /**
    * Follows the run to its end. A refusal by the process daemon ends the feed with it. Answers how it ended when it gave way to others and
-   * nobody stopped it: then its end is not told yet.
+   * nobody stopped it, or was never taken: then its end is not told yet.
    */
-  async follow(work: RunWork): Promise<GaveWay | undefined> {
+  async follow(work: RunWork): Promise<AttemptEnd | undefined> {
     const { base, closings, lines, downlink } = this.#parts;
     const allocationId = this.runId;
     const join = { grant: { allocationId } };
     const handOver = work.type === "join" ? join : orderOf(work);
     const held = work.type === "join" ? work : { epoch: work.grant.epoch, holder: work.child.instance };
     let finished: RunFinished | undefined;
+    let how: DelegateEnd | undefined;
     const onEvent = ({ event }: RunEvent) => {
       if (event.case === "finished") finished = event.value;
       // A process daemon that was started again tells the start again.
       else if (event.case !== "started" || !this.#isStarted) this.tell(event);
     };
     try {
-      await delegateWork({
+      how = await delegateWork({
         base,
         closings,
         grant: { allocationId, epoch: held.epoch },
@@ -122,7 +143,10 @@ export class RunRecord {
       this.feed.end(error);
       return undefined;
     }
-    if (await this.#gaveWay(finished)) return { finished };
+    if (await this.#gaveWay(finished)) return { why: "gave_way", finished };
+    // Whoever was told to take it, and knows nothing of it, has done nothing of it.
+    const isUnknown = how === "unknown" && work.type === "hand_over" && !this.#isStarted;
+    if (isUnknown && (await this.#isUntaken())) return { why: "untaken", finished };
     await this.finish(finished);
     return undefined;
   }
@@ -133,6 +157,16 @@ export class RunRecord {
     return this.#parts.base.loop.read(({ allocations }) => {
       const node = allocations.get(this.runId);
       return node?.parent?.state === "open" && gaveWay(node);
+    });
+  }
+
+  /** It went back because its holder did not name it in its hello, and nobody closed it: that daemon had died, or was away when it was granted. */
+  async #isUntaken(): Promise<boolean> {
+    return this.#parts.base.loop.read(({ allocations }) => {
+      const node = allocations.get(this.runId);
+      if (node?.closingReason !== ENDED_BY_HOLDER || node.parent?.state !== "open") return false;
+      const { credits, toolCalls } = usageOf(node);
+      return credits === 0 && toolCalls === 0;
     });
   }
 

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { BudgetState, OpenWish, Outcome } from "#budget";
 import { leastOf } from "#codec";
-import { ChildLoads, lowBudgetOf, traceLowBudget } from "#daemon";
+import { ChildLoads, isOfTheEnd, keyOf, lowBudgetOf, traceLowBudget, type WaitEnd, WaitedGrants } from "#daemon";
 import { executionError, FaultError, RefusalError } from "#errors";
 import { RunFinishedSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import type { ItemError, LowBudget } from "#ports";
@@ -15,12 +15,19 @@ import { type ChildDaemon, errorOfOutcome, traceDecision, traceRefusal } from "#
 import { isUnder } from "./find.ts";
 import { againWish, attemptNotes, attemptsIn, type FoundAttempt, nextAttemptOf, orderOfBooks } from "./run-attempts.ts";
 import type { RunOrder, RunWork } from "./run-order.ts";
-import { type GaveWay, RunRecord } from "./run-record.ts";
+import { type AttemptEnd, RunRecord } from "./run-record.ts";
 import type { SwarmParts } from "./swarm-parts.ts";
-import { keyOf, WaitedGrants } from "./waited-grants.ts";
 
 /** The instance that holds a run. */
 type Holder = Pick<ChildDaemon, "instance">;
+
+/** The answer to the request of a run. */
+interface Answered<Answer> {
+  readonly order: RunOrder;
+  readonly record: RunRecord;
+  readonly child: Holder;
+  readonly outcome: Answer;
+}
 
 export class SwarmStateMachine {
   readonly #parts: SwarmParts;
@@ -141,7 +148,9 @@ export class SwarmStateMachine {
       this.#waits(wish, record, later);
       this.#remember(record);
       record.queued(outcome.conflict);
-      void later.then((decided) => this.#decided({ order: { ...order, trace }, record, child, outcome: decided }));
+      void later
+        .told()
+        .then((decided) => this.#decided({ order: { ...order, trace }, record, child, outcome: decided }));
     } else if (outcome.type === "opened") {
       this.#remember(record);
       this.#handOver({ order: { ...order, trace }, record, child, outcome });
@@ -157,23 +166,13 @@ export class SwarmStateMachine {
   }
 
   /** Who asks for the same meanwhile is told of the same run. */
-  #waits(wish: OpenWish, record: RunRecord, later: Promise<Outcome>): void {
+  #waits(wish: OpenWish, record: RunRecord, later: WaitEnd): void {
     const key = keyOf(wish);
     this.#queued.set(key, record);
-    void later.then(() => this.#queued.delete(key));
+    void later.told().then(() => this.#queued.delete(key));
   }
 
-  #decided({
-    order,
-    record,
-    child,
-    outcome,
-  }: {
-    readonly order: RunOrder;
-    readonly record: RunRecord;
-    readonly child: Holder;
-    readonly outcome: Outcome;
-  }): void {
+  #decided({ order, record, child, outcome }: Answered<Outcome>): void {
     this.#traceWaited(order, outcome);
     if (outcome.type === "opened") this.#handOver({ order, record, child, outcome });
     else if (record.attempt > 1) void this.#giveUp(record, outcome);
@@ -191,17 +190,7 @@ export class SwarmStateMachine {
     span.end(error ? { error: error.message } : {});
   }
 
-  #handOver({
-    order,
-    record,
-    child,
-    outcome,
-  }: {
-    readonly order: RunOrder;
-    readonly record: RunRecord;
-    readonly child: Holder;
-    readonly outcome: Extract<Outcome, { type: "opened" }>;
-  }): void {
+  #handOver({ order, record, child, outcome }: Answered<Extract<Outcome, { type: "opened" }>>): void {
     const grant = this.#parts.downlink.handoverTo(child.instance, outcome);
     const { routine, trace } = order;
     record.order = order;
@@ -214,35 +203,42 @@ export class SwarmStateMachine {
       .follow(work)
       .then((end) => (end ? this.#tryAgain(record, end) : undefined))
       .catch((error: unknown) => {
-        base.log.error({ err: error, run: record.runId }, "a run could not be followed");
         record.feed.end(error);
+        // The next life of this daemon follows it.
+        if (!isOfTheEnd(error)) base.log.error({ err: error, run: record.runId }, "a run could not be followed");
       })
       .finally(end);
   }
 
-  /** A run that gave way to others waits to be begun anew, as often as that is allowed. */
-  async #tryAgain(record: RunRecord, { finished }: GaveWay): Promise<void> {
+  /** A run that gave way to others waits to be begun anew, as often as that is allowed; so does one that no daemon has taken. */
+  async #tryAgain(record: RunRecord, { why, finished }: AttemptEnd): Promise<void> {
     const { base, downlink } = this.#parts;
+    const isUntaken = why === "untaken";
     const order = record.order ?? (await orderOfBooks(base.loop, record.runId, finished));
-    const child =
-      order && record.attempt < LIMITS.preemptedAttemptsMax ? await this.#loads.await(downlink, base.clock) : undefined;
+    const mayAgain = isUntaken ? record.mayBeginAnew() : record.attempt < LIMITS.preemptedAttemptsMax;
+    const child = order && mayAgain ? await this.#loads.await(downlink, base.clock) : undefined;
     if (!order || !child) {
       await record.finish(finished);
       return;
     }
     const before = record.runId;
-    const wish = againWish(this.#wish(order, child), before);
-    const next = { runId: wish.allocationId, attempt: record.attempt + 1 };
+    const gaveWay = isUntaken ? record.gaveWayLast : before;
+    const wish = againWish(this.#wish(order, child), { allocationId: before, gaveWay });
+    const next = { runId: wish.allocationId, attempt: record.attempt + (isUntaken ? 0 : 1), isUntaken };
     for (const [key, value] of attemptNotes(order, next)) {
       base.loop.submit({ type: "attach_note", allocationId: before, key, value }, () => undefined);
     }
     await record.tryAgain(next);
     this.#remember(record);
-    const decided = (outcome: Outcome) => this.#decided({ order, record, child, outcome });
+    await this.#askAgain(wish, { order, record, child });
+  }
+
+  async #askAgain(wish: OpenWish, attempt: Omit<Answered<never>, "outcome">): Promise<void> {
+    const decided = (outcome: Outcome) => this.#decided({ ...attempt, outcome });
     const { outcome, later } = await this.grants.ask(wish);
     if (outcome.type !== "queued" || !later) return decided(outcome);
-    record.queued(outcome.conflict);
-    void later.then(decided);
+    attempt.record.queued(outcome.conflict);
+    void later.told().then(decided);
   }
 
   /** No further attempt is granted. */
@@ -257,12 +253,12 @@ export class SwarmStateMachine {
 
   /** An attempt that waits since an earlier life of this daemon. */
   async #waitOn(wish: OpenWish, attempt: FoundAttempt, order: RunOrder): Promise<void> {
-    const later = this.grants.endOf(wish);
     const record = this.#newRecord(attempt.before);
     await record.tryAgain(attempt);
     this.#remember(record);
     const child = { instance: wish.holder ?? "" };
-    void later.then((outcome) => this.#decided({ order, record, child, outcome }));
+    // The same wish again: it is told its present place.
+    await this.#askAgain(wish, { order, record, child });
   }
 
   async #join(runId: string): Promise<RunRecord> {
@@ -285,6 +281,7 @@ export class SwarmStateMachine {
   #wish(order: RunOrder, child: ChildDaemon): OpenWish {
     const { ids, settings } = this.#parts.base;
     const { requestId, swarmId, routine, limits, priority, waitMs, share, access, reservationId } = order;
+    const { strategy } = routine;
     return {
       type: "open",
       caller: `swarm:${swarmId}`,
@@ -299,12 +296,12 @@ export class SwarmStateMachine {
       pooled: [],
       priority,
       weight: share?.weight ?? 1,
-      policy: {},
+      policy: strategy === undefined ? {} : { strategy },
       byHolder: false,
       holder: child.instance,
       leaseTtlMs: settings.leaseTtlMs,
       waitMs,
-      strategy: undefined,
+      strategy: order.requestStrategy,
       ...(access && { access }),
       ...(reservationId !== undefined && { reservationId }),
     };

@@ -8,6 +8,7 @@ import {
   Peers,
   PreemptChildren,
   preemptionService,
+  WaitedGrants,
   WorkLines,
   watchService,
 } from "#daemon";
@@ -43,7 +44,8 @@ export async function buildProcess(base: DaemonBase): Promise<DaemonParts> {
   });
   const preempt = new PreemptChildren({ base, downlink, peers });
   const above = connectTierAbove(base, { traceOf: (id) => runs.traceOf(id) });
-  const runs = new Runs({ base, uplink: above.uplink, downlink, lines, closings, loads: new ChildLoads() });
+  const [loads, grants] = [new ChildLoads(), new WaitedGrants(loop)];
+  const runs = new Runs({ base, uplink: above.uplink, downlink, lines, closings, loads, grants });
   await runs.recover();
   return {
     services: [

@@ -127,7 +127,9 @@ function below(parent: StepPlace, step: StepSpec | BranchSpec): StepPlace {
   const { name, limits, share, access } = step;
   const place = { allocationId: "", parentId: parent.allocationId, name, path: `${parent.path}/${name}`, limits };
   const isPaid = isFinalStep(step) && (parent.limits.wrapUpReserve ?? 0) > 0;
-  return { ...place, ...(share && { share }), ...(access && { access }), ...(isPaid && { wrapUp: true }) };
+  const competes = "strategy" in step && step.strategy !== undefined ? { strategy: step.strategy } : {};
+  const held = { ...(share && { share }), ...(access && { access }), ...(isPaid && { wrapUp: true as const }) };
+  return { ...place, ...held, ...competes };
 }
 
 function isFinalStep(step: StepSpec | BranchSpec): boolean {

@@ -3,9 +3,9 @@
  * of the daemon the same run is gone through again: what has ended is answered from the journal, what is open is joined.
  */
 import { create } from "@bufbuild/protobuf";
-import { DEADLINE_PASSED, gaveWay, isUsedUp, type Message, type OpenWish, type Outcome, usageOf } from "#budget";
+import { DEADLINE_PASSED, gaveWay, isUsedUp, type OpenWish, type Outcome, usageOf } from "#budget";
 import { type RoutineSpec, runEndNote, usageToProto, viewOf } from "#codec";
-import { type ChildLoads, pause } from "#daemon";
+import { type ChildLoads, pause, type WaitedGrants } from "#daemon";
 import type { ExecutionError } from "#errors";
 import { type RunFinished, RunFinishedSchema, type StepFinished, StepFinishedSchema } from "#gen/bursar/v1/run_pb.js";
 import type { TraceContext } from "#ports";
@@ -33,6 +33,7 @@ const PASSING: ReadonlySet<string> = new Set(["lease_ended", "paused"]);
 
 export interface RunParts extends DispatchParts {
   readonly loads: ChildLoads;
+  readonly grants: WaitedGrants;
 }
 
 export interface RunWorkOptions {
@@ -65,9 +66,7 @@ export class RunWork implements RunActs {
     this.#memory = memory;
     this.#machine = new RunStateMachine(this);
     const caller = callerOf(facts);
-    this.#waits = new SiblingWaits((requestId) => {
-      parts.base.loop.submit({ type: "cancel_request", caller, requestId }, () => undefined);
-    });
+    this.#waits = new SiblingWaits((requestId) => parts.grants.cancel({ caller, requestId }));
   }
 
   get runId(): string {
@@ -270,20 +269,18 @@ export class RunWork implements RunActs {
    * is one that has waited for as long as the queue lets it while others still go on, and keeps its place.
    */
   async #ask(wish: OpenWish): Promise<Outcome> {
-    const { base } = this.#parts;
+    const { base, grants } = this.#parts;
     const { parentId, requestId } = wish;
     // A name that it wants may be held anywhere in the run.
     const isNamed = wish.access !== undefined;
     let [asked, mayWait] = [wish, isNamed || this.#waits.hasOthers(parentId)];
     for (;;) {
-      const answer = await base.loop.ask({
-        type: "grant",
-        wish: mayWait ? { ...asked, waitMs: LIMITS.queueWaitMsMax } : asked,
-      });
-      const outcome = answer.type === "queued" ? await this.#waits.wait(parentId, requestId, { isNamed }) : answer;
+      const answer = await grants.ask(mayWait ? { ...asked, waitMs: LIMITS.queueWaitMsMax } : asked);
+      const { later } = answer;
+      const outcome = later ? await this.#waits.wait(parentId, { requestId, later, isNamed }) : answer.outcome;
       if (outcome.type !== "refused") return outcome;
       const { code } = outcome.refusal;
-      if (answer.type === "queued" && !this.#isStopped) {
+      if (later && !this.#isStopped) {
         // Called back: then it is told what is short. Or turned away after its time.
         mayWait = code === "conflict" && this.#waits.hasOthers(parentId);
         asked = { arrivedAtMs: base.loop.nowMs(), ...asked };
@@ -296,11 +293,6 @@ export class RunWork implements RunActs {
 
   get #isStopped(): boolean {
     return this.#stopReason !== undefined || this.#isAbandoned;
-  }
-
-  /** A request of this run that waited has its answer. */
-  decided(message: Extract<Message, { readonly type: "decided" }>): void {
-    this.#waits.decided(message);
   }
 
   /** What was refused has no span otherwise: nothing is dispatched. */

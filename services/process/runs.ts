@@ -1,8 +1,15 @@
 /** The runs this daemon knows: running ones, and the latest ended ones for followers who come late. */
 import { create } from "@bufbuild/protobuf";
-import type { Message } from "#budget";
 import { lowBudgetToProto, type RoutineSpec, runEndOf, runWorkNotes, viewOf } from "#codec";
-import { checkGrantor, drainingRefusal, type EventFeed, lowBudgetOf, takeGrant, traceLowBudget } from "#daemon";
+import {
+  checkGrantor,
+  drainingRefusal,
+  type EventFeed,
+  isOfTheEnd,
+  lowBudgetOf,
+  takeGrant,
+  traceLowBudget,
+} from "#daemon";
 import { RefusalError } from "#errors";
 import { type RunEvent, type RunFinished, RunFinishedSchema, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
 import type { GrantHandover, LowBudget, TraceContext } from "#ports";
@@ -12,7 +19,6 @@ import { END_NOTE, type FoundRun, foundRuns, type RunFacts, routineIfStopped } f
 import { type FoundNotes, RunMemory } from "./run-memory.ts";
 import { RunTelling } from "./run-telling.ts";
 import { type RunParts, RunWork } from "./run-work.ts";
-import { callerOf } from "./step-wish.ts";
 
 export interface RunOrder {
   readonly grant: GrantHandover;
@@ -41,18 +47,9 @@ export class Runs {
     parts.base.loop.subscribe((message) => {
       if (message.type === "closing" && message.side === "received")
         this.#running.get(message.allocationId)?.stop(message.reason);
-      if (message.type === "decided") this.#onDecided(message);
       const low = lowBudgetOf(message);
       if (low) this.#onLowBudget(low);
     });
-  }
-
-  #onDecided(message: Extract<Message, { readonly type: "decided" }>): void {
-    for (const work of this.#running.values()) {
-      if (callerOf(work.facts) !== message.caller) continue;
-      work.decided(message);
-      return;
-    }
   }
 
   /** Of a run, or of a branch in it. */
@@ -140,8 +137,10 @@ export class Runs {
     this.#running.set(allocationId, work);
     doing
       .catch((error: unknown) => {
-        log.error({ err: error, run: allocationId }, "a run failed by a fault of this daemon");
         telling.feed.end(error);
+        // The next life of this daemon takes it up.
+        if (isOfTheEnd(error)) return;
+        log.error({ err: error, run: allocationId }, "a run failed by a fault of this daemon");
         void loop.ask({ type: "close", allocationId, reason: "the run failed by a fault of its daemon" });
       })
       .finally(() => this.#running.delete(allocationId));

@@ -1,14 +1,21 @@
 import { expect, test } from "vitest";
+import { WaitEnd } from "#daemon";
 import { SiblingWaits } from "./sibling-waits.ts";
 
 const granted = { type: "done", changed: true } as const;
 
 function begun() {
   const cancelled: string[] = [];
+  const ends = new Map<string, WaitEnd>();
+  const endOf = (requestId: string) => {
+    const end = ends.get(requestId) ?? new WaitEnd();
+    ends.set(requestId, end);
+    return end;
+  };
   const waits = new SiblingWaits((requestId) => cancelled.push(requestId));
-  const decide = (requestId: string) =>
-    waits.decided({ type: "decided", caller: "run:r", requestId, outcome: granted });
-  return { cancelled, waits, decide };
+  const waitFor = (requestId: string, isNamed = false) =>
+    waits.wait("p", { requestId, later: endOf(requestId), isNamed });
+  return { cancelled, waits, waitFor, decide: (requestId: string) => endOf(requestId).tell(granted) };
 }
 
 test("who is alone has nobody to wait for", () => {
@@ -22,10 +29,10 @@ test("who is alone has nobody to wait for", () => {
 });
 
 test("who waits beside others is answered, and goes on then", async () => {
-  const { cancelled, waits, decide } = begun();
+  const { cancelled, waits, waitFor, decide } = begun();
   waits.begin("p");
   waits.begin("p");
-  const answer = waits.wait("p", "second");
+  const answer = waitFor("second");
   decide("second");
   // The first ends in the same moment: the second goes on, and nobody is called back.
   waits.end("p");
@@ -36,27 +43,27 @@ test("who waits beside others is answered, and goes on then", async () => {
 });
 
 test("an answer that is told before the wait begins is not lost", async () => {
-  const { cancelled, waits, decide } = begun();
+  const { cancelled, waits, waitFor, decide } = begun();
   waits.begin("p");
   waits.begin("p");
   decide("second");
-  expect(await waits.wait("p", "second")).toBe(granted);
+  expect(await waitFor("second")).toBe(granted);
   waits.end("p");
   expect(cancelled).toEqual([]);
 });
 
 test("nor is one of who wants names, for which nobody is counted", async () => {
-  const { waits, decide } = begun();
+  const { waits, waitFor, decide } = begun();
   waits.begin("p");
   decide("named");
-  expect(await waits.wait("p", "named", { isNamed: true })).toBe(granted);
+  expect(await waitFor("named", true)).toBe(granted);
   expect(waits.hasOthers("p")).toBe(false);
 });
 
 test("when the last that goes on ends, those who wait are called back", async () => {
-  const { cancelled, waits, decide } = begun();
+  const { cancelled, waits, waitFor, decide } = begun();
   for (let i = 0; i < 3; i += 1) waits.begin("p");
-  const answers = [waits.wait("p", "a"), waits.wait("p", "b")];
+  const answers = [waitFor("a"), waitFor("b")];
   expect(cancelled).toEqual([]);
   waits.end("p");
   expect(cancelled).toEqual(["a", "b"]);
@@ -66,12 +73,12 @@ test("when the last that goes on ends, those who wait are called back", async ()
 });
 
 test("those who were asked for together and must all wait are called back at once", async () => {
-  const { cancelled, waits, decide } = begun();
+  const { cancelled, waits, waitFor, decide } = begun();
   waits.begin("p");
   waits.begin("p");
-  const first = waits.wait("p", "a");
+  const first = waitFor("a");
   expect(cancelled).toEqual([]);
-  const second = waits.wait("p", "b");
+  const second = waitFor("b");
   expect(cancelled).toEqual(["a", "b"]);
   decide("a");
   decide("b");
@@ -79,9 +86,9 @@ test("those who were asked for together and must all wait are called back at onc
 });
 
 test("who wants names waits on when all beside it wait", async () => {
-  const { cancelled, waits, decide } = begun();
+  const { cancelled, waits, waitFor, decide } = begun();
   waits.begin("p");
-  const answer = waits.wait("p", "named", { isNamed: true });
+  const answer = waitFor("named", true);
   waits.begin("p");
   waits.end("p");
   expect(cancelled).toEqual([]);

@@ -1,5 +1,5 @@
 /** Where a step stands in its run, and how it ended. */
-import type { Access, Limits } from "#budget";
+import type { Access, Limits, StrategyName } from "#budget";
 import type { ShareTerms } from "#codec";
 import type { ExecutionError } from "#errors";
 import { type StepFinished, type StepOutput, WorkOutcome } from "#gen/bursar/v1/run_pb.js";
@@ -17,6 +17,8 @@ export interface StepPlace {
   readonly share?: ShareTerms;
   /** Names of tools and resources that it is to hold. */
   readonly access?: readonly Access[];
+  /** How what is in it competes; absent: as what is above says. */
+  readonly strategy?: StrategyName;
   /** The final step of a run that keeps a reserve for it. */
   readonly wrapUp?: true;
 }

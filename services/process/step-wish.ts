@@ -26,7 +26,7 @@ export function callerOf({ runId }: Pick<RunFacts, "runId">): string {
 /** The request's id follows from the place and the try alone, so that a wish which is made again has one effect. */
 export function wishFor({ base, facts, place, kind, holder, attempt, attemptOf }: WishOptions): OpenWish {
   const { ids, settings } = base;
-  const { limits, parentId, name, path, share, access, wrapUp } = place;
+  const { limits, parentId, name, path, share, access, wrapUp, strategy } = place;
   return {
     type: "open",
     caller: callerOf(facts),
@@ -41,7 +41,7 @@ export function wishFor({ base, facts, place, kind, holder, attempt, attemptOf }
     pooled: pooledIn(limits),
     priority: facts.priority,
     weight: share?.weight ?? 1,
-    policy: {},
+    policy: strategy === undefined ? {} : { strategy },
     byHolder: false,
     holder,
     leaseTtlMs: settings.leaseTtlMs,

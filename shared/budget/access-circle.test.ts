@@ -1,8 +1,12 @@
 /** Requests that would wait for each other for ever, by example. */
 import { describe, expect, test } from "vitest";
+import { lastOnCircles } from "./access-circles.ts";
+import { evolve } from "./evolve.ts";
 import { alone, Names, shared } from "./naming.test-support.ts";
 import { conflictWords } from "./refusal-words.ts";
 import { conflictOf } from "./scenario.test-support.ts";
+import { snapshotParts } from "./snapshot.ts";
+import { restoreState } from "./snapshot-restore.ts";
 
 describe("circles", () => {
   function twoBranches(): Names {
@@ -58,6 +62,40 @@ describe("circles", () => {
     );
     // Behind it, it may wait.
     n.waits(n.account, "last", alone("m", "n"));
+  });
+
+  test("a change of the order closes one: who came last of those who wait for each other is refused, and the others go on", () => {
+    const n = new Names();
+    n.hold(n.account, "x", alone("m"), { kind: "branch" });
+    n.hold(n.account, "k", alone("n"));
+    n.waits("x", "x1", alone("n"));
+    n.waits(n.account, "last", alone("m", "n"), { priority: "HIGH" });
+    n.waits(n.account, "later", alone("m"), { priority: "HIGH" });
+    const which = { caller: "person", requestId: "order", allocationId: n.account, limits: {} };
+    n.s.expect("updated", { type: "update_limits", ...which, strategy: "PRIORITY_BASED" });
+    const told = n.s.last.messages.filter(({ type }) => type === "decided");
+    expect(told).toMatchObject([{ requestId: "last", outcome: { type: "refused" } }]);
+    expect(told[0]?.type === "decided" && conflictOf(told[0].outcome).access?.circle).toBe(
+      "account-1/last waits for m, which account-1/x holds; account-1/x/x1 waits for n, for which account-1/last has its turn before",
+    );
+    expect(n.close("k")).toEqual(["x1"]);
+    n.fromSnapshot();
+  });
+
+  test("those of many circles are found in one look, of each the one that came last", () => {
+    const n = new Names();
+    for (const at of ["1", "2", "3"]) {
+      n.hold(n.account, `x${at}`, alone(`m${at}`), { kind: "branch" });
+      n.hold(n.account, `k${at}`, alone(`n${at}`));
+      n.waits(`x${at}`, `first${at}`, alone(`n${at}`));
+      n.waits(n.account, `last${at}`, alone(`m${at}`, `n${at}`), { priority: "HIGH" });
+    }
+    n.waits(n.account, "behind", alone("m1"), { priority: "HIGH" });
+    const state = restoreState(snapshotParts(n.s.state));
+    expect(lastOnCircles(state.names)).toEqual([]);
+    const policy = { strategy: "PRIORITY_BASED" } as const;
+    evolve(state, { type: "policy_set", atMs: n.s.nowMs, allocationId: n.account, policy });
+    expect(lastOnCircles(state.names).map(({ request }) => request.requestId)).toEqual(["last3", "last2", "last1"]);
   });
 
   test("of many only some are told", () => {

@@ -1,7 +1,8 @@
 /**
  * Requests that would wait for each other for ever. Who waits for a name waits for all who hold it so that both cannot have it, and for those
  * before it in the line; who holds a name gives it back when its work has ended, and its work waits for what is asked for below it. A circle
- * of this can only come about with a request that begins to wait, and goes through it: it is looked for then, and the request is refused.
+ * of this can only come about with a request that begins to wait, and goes through it: it is looked for then, and the request is refused;
+ * or when the order of turns changes, after which all who wait are looked at (access-circles.ts).
  */
 import { LIMITS } from "#std";
 import { type Access, type AccessMode, goTogether } from "./access.ts";

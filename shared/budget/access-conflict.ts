@@ -5,6 +5,7 @@ import { circleThrough, type Newcomer } from "./access-circle.ts";
 import type { NameGroup, Wanted } from "./access-names.ts";
 import { placeIn } from "./access-order.ts";
 import type { CommandOf, GrantWish } from "./command.ts";
+import { retryAfterMs } from "./conflict.ts";
 import { strategyInForce } from "./find-strategy.ts";
 import type { Conflict, OutcomeOf, Refusal } from "./outcome.ts";
 import type { Under } from "./policy.ts";
@@ -82,7 +83,7 @@ interface Over {
 
 function conflictOver(state: BudgetState, { group, mode, before, nowMs }: Over): Conflict {
   const { scope, name, holders } = group;
-  const waitMs = before ? LIMITS.retryAfterMs : untilFreeMs(group, nowMs);
+  const waitMs = before ? 0 : untilFreeMs(group, nowMs);
   const access = { name, mode, ...(before ? { before: pathOf(state, before) } : { held: group.mode ?? mode }) };
   return {
     conflict: "EXCLUSIVE_ACCESS_REQUIRED",
@@ -94,7 +95,7 @@ function conflictOver(state: BudgetState, { group, mode, before, nowMs }: Over):
     debt: 0,
     holders: before ? [] : firstOf(holders.keys()),
     never: false,
-    retryAfterMs: Math.min(waitMs, LIMITS.retryAfterMs),
+    retryAfterMs: retryAfterMs(waitMs),
     position: 0,
     expectedWaitMs: waitMs,
     access,
@@ -110,11 +111,11 @@ function firstOf(holders: Iterable<Allocation>): Conflict["holders"] {
   return first;
 }
 
-/** By the deadlines of those who hold it; where these do not say, the usual retry time. */
+/** By the deadlines of those who hold it, at least 1; 0: these do not say. */
 function untilFreeMs({ holders }: NameGroup<Allocation>, nowMs: number): number {
   let latest = nowMs;
   for (const { deadlineAtMs, state } of holders.keys()) {
-    if (deadlineAtMs === undefined || state !== "open") return LIMITS.retryAfterMs;
+    if (deadlineAtMs === undefined || state !== "open") return 0;
     latest = Math.max(latest, deadlineAtMs);
   }
   return Math.max(latest - nowMs, 1);

@@ -33,7 +33,7 @@ const BY_PRIORITY: Before = (a, b) => a.priority > b.priority || (a.priority ===
 class Model {
   readonly open: Held[] = [];
   waiting: Waits[] = [];
-  readonly #before: Before;
+  #before: Before;
 
   constructor(before: Before) {
     this.#before = before;
@@ -71,20 +71,37 @@ class Model {
     );
   }
 
-  /** Whether to wait would never end: each who waits, and all that they wait for. */
+  /** Whether to wait would never end for one who comes. */
   isCircle(newcomer: Waits): boolean {
-    const all = [...this.waiting, newcomer];
+    this.waiting.push(newcomer);
+    const closes = this.#waitsForItself(newcomer);
+    this.waiting.pop();
+    return closes;
+  }
+
+  /** Others have their turn first from now on: who is refused, the last to come of those who wait for each other, one after the other. */
+  reorder(before: Before): string[] {
+    this.#before = before;
+    const refused: string[] = [];
+    for (;;) {
+      const last = this.waiting.findLast((one) => this.#waitsForItself(one));
+      if (!last) return refused.sort();
+      this.waiting.splice(this.waiting.indexOf(last), 1);
+      refused.push(last.path);
+    }
+  }
+
+  /** Each who waits, and all that they wait for. */
+  #waitsForItself(start: Waits): boolean {
     const next = (one: Waits): Waits[] => {
-      this.waiting = all;
       const { held, before } = this.blockers(one, one);
-      const below = held.flatMap(({ path }) => all.filter(({ parent }) => isUnder(parent, path)));
-      this.waiting = all.slice(0, -1);
+      const below = held.flatMap(({ path }) => this.waiting.filter(({ parent }) => isUnder(parent, path)));
       return [...below, ...before];
     };
     const seen = new Set<Waits>();
-    const todo = next(newcomer);
+    const todo = next(start);
     for (let one = todo.pop(); one; one = todo.pop()) {
-      if (one === newcomer) return true;
+      if (one === start) return true;
       if (seen.has(one)) continue;
       seen.add(one);
       todo.push(...next(one));
@@ -136,6 +153,7 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("close" as const), at: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), at: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("reorder" as const), at: fc.nat() }) },
 );
 
 class World {
@@ -225,6 +243,23 @@ class World {
     this.#compare();
   }
 
+  /** The order of turns changes while they wait; how many waited for each other then. */
+  reorder(at: number): number {
+    const strategy = at % 2 === 0 ? "QUEUE_AND_WAIT" : "PRIORITY_BASED";
+    this.#count += 1;
+    const which = { caller: "person", requestId: `order${this.#count}`, allocationId: this.#ids.get(this.#root) ?? "" };
+    this.s.expect("updated", { type: "update_limits", ...which, limits: {}, strategy });
+    const refused = this.model.reorder(at % 2 === 0 ? BY_ARRIVAL : BY_PRIORITY);
+    const told = this.s.last.messages.flatMap((message) =>
+      message.type === "decided" && message.outcome.type === "refused" ? [message] : [],
+    );
+    const paths = [...this.#requests].filter(([, id]) => told.some(({ requestId }) => requestId === id));
+    expect(paths.map(([path]) => path).sort()).toEqual(refused);
+    for (const { outcome } of told) expect(conflictOf(outcome).access?.circle).toBeDefined();
+    this.#compare();
+    return refused.length;
+  }
+
   #compare(): void {
     const served = this.s.last.messages.flatMap((message) =>
       message.type === "decided" && message.outcome.type === "opened" ? [message.outcome.path] : [],
@@ -240,18 +275,57 @@ class World {
   }
 }
 
+/** Few places and names, and everybody waits: so that some wait for each other when the order changes. */
+const dense = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("ask" as const),
+      at: fc.nat(2),
+      access: fc
+        .uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 2 })
+        .map((names) => names.map((name) => ({ name, mode: "EXCLUSIVE" as const }))),
+      priority: fc.nat(4),
+      waits: fc.constant(true),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("close" as const), at: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("reorder" as const), at: fc.nat() }) },
+);
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** How many were refused because they waited for each other. */
+function follow(world: World, steps: readonly Step[], restoredAt: number): number {
+  let circles = 0;
+  for (const [at, one] of steps.entries()) {
+    if (one.do === "ask") world.ask(one);
+    else if (one.do === "close") world.close(one.at);
+    else if (one.do === "reorder") circles += world.reorder(one.at);
+    else world.cancel(one.at);
+    if (at === restoredAt) world.restore();
+  }
+  world.s.restart();
+  return circles;
+}
+
 test.each(["QUEUE_AND_WAIT", "PRIORITY_BASED"] as const)("%s: who has a name, and who waits for it", (strategy) => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), fc.nat(60), (steps, restoredAt) => {
-      const world = new World(strategy);
-      for (const [at, one] of steps.entries()) {
-        if (one.do === "ask") world.ask(one);
-        else if (one.do === "close") world.close(one.at);
-        else world.cancel(one.at);
-        if (at === restoredAt) world.restore();
-      }
-      world.s.restart();
+      follow(new World(strategy), steps, restoredAt);
     }),
     { numRuns: 80 },
   );
+});
+
+test("where the order of turns changes nobody waits for itself afterwards, and nobody else is refused", () => {
+  let circles = 0;
+  fc.assert(
+    fc.property(fc.array(dense, { minLength: 10, maxLength: 30 }), fc.nat(30), (steps, restoredAt) => {
+      circles += follow(new World("QUEUE_AND_WAIT"), steps, restoredAt);
+    }),
+    { numRuns: 200, seed: 20261124 },
+  );
+  // It was no idle property.
+  expect(circles).toBeGreaterThan(10);
 });

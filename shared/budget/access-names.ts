@@ -128,8 +128,8 @@ export class NameBook<N extends TreeNode<N>> {
   readonly #held = new Map<N, readonly Access[]>();
   readonly #groups = new Map<N, Map<string, NameGroup<N>>>();
   readonly #waiting = new Map<Waiter, Waiting<N>>();
-  /** Those who may have all names that they want, and could not before; looked at and emptied at the end of each decision. */
-  readonly opened = new Set<Waiter>();
+  /** Those who may have all names that they want and could not before, or the other way round; looked at and emptied at the end of each decision. */
+  readonly turned = new Set<Waiter>();
 
   /** Ns that hold names, and requests that wait and want some. */
   get size(): number {

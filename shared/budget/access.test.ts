@@ -128,7 +128,7 @@ describe("waiting for names", () => {
     n.hold(n.account, "a", shared("db"));
     n.waits(n.account, "b", alone("db"));
     expect(n.waits(n.account, "c", shared("db"))).toBe(
-      "EXCLUSIVE_ACCESS_REQUIRED: db under account-1 is wanted before by account-1/b, and cannot be had SHARED beside that; it waits at place 2 under QUEUE_AND_WAIT (its own); something changes in about 1000 ms",
+      "EXCLUSIVE_ACCESS_REQUIRED: db under account-1 is wanted before by account-1/b, and cannot be had SHARED beside that; it waits at place 2 under QUEUE_AND_WAIT (its own); nobody knows when something changes",
     );
     expect(n.close("a")).toEqual(["b"]);
     expect(n.close("b")).toEqual(["c"]);
@@ -239,6 +239,16 @@ describe("waiting for names", () => {
     n.s.ask({ type: "close", allocationId: "c", reason: "done" });
     n.s.report("c", 1, usage(), { final: true });
     expect(n.s.state.allocations.get("b")?.state).toBe("open");
+  });
+
+  test("one who loses its turn for a name holds back no budget any more: who waits behind it is served at once", () => {
+    const n = new Names();
+    n.hold(n.account, "a", [], { limits: { credits: 60 }, policy: { strategy: "PRIORITY_BASED" } });
+    // It may have the name, and waits for the budget; the next would fit but for it.
+    n.waits(n.account, "first", alone("db"), { limits: { credits: 50 }, min: { credits: 50 } });
+    n.waits(n.account, "next", [], { limits: { credits: 30 }, min: { credits: 30 } });
+    n.hold("a", "inner", alone("db"), { priority: "EMERGENCY" });
+    expect(n.served).toEqual(["next"]);
   });
 
   test("with weights: who is shut out has no share", () => {

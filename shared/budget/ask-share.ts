@@ -1,6 +1,6 @@
 /** Asking a child for what is above its share, by SHRINK: what is free in it comes back at once if its books are here. */
 import { LIMITS } from "#std";
-import { type Amount, monus } from "./amount.ts";
+import { type Amount, least, monus, ZERO } from "./amount.ts";
 import { pendingOf } from "./asked.ts";
 import { type Draft, emit } from "./draft.ts";
 import { reclaimable } from "./free.ts";
@@ -11,11 +11,18 @@ import { shareAskName } from "./share-wish.ts";
 import type { SharedNode } from "./shared-node.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
-/** What of a child is neither used, reserved there nor asked for. */
+/**
+ * What of a child is neither used, reserved there nor asked for, and leaves it all that it needs at least: where part of that was drawn of a
+ * reserve, the shares count the general credits alone, and what others ask back fills the reserve first.
+ */
 export function givable(state: BudgetState, child: Allocation, resource: Consumable): Amount {
   let left = monus(reclaimable(child)[resource], reservedUnder(state, child)[resource]);
-  for (const reclaim of child.reclaims.values()) left = monus(left, pendingOf(reclaim)[resource]);
-  return left;
+  let kept: Amount = child.books[resource].limit;
+  for (const reclaim of child.reclaims.values()) {
+    left = monus(left, pendingOf(reclaim)[resource]);
+    kept = monus(kept, pendingOf(reclaim)[resource]);
+  }
+  return least(left, monus(kept, state.sharing.wishes.get(child)?.min[resource] ?? ZERO));
 }
 
 export function askShare(draft: Draft, { node }: SharedNode, child: Allocation, wanted: Amounts): void {

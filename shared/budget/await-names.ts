@@ -1,6 +1,7 @@
 /**
  * Names that a wish cannot have now: it waits for them or is refused, as the strategy of its parent says of whatever is short. And the end of
- * a decision in which names came free: who can have all of its names now is served, wherever it waits.
+ * a decision in which names came free or were taken: who can have all of its names now is served, wherever it waits, and so are those whom
+ * one held up that cannot have them any more.
  */
 import { assert, LIMITS } from "#std";
 import { namesLacking } from "./access-conflict.ts";
@@ -50,10 +51,10 @@ export function namesShort(
 }
 
 /** To be called at the end of a decision; who is served may give up a turn for which others have waited. */
-export function serveOpened(draft: Draft): void {
-  const { opened } = draft.state.names;
-  for (const waiter of opened) {
-    opened.delete(waiter);
+export function serveTurned(draft: Draft): void {
+  const { turned } = draft.state.names;
+  for (const waiter of turned) {
+    turned.delete(waiter);
     serve(draft, waiter);
   }
 }
@@ -62,7 +63,8 @@ function serve(draft: Draft, waiter: Waiter): void {
   const { state } = draft;
   const node = state.allocations.get(waiter.parentId);
   const waits = () => state.effects.get(waiter.effectKey) === waiter && waiter.shut !== true;
-  if (!node || !waits()) return;
+  if (!node) return;
+  // One that is shut out now has kept from others what it does not claim any more.
   serveWaiters(draft, node);
   // Others give way to it as if it had come now; while it was shut out that would have been in vain.
   if (!waits() || !mayPreempt(node, waiter.request)) return;

@@ -7,11 +7,20 @@ import { NO_LIST } from "./collections.ts";
 import type { ReportedUsage } from "./command.ts";
 import { type Draft, emit, say } from "./draft.ts";
 import { fillReservations } from "./fill-reservations.ts";
-import { freeOfNode } from "./free.ts";
+import { freeOfNode, owedAt } from "./free.ts";
+import { lendAgain } from "./lend-kept.ts";
 import { tellLow, useOf } from "./low-budget.ts";
 import { endIfMet, pendingOf, tellProgress, tellStopped } from "./reclaim.ts";
 import { backAtClose, gaveWay } from "./reserve-room.ts";
-import { type Amounts, addAmounts, amountsOf, type Consumable, isNothing, leastAmounts } from "./resource.ts";
+import {
+  type Amounts,
+  addAmounts,
+  amountsOf,
+  HELD_RESOURCES,
+  isNothing,
+  leastAmounts,
+  type Resource,
+} from "./resource.ts";
 import { serveQueue } from "./serve-waiters.ts";
 import { shareLater } from "./share-later.ts";
 import type { Allocation, Reclaim } from "./state.ts";
@@ -56,17 +65,24 @@ export function lift(draft: Draft, target: Allocation, node: Allocation, reclaim
   }
   if (isNothing(by)) return;
   handBack(draft, target, by, reclaim.preemptionId);
+  const pending = pendingOf(reclaim);
+  if (HELD_RESOURCES.some((resource) => by[resource] > 0 && pending[resource] === 0)) lendAgain(draft, target);
   if (target.parent) freed(draft, target.parent);
   tellProgress(draft, target, reclaim);
 }
 
-/** What a preemption still wants, and the debts that it meets between the node and its target. */
+/** What a preemption still wants, and what it meets between the node and its target: debts, and what lacks of what is kept for later. */
 function toBeLifted(target: Allocation, node: Allocation, reclaim: Reclaim): Amounts {
   let wanted = pendingOf(reclaim);
   for (let at = node; at !== target && at.parent; ) {
     at = at.parent;
-    const owed = (resource: Consumable) => (wanted[resource] > 0 ? at.books[resource].debt : ZERO);
-    wanted = addAmounts(wanted, amountsOf({ credits: owed("credits"), toolCalls: owed("toolCalls") }));
+    const owed = (resource: Resource) => (wanted[resource] > 0 ? owedAt(at, resource) : ZERO);
+    wanted = addAmounts(wanted, {
+      credits: owed("credits"),
+      toolCalls: owed("toolCalls"),
+      branches: owed("branches"),
+      memoryBytes: owed("memoryBytes"),
+    });
   }
   return wanted;
 }
@@ -133,7 +149,8 @@ export function finish(draft: Draft, node: Allocation): void {
   const before = credits.unconfirmed > 0 || toolCalls.unconfirmed > 0 ? useOf(node) : undefined;
   emit(draft, { type: "allocation_closed", atMs: draft.nowMs, allocationId: node.id }, node);
   if (before) tellLow(draft, node, before);
-  gaveWay(draft, node, backAtClose(node));
+  // For most nobody claims, and what comes back need not be counted.
+  if (node.parent && node.parent.waiters.claims.size > 0) gaveWay(draft, node, backAtClose(node));
   tellClosed(draft, node);
   if (node.parent) freed(draft, node.parent);
 }

@@ -27,9 +27,12 @@ export interface Claim {
 
 export class Claims {
   readonly #byKey = new Map<string, Claim>();
-  /** Those to whom somebody gives way: by the hundred thousand claims wait for whom nobody can. */
-  readonly #given = new Set<Claim>();
-  /** The same by the allocations that give way. */
+  /**
+   * Those to whom somebody gives way, and which may have been given all since they were looked at: by the hundred thousand claims wait for whom
+   * nobody can, or whose givers have not moved. All of them in a queue that was made anew.
+   */
+  readonly #moved = new Set<Claim>();
+  /** Those to whom somebody gives way, by the allocations that give way. */
   readonly #byGiver = new Map<string, Set<Claim>>();
 
   get size(): number {
@@ -54,7 +57,7 @@ export class Claims {
   }
 
   #note(claim: Claim): void {
-    if (claim.givers.length > 0) this.#given.add(claim);
+    if (claim.givers.length > 0) this.#moved.add(claim);
     for (const { allocationId } of claim.givers) {
       const known = this.#byGiver.get(allocationId);
       if (known) known.add(claim);
@@ -63,7 +66,7 @@ export class Claims {
   }
 
   #unnote(claim: Claim): void {
-    this.#given.delete(claim);
+    this.#moved.delete(claim);
     for (const { allocationId } of claim.givers) {
       const known = this.#byGiver.get(allocationId);
       known?.delete(claim);
@@ -77,9 +80,23 @@ export class Claims {
     this.#byKey.delete(key);
   }
 
-  /** Those to whom somebody gives way, the oldest first. */
-  given(): Claim[] {
-    return [...this.#given].sort(byArrival);
+  /** What is asked of the allocation for claims stands otherwise now, or the allocation is gone. */
+  giverMoved(allocationId: string): void {
+    if (this.#byGiver.size === 0) return;
+    for (const claim of this.#byGiver.get(allocationId) ?? NO_LIST) this.#moved.add(claim);
+  }
+
+  /** It was looked at. */
+  looked(claim: Claim): void {
+    this.#moved.delete(claim);
+  }
+
+  /** Those that may have been given all since they were looked at, and of `others` those that are here; the oldest first, from `after` on. */
+  moved(others: Iterable<Claim> = NO_LIST, after?: Claim): Claim[] {
+    const found = new Set(this.#moved);
+    for (const claim of others) if (this.#byKey.get(claim.waiter.effectKey) === claim) found.add(claim);
+    const left = after ? [...found].filter((claim) => byArrival(claim, after) > 0) : [...found];
+    return left.sort(byArrival);
   }
 
   values(): IterableIterator<Claim> {

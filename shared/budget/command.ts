@@ -268,13 +268,13 @@ export type Command =
       readonly preemptionId: string;
       readonly allocationId: string;
       readonly epoch: number | undefined;
-      /** Absent: all that can be had. */
+      /** For SHRINK; absent, and for PAUSE and STOP: all that can be had. A person who names some for these is refused (codec). */
       readonly amounts: Amounts | undefined;
       readonly mode: PreemptionMode;
       readonly reason: string;
       /** For STOP: time to end in peace before force; absent: none. */
       readonly graceMs?: number;
-      /** Of whoever needs the budget; absent: a person's. */
+      /** Of whoever needs the budget: above that of the allocation. Absent: a person does, or it is not known. */
       readonly claimantPriority?: Priority;
     }
   | {

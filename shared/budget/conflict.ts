@@ -58,16 +58,17 @@ function holdersOf(node: Allocation, resource: Resource): Conflict["holders"] {
   return found;
 }
 
-/** Milliseconds until something at the node is known to end; the usual retry time where nothing is. */
+/** Milliseconds until something at the node is known to end, at least 1; 0: nothing is. What closes already ends when nobody knows. */
 function nextChangeMs(node: Allocation, nowMs: number): number {
   let next = Number.POSITIVE_INFINITY;
   let scanned = 0;
   for (const child of node.children) {
     if (++scanned > LIMITS.conflictHoldersScanMax) break;
-    if (child.deadlineAtMs !== undefined) next = Math.min(next, child.deadlineAtMs - nowMs);
+    if (child.deadlineAtMs === undefined || child.state !== "open") continue;
+    next = Math.min(next, child.deadlineAtMs - nowMs);
   }
   for (const { endsAtMs } of node.waiters.reservations.values()) next = Math.min(next, endsAtMs - nowMs);
-  return Number.isFinite(next) ? Math.max(next, 1) : LIMITS.retryAfterMs;
+  return Number.isFinite(next) ? Math.max(next, 1) : 0;
 }
 
 export interface ConflictOptions {
@@ -87,7 +88,7 @@ export interface ConflictOptions {
   readonly under?: Under;
 }
 
-/** Of one who waits: until there is room for it and those before it, by the known deadlines. Where these do not say, and of others: until something ends. */
+/** Of one who waits: until there is room for it and those before it, by the known deadlines. Where these do not say, and of others: until something ends. 0: nobody knows. */
 function expectedWaitMs(
   node: Allocation,
   { resource, wanted, nowMs, position = 0, claimed = 0, sight }: ConflictOptions,
@@ -106,6 +107,11 @@ function isShared({ side, policy }: Allocation, resource: Resource): boolean {
   return side === "received" && isConsumable(resource) && policy.inherited?.strategy === "PROPORTIONAL_SHARING";
 }
 
+/** When to try again where the wait may be so long; 0: not known. */
+export function retryAfterMs(expectedWaitMs: number): number {
+  return expectedWaitMs === 0 ? LIMITS.retryAfterMs : Math.min(expectedWaitMs, LIMITS.retryAfterMs);
+}
+
 export function conflictAt(options: ConflictOptions): Conflict {
   const { node: asked, resource, wanted, position = 0 } = options;
   const { node, sight } = sourceFor(asked, resource, options.sight ?? GENERAL);
@@ -121,7 +127,7 @@ export function conflictAt(options: ConflictOptions): Conflict {
     debt: isConsumable(resource) ? node.books[resource].debt : 0,
     holders: holdersOf(node, resource),
     never,
-    retryAfterMs: never ? 0 : Math.min(waitMs, LIMITS.retryAfterMs),
+    retryAfterMs: never ? 0 : retryAfterMs(waitMs),
     position,
     expectedWaitMs: never ? 0 : waitMs,
     ...(options.wish && { strategy: strategyInForce(asked, options.wish.strategy, options.under) }),

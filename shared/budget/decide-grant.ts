@@ -113,6 +113,7 @@ function fingerprintOf(wish: GrantWish): number {
     .item(weight);
   pieces.text(policyText(policy)).text("|").text(wish.name);
   if (wish.reservationId !== undefined) pieces.text("|from|").text(wish.reservationId);
+  if (wish.strategy !== undefined) pieces.text("|by|").text(wish.strategy);
   return wish.access === undefined ? pieces.sum() : pieces.text(`|access|${JSON.stringify(wish.access)}`).sum();
 }
 
@@ -179,7 +180,8 @@ function openViolations({ names }: BudgetState, parent: Allocation, wish: OpenWi
       found.push({ field: `min.${resource}`, message: `must not exceed the limit asked for (${limits[resource]})` });
     }
   }
-  found.push(...trancheViolations(parent, wish));
+  const carving = trancheViolations(parent, wish);
+  if (carving.length > 0) found.push(...carving);
   if (limits.branches === LIMITS.amountMax) {
     found.push({
       field: "limits.branches",

@@ -7,6 +7,7 @@
 import { LIMITS } from "#std";
 import { countAllowances } from "./allowance.ts";
 import { askOthers } from "./ask-below.ts";
+import { breakCircles } from "./break-circles.ts";
 import { freed, handBack, resume, serveWaiters } from "./cascade.ts";
 import type { CommandOf, ReceiveGrant } from "./command.ts";
 import { receivePausesOver } from "./decide-resume.ts";
@@ -66,6 +67,7 @@ export function decideReceiveLimit(draft: Draft, command: CommandOf<"receive_lim
   if ("code" in node) return refuse(node);
   if (node.state === "closed") return UNCHANGED;
   const told = takeInherited(draft, node, command.inherited);
+  if (told) breakCircles(draft);
   const moved = takeDeadline(draft, node, command.deadlineLeftMs) || told;
   const by = monusAmounts(command.grantedTotal, node.grantedTotal);
   const raised = !isNothing(by);

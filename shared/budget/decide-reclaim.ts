@@ -14,9 +14,10 @@ import { endReclaim, pendingOf } from "./reclaim.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
 import { addAmounts, isNothing, monusAmounts, NOTHING } from "./resource.ts";
 import type { Allocation } from "./state.ts";
+import { rankOfPriority } from "./waiter.ts";
 
 export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outcome {
-  const { preemptionId, allocationId, amounts: wanted, mode } = command;
+  const { preemptionId, allocationId, amounts: wanted, mode, claimantPriority } = command;
   const node = draft.state.allocations.get(allocationId);
   if (!node) return refuse({ code: "not_found", subject: "allocation", id: allocationId });
   if (command.epoch !== undefined && command.epoch !== node.epoch) {
@@ -24,6 +25,11 @@ export function decideReclaim(draft: Draft, command: CommandOf<"reclaim">): Outc
   }
   if (!node.parent && node.side === "local") {
     return refuse({ code: "not_permitted", message: `${node.path} has no parent to give budget back to` });
+  }
+  const isUnfair = claimantPriority !== undefined && rankOfPriority(claimantPriority) <= rankOfPriority(node.priority);
+  if (isUnfair) {
+    const message = `must be above ${node.priority}, the priority of ${node.path}: nobody gives way to an equal or a lower one`;
+    return refuse({ code: "invalid", violations: [{ field: "claimant_priority", message }] });
   }
   const known = node.reclaims.has(preemptionId) || node.endedReclaims.has(preemptionId);
   if (!known && node.reclaims.size >= LIMITS.pendingReclaimsMax) {

@@ -27,6 +27,9 @@ import { type Consumable, isNothing, monusAmounts } from "./resource.ts";
 import { type Allocation, rootOf } from "./state.ts";
 import { grownCalls } from "./tally.ts";
 
+/** Why a grant closes whose final account comes while nobody has closed it. */
+export const ENDED_BY_HOLDER = "ended by its holder";
+
 export function decideReportUsage(draft: Draft, command: CommandOf<"report_usage">): Outcome {
   const node = heldBy(draft.state, command.caller, command.allocationId);
   if ("code" in node) return refuse(node);
@@ -169,8 +172,8 @@ function renew(draft: Draft, node: Allocation): void {
 
 function acceptFinal(draft: Draft, node: Allocation): void {
   if (node.state === "open") {
-    const reason = "ended by its holder";
-    emit(draft, { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id, reason });
+    const closing = { type: "allocation_closing", atMs: draft.nowMs, allocationId: node.id } as const;
+    emit(draft, { ...closing, reason: ENDED_BY_HOLDER });
     turnAwayRaises(draft, node);
   }
   finishHeld(draft, node);

@@ -3,7 +3,7 @@
  * changes nothing. The events it answers have been evolved; the caller makes them durable before anything leaves the process.
  */
 import { unreachable } from "#std";
-import { serveOpened } from "./await-names.ts";
+import { serveTurned } from "./await-names.ts";
 import { balanceShares } from "./balance-shares.ts";
 import { NO_LIST } from "./collections.ts";
 import type { Command } from "./command.ts";
@@ -37,21 +37,21 @@ import type { BudgetState } from "./state.ts";
 export function decide(state: BudgetState, command: Command): Decision {
   assertTime(state, command.nowMs);
   const draft: Draft = { state, nowMs: command.nowMs, events: NO_LIST, messages: NO_LIST };
-  const { opened } = state.names;
+  const { turned } = state.names;
   // A replay serves nobody: the events say who was.
-  if (opened.size > 0) opened.clear();
+  if (turned.size > 0) turned.clear();
   const outcome = dispatch(draft, command);
   if (draft.moved) pursueClaims(draft);
   if (draft.toShare) balanceShares(draft);
   if (draft.moved) pursueClaims(draft);
-  if (opened.size > 0) endWithNames(draft);
+  if (turned.size > 0) endWithNames(draft);
   return { outcome, events: draft.events, messages: draft.messages };
 }
 
 /** Who is served because names came free may move others, and give up its turn for other names. */
 function endWithNames(draft: Draft): void {
-  while (draft.state.names.opened.size > 0) {
-    serveOpened(draft);
+  while (draft.state.names.turned.size > 0) {
+    serveTurned(draft);
     if (draft.moved) pursueClaims(draft);
     if (draft.toShare) balanceShares(draft);
     if (draft.moved) pursueClaims(draft);

@@ -11,6 +11,7 @@ export function describeState(state: BudgetState): unknown {
     waiterSequence: state.waiterSequence,
     allocations: [...state.allocations.values()].map(describeAllocation),
     roots: idsOf(state.roots),
+    openRoots: idsOf(state.openRoots),
     lives: state.lives,
     bootId: state.bootId,
     uncorrected: state.uncorrected,

@@ -2,7 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#std";
+import { decide } from "./decide.ts";
 import { conflictOf, refusalOf, Scenario, some, usage } from "./scenario.test-support.ts";
+import { snapshotParts } from "./snapshot.ts";
+import { restoreState } from "./snapshot-restore.ts";
 
 const { effectMemoryMs } = LIMITS;
 
@@ -148,6 +151,26 @@ describe("how long it is remembered", () => {
     expect(refusalOf(s.grant(raise))).toMatchObject({ code: "not_found" });
     const fresh = { ...wish, allocationId: s.id("node") };
     expect(s.grant(fresh)).toMatchObject({ type: "opened", repeated: false });
+  });
+
+  test("an allocation of which nothing else was asked goes with the answer that opened it, also out of a snapshot", () => {
+    const s = new Scenario();
+    const account = s.account({ credits: 100 });
+    const step = s.open(account, { limits: { credits: 10 } });
+    s.close(step);
+    const restored = restoreState([...snapshotParts(s.state)]);
+    expect([...restored.ended.items()]).toEqual([...s.state.ended.items()]);
+    expect([...restored.ended.items()]).toContainEqual({ forgetAtMs: s.nowMs + effectMemoryMs, allocationId: step });
+    for (const state of [s.state, restored]) {
+      const tick = (nowMs: number) => decide(state, { type: "tick", nowMs });
+      const there = () => [state.allocations.has(step), state.effects.size, state.ended.answers];
+      const kept = there();
+      tick(s.nowMs + effectMemoryMs - 1);
+      expect(there()).toEqual(kept);
+      tick(s.nowMs + effectMemoryMs);
+      expect(there()).toEqual([false, state.effects.size, 0]);
+      expect(state.allocations.get(account)?.closedChildren).toEqual([]);
+    }
   });
 
   test("a call of an allocation that was closed and pushed out of the reports is still answered", () => {

@@ -2,7 +2,7 @@
  * The effects of requests by their keys: those of what goes on as objects, in the order in which they came, those of what has ended in the
  * memory of ended work.
  */
-import { type TextHash, TextMap } from "#std";
+import { type HashSlots, type TextHash, TextMap } from "#std";
 
 /** The memory of ended work, as far as effects are kept there. */
 export interface EndedEffects<E> {
@@ -15,9 +15,9 @@ export class Effects<E> {
   readonly #going: TextMap<E>;
   readonly #ended: EndedEffects<E>;
 
-  /** `hash`: that of the keys in `ended`, so that a key is hashed once. */
-  constructor(hash: TextHash, ended: EndedEffects<E>) {
-    this.#going = new TextMap(hash);
+  /** `hash` and `index`: those of the keys in `ended`, so that a key is hashed and looked for once. */
+  constructor(hash: TextHash, index: HashSlots, ended: EndedEffects<E>) {
+    this.#going = new TextMap(hash, index);
     this.#ended = ended;
   }
 

@@ -38,10 +38,14 @@ const BITS = {
   limits: 64,
   granted: 8_192,
   wrapUp: 131_072,
+  /** Its allocation has ended with it, and may be forgotten with it. */
+  releases: 262_144,
 } as const;
-const BITS_END = BITS.wrapUp << 1;
+const BITS_END = BITS.releases << 1;
 /** Numbers of an opening that are always there, and its texts. */
 const OPENED = { numbers: 8, texts: 4 } as const;
+/** Its text that is the id of the allocation. */
+export const OPENED_ID = 1;
 const AMOUNTS = RESOURCES.length;
 
 /** An opening as it was answered: what the allocation knows, and what may have changed there since. */
@@ -52,11 +56,19 @@ export interface Opened extends Pick<OpenedAnswer, "policy" | "grantedTotal" | "
   >;
 }
 
+export interface OpeningToKeep {
+  readonly opening: Opened;
+  /** As they were answered. */
+  readonly limits: Limits;
+  /** The allocation has ended, and may be forgotten with the answer. */
+  readonly releases: boolean;
+}
+
 /** The draft of the record of an answer. */
 export function packAnswer(records: RecordQueue, kept: Kept, answer: Answer): RecordDraft {
   if (answer.type === "opened") {
     const node = { ...answer, id: answer.allocationId };
-    return packOpening(records, kept, { ...answer, node }, answer.limits);
+    return packOpening(records, kept, { opening: { ...answer, node }, limits: answer.limits, releases: false });
   }
   if (answer.type === "raised") {
     const record = begin(records, RAISING, kept).number(answer.epoch).number(Number(answer.partial));
@@ -76,16 +88,20 @@ function addAmounts(record: RecordDraft, { credits, toolCalls, branches, memoryB
   record.number(credits).number(toolCalls).number(branches).number(memoryBytes);
 }
 
-/** The draft of the record of an opening. */
-export function packOpening(records: RecordQueue, kept: Kept, opening: Opened, limits: Limits): RecordDraft {
+/** The draft of the record of an opening. `releases`: the allocation may be forgotten with it. */
+export function packOpening(
+  records: RecordQueue,
+  kept: Kept,
+  { opening, limits, releases }: OpeningToKeep,
+): RecordDraft {
   const { node, grantedTotal, epoch, leaseTtlMs, partial } = opening;
-  // What it inherited is of no use to whoever asks for it again: it has ended.
-  const { inherited: _, ...policy } = opening.policy;
+  const policy = withoutInherited(opening.policy);
   const { token, deadlineAtMs, pooled } = node;
   const rank = ALLOCATION_KINDS.indexOf(node.kind) * PRIORITIES.length + PRIORITIES.indexOf(node.priority);
   const record = begin(records, OPENING, kept).number(0).number(rank).number(node.depth).number(node.weight);
   record.number(epoch).number(leaseTtlMs).text(node.id).text(node.path).text(node.name);
-  let bits = (partial ? BITS.partial : 0) | add(record, deadlineAtMs, BITS.deadline);
+  let bits = (partial ? BITS.partial : 0) | (releases ? BITS.releases : 0);
+  bits |= add(record, deadlineAtMs, BITS.deadline);
   if (token !== undefined) {
     bits |= BITS.token;
     record.text(token);
@@ -100,6 +116,18 @@ export function packOpening(records: RecordQueue, kept: Kept, opening: Opened, l
   bits |= addLimits(record, limits) | addGranted(record, grantedTotal);
   record.numbers[2] = bits | add(record, limits.wrapUpReserve, BITS.wrapUp);
   return record;
+}
+
+/** What it inherited is of no use to whoever asks for it again: it has ended. */
+function withoutInherited(policy: Policy): Policy {
+  if (policy.inherited === undefined) return policy;
+  const { inherited: _, ...own } = policy;
+  return own;
+}
+
+/** Whether the record is of an opening whose allocation may be forgotten with it. */
+export function isReleasing(records: RecordQueue, place: RecordPlace): boolean {
+  return records.kindAt(place) === OPENING && (records.numberAt(place, 2) & BITS.releases) !== 0;
 }
 
 /** Adds a number that is there; answers its bit, or none. */

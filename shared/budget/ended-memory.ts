@@ -3,20 +3,30 @@
  * to be forgotten comes. In the order in which they are forgotten, which is that of their ends. By the hundred thousand they would
  * otherwise be objects that every garbage collection looks at.
  */
-import { assert, HashSlots, type RecordDraft, type RecordPlace, RecordQueue, type TextHash, type TextMap } from "#std";
+import {
+  assert,
+  type HashSlots,
+  type RecordDraft,
+  type RecordPlace,
+  RecordQueue,
+  type TextHash,
+  type TextMap,
+} from "#std";
 import type { Amount } from "./amount.ts";
 import {
   amountsAt,
   answerAt,
   isAnswerRecord,
+  isReleasing,
   type Kept,
-  type Opened,
+  OPENED_ID,
+  type OpeningToKeep,
   packAnswer,
   packOpening,
 } from "./ended-answer.ts";
 import type { Answer, Charged, KeptAnswer } from "./kept-answer.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import { type Amounts, type Limits, RESOURCES } from "./resource.ts";
+import { type Amounts, RESOURCES } from "./resource.ts";
 
 /** Kinds of records that are no answers; see ended-answer.ts for the others. */
 const CALL = 1;
@@ -72,21 +82,31 @@ export interface EndedHashes {
   readonly holds: TextHash;
 }
 
+/** Those of the keys of effects and of the ids of holds; the even references are of those that go on. */
+export interface EndedIndexes {
+  readonly keys: HashSlots;
+  readonly holds: HashSlots;
+}
+
 export class EndedMemory {
   readonly #records = new RecordQueue();
   readonly #hashes: EndedHashes;
-  readonly #keys = new HashSlots();
-  readonly #holds = new HashSlots();
+  /** Their references are odd: twice the place and one. */
+  readonly #keys: HashSlots;
+  readonly #holds: HashSlots;
+  #answers = 0;
   /** When the latest is forgotten. */
   #latestAtMs = 0;
 
-  constructor(hashes: EndedHashes) {
+  constructor(hashes: EndedHashes, { keys, holds }: EndedIndexes) {
     this.#hashes = hashes;
+    this.#keys = keys;
+    this.#holds = holds;
   }
 
   /** How many answers are kept, those of calls among them. */
   get answers(): number {
-    return this.#keys.size;
+    return this.#answers;
   }
 
   addCall(call: CallToKeep, forgetAtMs: number): void {
@@ -109,10 +129,11 @@ export class EndedMemory {
     this.#index(place, this.#hashes.keys.of(kept.key), undefined);
   }
 
-  /** The answer to the request that opened an allocation, out of what is kept of it. */
-  addOpening(kept: Kept, opening: Opened, limits: Limits): void {
-    const place = this.#add(kept.forgetAtMs, packOpening(this.#records, kept, opening, limits));
+  /** The answer to the request that opened an allocation, out of what is kept of it; and for most the allocation with it. */
+  addOpening(kept: Kept, opening: OpeningToKeep): void {
+    const place = this.#add(kept.forgetAtMs, packOpening(this.#records, kept, opening));
     this.#index(place, this.#hashes.keys.of(kept.key), undefined);
+    if (opening.releases) this.#records.setMark(place, 1, this.#hashes.allocations.of(opening.opening.node.id));
   }
 
   /** The allocation may be forgotten then, if nothing keeps it. */
@@ -129,16 +150,18 @@ export class EndedMemory {
 
   #index(place: RecordPlace, key: number, hold: number | undefined): void {
     this.#records.setMark(place, 0, key);
-    this.#keys.add(key, place);
+    this.#keys.add(key, 2 * place + 1);
+    this.#answers += 1;
     if (hold === undefined) return;
     this.#records.setMark(place, 1, hold);
-    this.#holds.add(hold, place);
+    this.#holds.add(hold, 2 * place + 1);
   }
 
   #find(slots: HashSlots, hash: number, text: number, value: string): RecordPlace | undefined {
     for (let slot = slots.first(hash); slot >= 0; slot = slots.next(slot, hash)) {
-      const place = slots.refAt(slot);
-      if (this.#records.textIs(place, text, value)) return place;
+      const ref = slots.refAt(slot);
+      const place = (ref - 1) / 2;
+      if (ref % 2 === 1 && this.#records.textIs(place, text, value)) return place;
     }
     return undefined;
   }
@@ -208,18 +231,24 @@ export class EndedMemory {
     for (let place = this.#records.first(); place !== undefined; place = this.#records.first()) {
       if (this.#records.numberAt(place, NUMBER.forgetAtMs) > timeMs) return;
       const kind = this.#records.kindAt(place);
-      if (kind === NODE) {
-        // Most are gone already: as closed children there are only so many of a node.
-        const isThere = allocations.mayHave(this.#records.markAt(place, 0));
-        const allocation = isThere ? allocations.get(this.#records.textAt(place, 0)) : undefined;
-        this.#records.shift();
-        if (allocation) take(allocation);
-        continue;
+      const released = kind === CALL ? undefined : this.#releasedAt(place, allocations);
+      if (kind !== NODE) {
+        this.#keys.remove(this.#records.markAt(place, 0), 2 * place + 1);
+        this.#answers -= 1;
       }
-      this.#keys.remove(this.#records.markAt(place, 0), place);
-      if (kind === CALL) this.#holds.remove(this.#records.markAt(place, 1), place);
+      if (kind === CALL) this.#holds.remove(this.#records.markAt(place, 1), 2 * place + 1);
       this.#records.shift();
+      if (released) take(released);
     }
+  }
+
+  /** The allocation that may be forgotten with the record; undefined when there is none any more. */
+  #releasedAt<A>(place: RecordPlace, allocations: TextMap<A>): A | undefined {
+    const isNode = this.#records.kindAt(place) === NODE;
+    if (!isNode && !isReleasing(this.#records, place)) return undefined;
+    // Most are gone already: as closed children there are only so many of a node.
+    if (!allocations.mayHave(this.#records.markAt(place, isNode ? 0 : 1))) return undefined;
+    return allocations.get(this.#records.textAt(place, isNode ? 0 : OPENED_ID));
   }
 
   /** Everything that is remembered, the next to be forgotten first. */
@@ -233,8 +262,12 @@ export class EndedMemory {
         continue;
       }
       const kept = { forgetAtMs, fingerprint: this.#records.numberAt(place, NUMBER.fingerprint), key: text };
-      if (kind !== CALL) yield { ...kept, answer: answerAt(this.#records, place) };
-      else {
+      if (kind !== CALL) {
+        yield { ...kept, answer: answerAt(this.#records, place) };
+        if (isReleasing(this.#records, place)) {
+          yield { forgetAtMs, allocationId: this.#records.textAt(place, OPENED_ID) };
+        }
+      } else {
         const [allocationId, charged] = [this.#allocationIdAt(place), this.#chargedAt(place)];
         yield { ...kept, call: this.#heldAt(place), allocationId, charged };
       }
@@ -276,6 +309,9 @@ export class EndedMemory {
       return `hold ${records.textAt(place, TEXT.holdId)} stands twice`;
     }
     this.#index(place, key, hold);
+    if (isReleasing(records, place)) {
+      records.setMark(place, 1, records.hashAt(place, OPENED_ID, this.#hashes.allocations));
+    }
     return undefined;
   }
 

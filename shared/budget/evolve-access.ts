@@ -37,7 +37,7 @@ export function namesAwaited(state: BudgetState, node: Allocation, waiter: Waite
 /** To be called when it waits no longer. */
 export function namesGivenUp(state: BudgetState, waiter: Waiter): void {
   if (!wantedBy(waiter)) return;
-  state.names.opened.delete(waiter);
+  state.names.turned.delete(waiter);
   turn(state, state.names.leave(waiter));
 }
 
@@ -68,7 +68,7 @@ function turn(state: BudgetState, waiters: readonly Waiter[], own?: Waiter): voi
     node.waiters.setShut(waiter, shut);
     if (!shut) followWaiter(state, node, waiter, true);
     followQueueAsTried(state, node, waiter, true);
-    if (!shut && waiter !== own) state.names.opened.add(waiter);
+    if (waiter !== own) state.names.turned.add(waiter);
   }
 }
 

@@ -33,7 +33,10 @@ export function evolveAllocationOpened(state: BudgetState, event: AllocationOpen
   state.allocations.set(node.id, node);
   if (state.allocations.size === known) throw new InvariantError(`allocation ${node.id} opened twice`);
   if (parent) parent.children = withSibling(parent.children, node);
-  else state.roots.add(node);
+  else {
+    state.roots.add(node);
+    state.openRoots.add(node);
+  }
   if (parent && event.wrapUp) parent.tranches.beginFinalStep(node);
   const limits = amountsOf(event.limits);
   raiseLimit(node, "credits", limits.credits);
@@ -109,6 +112,7 @@ export function evolveLimitLowered(event: LimitLowered, node: Allocation): void 
   const before = pendingOf(reclaim);
   reclaim.reclaimed = addAmounts(reclaim.reclaimed, event.by);
   owedChanged(node, event.preemptionId, before);
+  node.parent?.waiters.claims.giverMoved(node.id);
 }
 
 export function evolveLimitsUpdated(state: BudgetState, event: LimitsUpdated, node: Allocation): void {
@@ -138,6 +142,7 @@ export function evolveAllocationClosed(state: BudgetState, event: AllocationClos
     if (parent.tranches !== NO_TRANCHES) leaveTranches(node, parent);
     for (const resource of HELD_RESOURCES) freeHeld(parent, resource, heldShare(node, resource));
     parent.children = withoutSibling(parent.children, node);
+    parent.waiters.claims.giverMoved(node.id);
   }
   node.state = "closed";
   node.closedAtMs = event.atMs;

@@ -106,6 +106,7 @@ export function evolveReclaimRequested(event: ReclaimRequested, node: Allocation
   const reclaim = { preemptionId, mode, reason, wanted, reclaimed, ...grace, ...own, ...done, ...asked };
   node.reclaims = withEntry(node.reclaims, preemptionId, reclaim);
   owedChanged(node, preemptionId, earlier ? pendingOf(earlier) : NOTHING);
+  node.parent?.waiters.claims.giverMoved(node.id);
 }
 
 export function evolveReclaimEnded(state: BudgetState, event: ReclaimEnded, node: Allocation): void {
@@ -114,6 +115,7 @@ export function evolveReclaimEnded(state: BudgetState, event: ReclaimEnded, node
   if (reclaim.forOthers) state.victims.wentOn(node.id, event.atMs);
   node.reclaims = withoutEntry(node.reclaims, event.preemptionId);
   owedChanged(node, event.preemptionId, pendingOf(reclaim));
+  node.parent?.waiters.claims.giverMoved(node.id);
   reclaim.asked = undefined;
   node.endedReclaims = withEntry(node.endedReclaims, event.preemptionId, reclaim);
   if (node.endedReclaims.size <= LIMITS.endedReclaimsMax) return;

@@ -65,7 +65,7 @@ export function evolve(state: BudgetState, event: BudgetEvent, subject?: Allocat
   state.engineTimeMs = event.atMs;
   const closed = event.type === "allocation_closed" ? allocationOf(state, event.allocationId, subject) : undefined;
   change(state, event, subject);
-  followShares(state, event, closed);
+  followShares(state, event, closed ?? subject);
 }
 
 function change(state: BudgetState, event: BudgetEvent, subject?: Allocation | Hold): void {

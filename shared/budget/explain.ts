@@ -188,7 +188,7 @@ export function wishWords(wish: ToldWish): string {
   const amounts = amountsOf(limits);
   const none = pooled.length > 0 ? "what its calls will need" : "no amount of its own";
   const what = isNothing(amounts) ? none : amountsText(amounts);
-  return `a ${kind} with ${what}${leastWords(amounts, wish.min)}${named(wish.access)}, ${priority}${wait}`;
+  return `${kind === "account" ? "an" : "a"} ${kind} with ${what}${leastWords(amounts, wish.min)}${named(wish.access)}, ${priority}${wait}`;
 }
 
 function named(access: OpenWish["access"]): string {

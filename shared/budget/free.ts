@@ -44,6 +44,13 @@ export function sightOfParent({ state }: Allocation): Sight {
   return state === "open" ? BY_PRIORITY : EVERYTHING;
 }
 
+/** What comes back to the node of the resource pays this before any of it is free: debt, or what lacks of what is kept for reservations. */
+export function owedAt(node: Allocation, resource: Resource): Amount {
+  if (isConsumable(resource)) return bookOf(node, resource).debt;
+  const { limit, inUse, elastic } = heldBookOf(node, resource);
+  return elastic ? ZERO : monus(node.waiters.earmarks.kept[resource], monus(limit, inUse));
+}
+
 /** Everything that is free at the node of what is limited there: what it can hand back. A final step keeps its credits to its end. */
 export function freeOfNode(node: Allocation): Amounts {
   const free = freeAmounts(node, sightOfParent(node));

@@ -4,8 +4,8 @@ import { deadlineUnder } from "./demand.ts";
 import { drawable, freeOf } from "./free.ts";
 import { roomAtMs } from "./known-ends.ts";
 import type { Under } from "./policy.ts";
-import { freeUntil } from "./reservation-calendar.ts";
 import { type Amounts, type Demand, type HeldResource, isNothing, type Resource } from "./resource.ts";
+import { RoomUntil } from "./room-until.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 import { firstComeFirstServed } from "./strategies/first-come-first-served.ts";
 import { type Passing, strategyAt, strategyNamed } from "./strategies/index.ts";
@@ -41,6 +41,7 @@ export class Gate {
   readonly #nowMs: number;
   readonly #tried: Tried | undefined;
   readonly #roomAtMs = new Map<HeldResource, number | undefined>();
+  #room: RoomUntil | undefined;
 
   /** `tried`: not as those wait there, but as they would. */
   constructor(node: Allocation, nowMs: number, tried?: Tried) {
@@ -60,9 +61,14 @@ export class Gate {
   /** What is reserved for later may be used by those who have ended by then. */
   #freeUntil(free: Amounts, ends: number | undefined): Amounts {
     if (isNothing(this.#node.waiters.earmarks.ahead)) return free;
-    const staying = { nowMs: this.#nowMs, endsAtMs: ends };
-    const branches = freeUntil(this.#node, "branches", staying);
-    return { ...free, branches, memoryBytes: freeUntil(this.#node, "memoryBytes", staying) };
+    const stay = { endsAtMs: ends };
+    return { ...free, branches: this.room.of("branches", stay), memoryBytes: this.room.of("memoryBytes", stay) };
+  }
+
+  /** What of the node can be had until when, as it stands now. */
+  get room(): RoomUntil {
+    this.#room ??= new RoomUntil(this.#node, this.#nowMs);
+    return this.#room;
   }
 
   /** General credits are drawn first, and those before it may wait for them: while there are any, nobody goes ahead by what only it sees. */
@@ -88,6 +94,7 @@ export class Gate {
   /** Something was granted. */
   taken(): void {
     this.#roomAtMs.clear();
+    this.#room = undefined;
   }
 
   #roomFor(resource: HeldResource): number | undefined {

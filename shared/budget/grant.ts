@@ -49,9 +49,9 @@ export function grant(
   const partial = amounts !== demand.wanted;
   const effect: EffectMark = { key, fingerprint: print, partial };
   draw(draft, parent, amounts);
-  const divided = portion ? { demand } : reservedOf(draft, { parent, wish, demand, amounts });
-  if (wish.type === "open") open(draft, { parent, wish, amounts, effect, arrivedAtMs, ...divided });
-  else raise(draft, wish, { amounts, effect, ...divided });
+  const divided = portion ? demand : reservedOf(draft, { parent, wish, demand, amounts });
+  if (wish.type === "open") open(draft, { parent, wish, amounts, effect, arrivedAtMs, demand: divided });
+  else raise(draft, wish, { amounts, effect, demand: divided });
   if (reservationId !== undefined) endIfUsedUp(draft, parent, reservationId);
   const kept = draft.state.effects.get(key);
   assert(kept !== undefined, "a grant keeps its answer");
@@ -68,9 +68,9 @@ interface Reserved {
 }
 
 /** What comes out of a reservation is nobody's share: where budget is divided by weight, all of it is its minimum. */
-function reservedOf({ state }: Draft, { parent, wish, demand, amounts }: Reserved): { readonly demand?: Demand } {
-  if (wish.reservationId === undefined || !sharedAt(state, parent)) return {};
-  return { demand: { wanted: demand.wanted, min: amounts } };
+function reservedOf({ state }: Draft, { parent, wish, demand, amounts }: Reserved): Demand | undefined {
+  if (wish.reservationId === undefined || !sharedAt(state, parent)) return undefined;
+  return { wanted: demand.wanted, min: amounts };
 }
 
 /** What was wanted, or as much of it as can be had. */
@@ -100,7 +100,7 @@ interface Raising {
   readonly amounts: Amounts;
   readonly effect: EffectMark;
   /** Where budget is divided by weight: what it wishes. */
-  readonly demand?: Demand;
+  readonly demand: Demand | undefined;
 }
 
 function raise(draft: Draft, { allocationId }: RaiseWish, { amounts: by, effect, demand }: Raising): void {

@@ -10,6 +10,7 @@ export type { Giver } from "./claims.ts";
 export type { Command, CommandOf, GrantWish, OpenWish, RaiseWish, ReceiveGrant, ReportedUsage } from "./command.ts";
 export { NO_USAGE } from "./command.ts";
 export { decide } from "./decide.ts";
+export { ENDED_BY_HOLDER } from "./decide-report.ts";
 export { DEADLINE_PASSED, nextDueMs } from "./decide-time.ts";
 export { describeState } from "./describe.ts";
 export type {
@@ -88,7 +89,8 @@ export type {
 } from "./policy.ts";
 export { ALLOCATION_KINDS, CONFLICT_TYPES, PREEMPTION_MODES, PRIORITIES, STRATEGIES } from "./policy.ts";
 export { percentsProblem, preemptionProblems, shadowViolations } from "./policy-check.ts";
-export { conflictWords, refusalWords, resourceName } from "./refusal-words.ts";
+export { waitsFor } from "./queue.ts";
+export { conflictWords, placeWords, refusalWords, resourceName } from "./refusal-words.ts";
 export type { PastReservation, Reservation, ReservationEnd } from "./reservation.ts";
 export { missingOf, RESERVATION_ENDS } from "./reservation.ts";
 export type { ReservationEvent, ReservationMade } from "./reservation-event.ts";
@@ -106,6 +108,7 @@ export {
   RESOURCES,
 } from "./resource.ts";
 export { NO_WRITE_OFF } from "./seldom.ts";
+export { atRate } from "./served-rate.ts";
 export { shadowWords } from "./shadow-words.ts";
 export type { ShareWish } from "./share-wish.ts";
 export { snapshotParts } from "./snapshot.ts";
@@ -145,7 +148,7 @@ export type {
 } from "./snapshot-part.ts";
 export { PART_TYPES } from "./snapshot-part.ts";
 export { restoreState } from "./snapshot-restore.ts";
-export { allocationStanding, requestStandings } from "./standing.ts";
+export { allocationStanding, requestStandings, type Waiting, waitingAt } from "./standing.ts";
 export type {
   Allocation,
   BudgetState,

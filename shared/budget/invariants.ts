@@ -154,6 +154,7 @@ function checkNode(state: BudgetState, node: Allocation): void {
       assert(available === 0 || keeps, `I5 ${node.path} keeps ${available}`);
     }
     assert(!parent?.children.has(node), `I5 ${node.path} still stands among the open`);
+    assert(!state.openRoots.has(node), `I5 ${node.path} still stands among the open roots`);
     const told = Number(state.acknowledged.has(node)) + Number(state.unacknowledged.has(node));
     assert(told === (node.side === "received" ? 1 : 0), `I10 account of ${node.path}`);
     assert(node.uncorrected === 0 || !state.acknowledged.has(node), `I10 account of ${node.path}`);
@@ -162,7 +163,7 @@ function checkNode(state: BudgetState, node: Allocation): void {
     const latest = parent.deadlineAtMs;
     const deadline = node.deadlineAtMs ?? Number.POSITIVE_INFINITY;
     assert(latest === undefined || deadline <= latest, `I8 at ${node.path}`);
-  } else assert(state.roots.has(node), `I10 root ${node.path}`);
+  } else assert(state.roots.has(node) && state.openRoots.has(node), `I10 root ${node.path}`);
   assert(
     node.liveHolds === sum(node.holds, (hold) => (hold.state === "live" ? 1 : 0)),
     `I10 live holds at ${node.path}`,

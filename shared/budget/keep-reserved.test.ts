@@ -1,11 +1,11 @@
 /** What is reserved is not asked back by a SHRINK, and what is granted out of it stays with whom it was granted to. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Reserver } from "./reserving.test-support.ts";
 import { limits, some } from "./scenario.test-support.ts";
 
 class Shrinking extends Reserver {
-  shrink(allocationId: string, credits?: number) {
-    const wanted = credits === undefined ? undefined : some({ credits });
+  shrink(allocationId: string, credits?: number, memoryBytes = 0) {
+    const wanted = credits === undefined ? undefined : some({ credits, memoryBytes });
     const which = { preemptionId: `of-${allocationId}`, allocationId, epoch: undefined, amounts: wanted } as const;
     return this.ask({ type: "reclaim", ...which, mode: "SHRINK", reason: "needed elsewhere" });
   }
@@ -56,4 +56,54 @@ test("a share that is smaller now is not asked of what is reserved", () => {
   expect(s.credits("one").limit).toBeGreaterThanOrEqual(80);
   expect(s.want("one", "user", { credits: 80 }, { reservationId: "r" }).type).toBe("opened");
   expect(s.credits("user").available).toBe(80);
+});
+
+describe("memory that is kept for a reservation that has not begun", () => {
+  /** A run with 60, of which `inUse` is in use by a call; 40 are kept for later. */
+  function kept(inUse: number) {
+    const s = new Shrinking();
+    const top = s.account({ memoryBytes: 100 });
+    s.want(top, "run", { memoryBytes: 60 }, { policy: { strategy: "QUEUE_AND_WAIT" } });
+    s.ahead("run", "r", { memoryBytes: 40 }, { startsInMs: 5_000 });
+    const hold = s.reserve("run", { wanted: { memoryBytes: inUse } });
+    return { s, hold };
+  }
+
+  test("is not asked back", () => {
+    const { s } = kept(0);
+    expect(s.shrink("run")).toMatchObject({ reclaimed: { memoryBytes: 20 }, pending: { memoryBytes: 0 }, met: true });
+    s.wait(5_000);
+    expect(s.missing("r")).toEqual(some());
+  });
+
+  test("is lent to nobody while a SHRINK waits for running work, and is again when it has got that", () => {
+    const { s, hold } = kept(15);
+    expect(s.shrink("run", 0, 20)).toMatchObject({ reclaimed: { memoryBytes: 5 }, pending: { memoryBytes: 15 } });
+    const short = { limits: { memoryBytes: 30, durationMs: 1_000 }, waitMs: 60_000 } as const;
+    expect(s.want("run", "short", {}, short).type).toBe("queued");
+    s.settle(hold);
+    expect(s.told("short").type).toBe("opened");
+    expect(s.node("run").held.memoryBytes).toMatchObject({ limit: 40, inUse: 30 });
+  });
+
+  test("is lent again when the SHRINK is taken back", () => {
+    const { s } = kept(15);
+    s.shrink("run");
+    const short = { limits: { memoryBytes: 30, durationMs: 1_000 }, waitMs: 60_000 } as const;
+    expect(s.want("run", "short", {}, short).type).toBe("queued");
+    s.ask({ type: "cancel_reclaim", preemptionId: "of-run", allocationId: "run" });
+    expect(s.told("short").type).toBe("opened");
+  });
+
+  test("comes back from those who borrowed it before a SHRINK gets anything of that", () => {
+    const { s, hold } = kept(20);
+    const short = { limits: { memoryBytes: 40, durationMs: 1_000 } } as const;
+    expect(s.want("run", "short", {}, short).type).toBe("opened");
+    expect(s.shrink("run")).toMatchObject({ reclaimed: { memoryBytes: 0 }, pending: { memoryBytes: 20 } });
+    expect(s.node("short").held.memoryBytes.limit).toBe(0);
+    s.settle(hold);
+    expect(s.node("run").held.memoryBytes).toMatchObject({ limit: 40, inUse: 0 });
+    s.wait(5_000);
+    expect(s.missing("r")).toEqual(some());
+  });
 });

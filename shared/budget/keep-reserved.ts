@@ -3,26 +3,28 @@
  * not taken by a SHRINK that was there before. STOP ends the reservations of what it stops, and below a PAUSE nobody uses any.
  */
 import { answered, type Draft } from "./draft.ts";
+import { isUnder } from "./lend-kept.ts";
 import { endReclaim, pendingOf, tellProgress } from "./reclaim.ts";
 import { markOf } from "./reservation-mark.ts";
 import { type Amounts, addAmounts, isNothing, leastAmounts, NOTHING } from "./resource.ts";
 import { shareLater } from "./share-later.ts";
 import type { Allocation, BudgetState } from "./state.ts";
 
-/** What is set aside for reservations at the node and at all below it whose books are here. */
+/** What is set aside for reservations, and kept for those that have not begun, at the node and at all below it whose books are here. */
 export function reservedUnder({ allocations, reservations }: BudgetState, node: Allocation): Amounts {
   let reserved: Amounts = NOTHING;
   if (reservations.size === 0) return reserved;
+  const seen = new Set<Allocation>();
   for (const { id, allocationId } of reservations.standing()) {
     const at = allocations.get(allocationId);
-    if (at && isUnder(at, node)) reserved = addAmounts(reserved, at.waiters.earmarks.of(markOf(id)));
+    if (!at || !(seen.has(at) || isUnder(at, node))) continue;
+    const { earmarks } = at.waiters;
+    reserved = addAmounts(reserved, earmarks.of(markOf(id)));
+    // Kept for all of them together.
+    if (!seen.has(at)) reserved = addAmounts(reserved, earmarks.ahead);
+    seen.add(at);
   }
   return reserved;
-}
-
-function isUnder(node: Allocation, top: Allocation): boolean {
-  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
-  return false;
 }
 
 /**

@@ -68,9 +68,12 @@ export interface Conflict {
   readonly position: number;
   /**
    * An estimate. Of one who waits: until there is room for it and for those before it, if what runs ends at its deadline and spends nothing
-   * more. Where that is not known, and of one who does not wait: until the next known change at the node.
+   * more. Where that is not known, and of one who does not wait: until the next known change at the node. 0: nobody knows when something
+   * changes, or it can never fit.
    */
   readonly expectedWaitMs: number;
+  /** Of one who waits: how often one was served there of late; then expectedWaitMs is made of it. Never from the engine, which does not count it. */
+  readonly servedEveryMs?: number;
   /** The strategy that decided about a wish; absent for a call, which no strategy decides about. */
   readonly strategy?: StrategyInForce;
   /** Where others may have to give way: who does, or why nobody. */
@@ -187,6 +190,8 @@ export type Outcome =
       readonly repeated: boolean;
       /** Names that it holds, and those held above it; absent: none. Not kept: told only while it is open. */
       readonly access?: readonly Access[];
+      /** Who gave way to it when it had waited, by the latest plan; absent: nobody. Not kept: told once. */
+      readonly preempted?: readonly string[];
       /** Of a policy that is tried beside the one in force; so wherever it stands. */
       readonly shadow?: ShadowVerdict;
     }
@@ -198,6 +203,7 @@ export type Outcome =
       readonly grantedTotal: Amounts;
       readonly partial: boolean;
       readonly repeated: boolean;
+      readonly preempted?: readonly string[];
       readonly shadow?: ShadowVerdict;
     }
   | {
@@ -274,7 +280,7 @@ export type Outcome =
   | { readonly type: "refused"; readonly refusal: Refusal; readonly shadow?: ShadowVerdict };
 
 /** An opening as it is kept for an equal request, which counts the lease anew. */
-export type OpenedAnswer = Omit<OutcomeOf<"opened">, "decidedAtMs" | "shadow" | "access">;
+export type OpenedAnswer = Omit<OutcomeOf<"opened">, "decidedAtMs" | "shadow" | "access" | "preempted">;
 
 export type OutcomeOf<T extends Outcome["type"]> = Extract<Outcome, { readonly type: T }>;
 

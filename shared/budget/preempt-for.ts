@@ -6,7 +6,7 @@
  * - When nobody can give way any more, what was set aside is free again, and it waits like any other; it is looked at again from time to time.
  */
 import { LIMITS } from "#std";
-import { monus, ZERO } from "./amount.ts";
+import { type Amount, monus, ZERO } from "./amount.ts";
 import { pendingOf } from "./asked.ts";
 import type { Claim, Giver } from "./claims.ts";
 import type { GrantWish } from "./command.ts";
@@ -14,11 +14,12 @@ import { type Draft, emit, note } from "./draft.ts";
 import { isExhausted } from "./exhausted.ts";
 import { freeOf, isConsumable } from "./free.ts";
 import { endsAtMs } from "./going-ahead.ts";
+import { asOf, atOnce, type Lack, lacksOf } from "./lacking-when.ts";
 import { PRIORITIES, type Priority, type Under } from "./policy.ts";
 import { type PreemptionRules, preemptionRulesAt } from "./preemption-rules.ts";
 import { beginReclaim } from "./reclaim-begin.ts";
-import { freeUntil, type Staying } from "./reservation-calendar.ts";
-import { type Amounts, isNothing, leastAmounts, NOTHING, type Resource } from "./resource.ts";
+import { freeThrough, type Staying } from "./reservation-calendar.ts";
+import { type Amounts, type HeldResource, isNothing, leastAmounts, NOTHING, type Resource } from "./resource.ts";
 import type { Allocation, BudgetState, Waiter } from "./state.ts";
 import { strategyAt, strategyNamed } from "./strategies/index.ts";
 import { planVictims, type VictimPlan } from "./strategies/victim-plan.ts";
@@ -73,10 +74,24 @@ export function planFor(draft: Draft, claiming: Claiming, reach: Reach): VictimP
   const priority = priorityOf(base);
   const { candidates, cut } = candidatesAt(draft, node, { below: priority, rules, reach, own: claiming.own });
   const path = request.type === "open" ? `${node.path}/${request.name}` : pathOf(draft.state, request.allocationId);
-  const ends = endsAtMs(draft.state, node, request, draft.nowMs);
-  const needed = neededBy(claiming, { nowMs: draft.nowMs, endsAtMs: ends });
-  if (isNothing(needed)) return NOTHING_LACKS;
-  return planVictims({ claimant: { priority, path }, needed, candidates, cut, rules, nowMs: draft.nowMs });
+  const { state, nowMs } = draft;
+  const lacks = lackingBy(claiming, { nowMs, endsAtMs: endsAtMs(state, node, request, nowMs) });
+  const plan = ({ atMs, needed }: Lack) => {
+    const then = atMs === nowMs ? candidates : candidates.map((one) => asOf(state, one, { nowMs, atMs }));
+    return planVictims({ claimant: { priority, path }, needed, candidates: then, cut, rules, nowMs });
+  };
+  return planAll(reach === "all" ? lacks : atOnce(lacks), plan);
+}
+
+/** The plan for the first of them, where there is one for each. */
+function planAll(lacks: readonly Lack[], plan: (lack: Lack) => VictimPlan): VictimPlan {
+  let first: VictimPlan | undefined;
+  for (const lack of lacks) {
+    const found = plan(lack);
+    if (found.type === "none") return found;
+    first ??= found;
+  }
+  return first ?? NOTHING_LACKS;
 }
 
 function rulesFor(node: Allocation, reach: Reach, under?: Under): PreemptionRules {
@@ -92,24 +107,24 @@ function pathOf({ allocations }: BudgetState, id: string): string {
   return allocations.get(id)?.path ?? id;
 }
 
-/** What it lacks: its minimum less what is set aside for it and what is free behind those before it; and the debt, which is paid first. */
-function neededBy({ node, min, ahead, reserved, base }: Claiming, staying: Staying): Amounts {
-  const lack = (resource: Resource) => {
+/**
+ * What it lacks, and when: its minimum less what is set aside for it and what is free behind those before it; and the debt, which is paid first.
+ */
+function lackingBy({ node, min, ahead, reserved, base }: Claiming, staying: Staying): Lack[] {
+  const lackOf = (resource: Resource, free: Amount) => {
     const missing = monus(min[resource], reserved[resource]);
     if (missing === 0) return ZERO;
     const debt = isConsumable(resource) ? node.books[resource].debt : ZERO;
-    const there = isConsumable(resource)
-      ? freeOf(node, resource, sightOfRank(base))
-      : freeUntil(node, resource, staying);
-    const free = monus(there, ahead.claimed[resource]);
-    return monus((missing + debt) as typeof missing, free);
+    return monus((missing + debt) as Amount, monus(free, ahead.claimed[resource]));
   };
-  return {
-    credits: lack("credits"),
-    toolCalls: lack("toolCalls"),
-    branches: lack("branches"),
-    memoryBytes: lack("memoryBytes"),
+  const sight = sightOfRank(base);
+  const spent = {
+    ...NOTHING,
+    credits: lackOf("credits", freeOf(node, "credits", sight)),
+    toolCalls: lackOf("toolCalls", freeOf(node, "toolCalls", sight)),
   };
+  const freeOver = (resource: HeldResource) => freeThrough(node, resource, staying);
+  return lacksOf({ nowMs: staying.nowMs, spent, lackOf, freeThrough: freeOver });
 }
 
 /** One who waits, as it claims now. */

@@ -17,7 +17,8 @@ describe("what is unspent comes first", () => {
     s.wait(10_000);
     s.reserve("low", { wanted: { credits: 30 } });
     s.told();
-    expect(s.want(top, "high", 40, "HIGH")).toMatchObject({ type: "opened", allocationId: "high" });
+    const granted = s.want(top, "high", 40, "HIGH");
+    expect(granted).toMatchObject({ type: "opened", allocationId: "high", preempted: ["low"] });
     expect(s.last.messages.filter(({ type }) => type === "decided")).toEqual([]);
     expect(s.told()).toEqual(["10s high: SHRINK low", "10s high: 40 set aside", "10s high granted 40"]);
     expect(s.credits("low")).toMatchObject({ limit: 60, available: 30, reserved: 30 });
@@ -29,7 +30,7 @@ describe("what is unspent comes first", () => {
     s.want(top, "low", 100, "LOW");
     s.wait(10_000);
     s.reserve("low", { wanted: { credits: 70 }, ttlMs: 600_000 });
-    expect(s.want(top, "now", 30, "HIGH", { waitMs: 0 })).toMatchObject({ type: "opened" });
+    expect(s.want(top, "now", 30, "HIGH", { waitMs: 0 })).toMatchObject({ type: "opened", preempted: ["low"] });
     const refused = s.want(top, "more", 10, "HIGH", { waitMs: 0 });
     expect(conflictOf(refused)).toMatchObject({
       resource: "credits",

@@ -292,6 +292,24 @@ describe("refused", () => {
     expect(refusalOf(s.reclaim(account, "all"))).toMatchObject({ code: "not_permitted" });
   });
 
+  test("for the sake of an equal, or of somebody lower: nobody gives way to it, and nothing is changed", () => {
+    const s = new Reclaiming();
+    const run = s.open(s.account({ credits: 100 }), { limits: { credits: 100 }, priority: "HIGH" });
+    const reclaim = { type: "reclaim", preemptionId: "p", allocationId: run, epoch: undefined } as const;
+    const ask = (claimantPriority: "NORMAL" | "HIGH" | "CRITICAL", mode: "SHRINK" | "PAUSE" | "STOP") =>
+      s.ask({ ...reclaim, amounts: undefined, mode, reason: "r", claimantPriority });
+    for (const mode of ["SHRINK", "PAUSE", "STOP"] as const) {
+      for (const equal of ["NORMAL", "HIGH"] as const) {
+        expect(refusalOf(ask(equal, mode))).toMatchObject({
+          code: "invalid",
+          violations: [{ field: "claimant_priority", message: expect.stringContaining("must be above HIGH") }],
+        });
+        expect(s.last.events).toEqual([]);
+      }
+    }
+    expect(ask("CRITICAL", "SHRINK")).toMatchObject({ reclaimed: { credits: 100 } });
+  });
+
   test("of a closed allocation there is nothing more to have", () => {
     const s = new Reclaiming();
     const run = s.open(s.account({ credits: 100 }), { limits: { credits: 10 } });

@@ -226,4 +226,19 @@ describe("how long it will take", () => {
     // More than will be there: the next that ends is all that is known.
     expect(ask("LOW", 90)).toMatchObject({ position: 4, expectedWaitMs: 3_000 });
   });
+
+  test("is not known where nothing has a deadline, or what has one closes already", () => {
+    const s = new Scenario();
+    const account = s.account({ credits: 100 }, BY_PRIORITY);
+    const ask = () => conflictOf(s.grant(s.openWish(account, { limits: { credits: 50 }, waitMs: 600_000 })));
+    const unknown = { expectedWaitMs: 0, retryAfterMs: LIMITS.retryAfterMs };
+    s.open(account, { limits: { credits: 60 } });
+    expect(ask()).toMatchObject({ position: 1, ...unknown });
+    const run = s.open(account, { limits: { credits: 0, durationMs: 7_000 } });
+    expect(ask()).toMatchObject({ position: 2, expectedWaitMs: 7_000 });
+    s.reserve(run, { wanted: { branches: 0 } });
+    s.close(run);
+    expect(s.node(run).state).toBe("closing");
+    expect(ask()).toMatchObject({ position: 3, ...unknown });
+  });
 });

@@ -21,13 +21,19 @@ export function pursueClaims(draft: Draft): void {
     moved.delete(node);
     freed(draft, node);
     while (letGoOn(draft));
-    for (const claim of node.waiters.claims.given()) {
-      if (left === 0 || !isReady(draft, node, claim)) continue;
+    const { claims } = node.waiters;
+    let todo = claims.moved(draft.answered).values();
+    for (let { value: claim } = todo.next(); claim && left > 0; { value: claim } = todo.next()) {
+      if (!isReady(draft, node, claim)) {
+        claims.looked(claim);
+        continue;
+      }
       left -= 1;
       draft.answered?.delete(claim);
       planAgain(draft, node, claim);
       freed(draft, node);
       while (letGoOn(draft));
+      todo = claims.moved(draft.answered, claim).values();
     }
   }
 }

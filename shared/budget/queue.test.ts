@@ -354,26 +354,6 @@ describe("a daemon whose lease has ended", () => {
   });
 });
 
-describe("a request that names its own strategy", () => {
-  test("may do so only where the policy lets it", () => {
-    const s = new Scenario();
-    const account = s.account({ credits: 10 });
-    const wish = s.openWish(account, { strategy: "QUEUE_AND_WAIT" });
-    expect(refusalOf(s.grant(wish))).toMatchObject({ code: "not_permitted" });
-  });
-
-  test("waits where others are denied, and nobody who comes later takes its place", () => {
-    const s = new Scenario();
-    const account = s.account({ credits: 10 }, { requestMayChoose: true });
-    const child = s.open(account, { limits: { credits: 8 } });
-    const wish = s.openWish(account, { limits: { credits: 5 }, strategy: "QUEUE_AND_WAIT", waitMs: 60_000 });
-    expect(conflictOf(s.grant(wish)).position).toBe(1);
-    expect(conflictOf(s.grant(s.openWish(account, { limits: { credits: 2 } })))).toMatchObject({ available: 2 });
-    s.close(child);
-    expect(decided(s.last.messages)).toEqual([wish.requestId]);
-  });
-});
-
 describe("strategies that this version does not have", () => {
   test("are refused by name", () => {
     // As a newer version might write it down.

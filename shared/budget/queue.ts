@@ -6,6 +6,7 @@ import type { GrantWish, RaiseWish } from "./command.ts";
 import { conflictAt } from "./conflict.ts";
 import { type Draft, effectKey, emit, noteRest, refuse, say } from "./draft.ts";
 import type { RequestDequeued } from "./event.ts";
+import { waiterOf } from "./evolve-queue.ts";
 import { strategyInForce } from "./find-strategy.ts";
 import { shortOf } from "./free.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
@@ -66,6 +67,14 @@ export function tell(draft: Draft, wish: GrantWish, outcome: Outcome): void {
   if (isToGoOn(wish)) return;
   if (deciding && deciding.key === effectKey(caller, requestId)) deciding.outcome = outcome;
   else say(draft, { type: "decided", caller, requestId, outcome });
+}
+
+/** Whether the request waits, anywhere. */
+export function waitsFor(
+  { effects }: BudgetState,
+  { caller, requestId }: Pick<GrantWish, "caller" | "requestId">,
+): boolean {
+  return waiterOf(effects.get(effectKey(caller, requestId))) !== undefined;
 }
 
 /** Those who wait for more of an allocation that closes wait in vain, and would be in the way of others. */

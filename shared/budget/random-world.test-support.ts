@@ -28,7 +28,26 @@ const POLICIES: readonly Policy[] = [
   { strategy: "PROPORTIONAL_SHARING" },
   { strategy: "PROPORTIONAL_SHARING", requestMayChoose: true },
   { requestMayChoose: true },
+  {
+    strategy: "PREEMPTION_ALLOWED",
+    preemption: { worst: "PAUSE", protectMs: 0, coolDownMs: 0, victimsPerRoundMax: 2 },
+  },
+  { strategy: "PREEMPTION_ALLOWED", preemption: { worst: "PAUSE", protectMs: 0, coolDownMs: 2_000, graceMs: 0 } },
+  {
+    strategy: "PREEMPTION_ALLOWED",
+    preemption: { worst: "STOP", protectMs: 0, coolDownMs: 0, worthPercentMin: 0 },
+    requestMayChoose: true,
+  },
+  { strategy: "PRIORITY_BASED", shadow: { strategy: "PREEMPTION_ALLOWED", preemption: { protectMs: 0 } } },
+  {
+    strategy: "PREEMPTION_ALLOWED",
+    preemption: { protectMs: 0, worst: "PAUSE" },
+    shadow: { strategy: "PROPORTIONAL_SHARING" },
+  },
+  { strategy: "QUEUE_AND_WAIT", shadow: { strategy: "PRIORITY_BASED", agingStepMs: 100 } },
+  { strategy: "PROPORTIONAL_SHARING", shadow: { strategy: "QUEUE_AND_WAIT", queueLengthMax: 1 } },
 ];
+const CHOSEN = ["QUEUE_AND_WAIT", "PREEMPTION_ALLOWED", "PRIORITY_BASED"] as const;
 const somePolicy = (n: number): Policy => pick(POLICIES, n) ?? {};
 const WAITS_MS = [0, 60, 8_000, 35_000, 700_000, 700_000];
 const someWaitMs = (n: number): number => pick(WAITS_MS, n) ?? 0;
@@ -103,8 +122,9 @@ const open: Op = (w, a, b, c) => {
     priority: pick(PRIORITIES, part(b, 5, 11)) ?? "NORMAL",
     byHolder: delegated && part(c, 5, 4) === 0,
     pooled: somePooled(part(a, 17, 12)),
-    strategy: part(b, 13, 6) === 0 ? "QUEUE_AND_WAIT" : undefined,
-    ...someAccess(part(a, 29, 60)),
+    strategy: part(b, 13, 6) === 0 ? pick(CHOSEN, part(b, 91, 3)) : undefined,
+    ...someAccess(part(a, 29, 24)),
+    ...someAttempt(w, part(c, 37, 4), a),
     ...(parent.wrapUpReserve > 0 && part(c, 31, 2) === 0 ? { wrapUp: true as const } : {}),
   } as const;
   const holder = delegated ? { holder: "holder", caller: "holder" } : {};
@@ -116,6 +136,12 @@ const open: Op = (w, a, b, c) => {
 function someReservation(parent: Allocation, n: number): { readonly reservationId?: string } {
   const [reservationId] = parent.waiters.reservations.keys();
   return n > 0 || reservationId === undefined ? {} : { reservationId };
+}
+
+/** One of four is the next attempt of something that was preempted, where something was. */
+function someAttempt(w: World, n: number, a: number): { readonly attemptOf?: string } {
+  const [attemptOf] = pick(w.s.state.victims.histories(), a) ?? [];
+  return n > 0 || attemptOf === undefined ? {} : { attemptOf };
 }
 
 const reserveAhead: Op = (w, a, b, c) => {

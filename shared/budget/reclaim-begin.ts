@@ -50,7 +50,7 @@ export function beginReclaim(draft: Draft, node: Allocation, reclaiming: Reclaim
   else if (node.side !== "delegated") {
     if (mode === "PAUSE") say(draft, { type: "paused", allocationId: node.id, preemptionId, reason });
     drawFrom(draft, node, node, preemptionId);
-    if (mode === "PAUSE") pauseBelow(draft, { node, reclaim }, node, claimantPriority);
+    if (mode === "PAUSE") pauseBelow(draft, { node, reclaim }, node);
     else askRest(draft, node, preemptionId);
   }
   endIfMet(draft, node, preemptionId);
@@ -91,22 +91,25 @@ function drawFrom(draft: Draft, target: Allocation, node: Allocation, preemption
   for (const child of node.children) drawFrom(draft, target, child, preemptionId);
 }
 
-/** Whoever is held elsewhere must be told, however little there is to be had from it. */
-function pauseBelow(draft: Draft, place: ReclaimPlace, node: Allocation, claimantPriority?: Priority): void {
+/**
+ * Whoever is held elsewhere must be told, however little there is to be had from it. Not who claims it: the node gives way to that one, and
+ * what is in it goes with it, whatever priority it has there.
+ */
+function pauseBelow(draft: Draft, place: ReclaimPlace, node: Allocation): void {
   for (const child of node.children) {
-    if (child.side !== "delegated") pauseBelow(draft, place, child, claimantPriority);
-    else if (child.state === "open") pauseChild(draft, place, child, claimantPriority);
+    if (child.side !== "delegated") pauseBelow(draft, place, child);
+    else if (child.state === "open") pauseChild(draft, place, child);
   }
 }
 
-function pauseChild(draft: Draft, place: ReclaimPlace, child: Allocation, claimantPriority?: Priority): void {
+function pauseChild(draft: Draft, place: ReclaimPlace, child: Allocation): void {
   const preemptionId = nextName(place, child);
   let wanted = reclaimableWhilePaused(child);
   for (const owed of child.reclaims.values()) wanted = monusAmounts(wanted, pendingOf(owed));
   const { mode, reason }: Reclaim = place.reclaim;
   const event = { type: "reclaim_requested", atMs: draft.nowMs, preemptionId, allocationId: child.id } as const;
   emit(draft, { ...event, mode, reason, wanted });
-  askHolder(draft, child, preemptionId, claimantPriority);
+  askHolder(draft, child, preemptionId);
 }
 
 interface Stopping {

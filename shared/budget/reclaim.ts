@@ -2,6 +2,7 @@
 import { owingBelow, pendingOf, type ReclaimPlace } from "./asked.ts";
 import { type Draft, emit, noteRest, say } from "./draft.ts";
 import { reclaimableWhilePaused } from "./free.ts";
+import { lendAgain } from "./lend-kept.ts";
 import { isNothing, leastAmounts, NOTHING } from "./resource.ts";
 import type { Allocation, Reclaim } from "./state.ts";
 
@@ -35,6 +36,7 @@ export function endReclaim(draft: Draft, place: ReclaimPlace, cause: "met" | "ca
     emit(draft, { type: "reclaim_ended", atMs: draft.nowMs, preemptionId, allocationId, cause: why });
   for (const { child, preemptionId } of owingBelow(place)) end(child.id, preemptionId, "cancelled");
   end(node.id, reclaim.preemptionId, cause);
+  if (cause === "cancelled") lendAgain(draft, node);
 }
 
 /** `exhausted`: of a SHRINK, that nothing more is free, here or below. */

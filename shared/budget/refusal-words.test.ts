@@ -95,6 +95,16 @@ const CASES: readonly (readonly [string, Partial<Conflict>, string])[] = [
     `INSUFFICIENT_CREDITS: ${SHORT}; it waits at place 3 under QUEUE_AND_WAIT (the request's); something changes in about 900 ms`,
   ],
   [
+    "that nobody knows how long it will wait",
+    { holders: [], position: 3, expectedWaitMs: 0, strategy: { name: "QUEUE_AND_WAIT", from: "request", path: "" } },
+    `INSUFFICIENT_CREDITS: ${SHORT}; it waits at place 3 under QUEUE_AND_WAIT (the request's); nobody knows when something changes`,
+  ],
+  [
+    "how often one was served of late, and what that makes of its place",
+    { holders: [], position: 3, expectedWaitMs: 36_400, servedEveryMs: 12_133, strategy: OWN_QUEUE },
+    `INSUFFICIENT_CREDITS: ${SHORT}; it waits at place 3 under QUEUE_AND_WAIT (its own); of late one was served every 12 s: about 36 s at place 3`,
+  ],
+  [
     "that it has waited long enough",
     { holders: [], waitedMs: 1_200, strategy: OWN_QUEUE },
     `INSUFFICIENT_CREDITS: ${SHORT}; it waited 1200 ms under QUEUE_AND_WAIT (its own), and may not wait longer; try again in 700 ms`,

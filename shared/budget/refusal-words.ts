@@ -5,6 +5,7 @@
 import { LIMITS, unreachable } from "#std";
 import type { AccessLacking, Conflict, Refusal, ShareStanding } from "./outcome.ts";
 import { reservedWords } from "./reservation-words.ts";
+import { rateWords } from "./served-rate.ts";
 import { type StrategyInForce, strategyWords } from "./strategy-in-force.ts";
 
 const WIRE_NAME = {
@@ -33,6 +34,12 @@ export function conflictWords(conflict: Conflict): string {
   const kept = conflict.reserved === undefined ? "" : `; ${reservedWords(conflict.reserved)}`;
   const giving = conflict.preemption === undefined ? "" : `; ${conflict.preemption}`;
   return `${type}: ${short}${keptWords(conflict)}${held}${kept}${rule}${giving}; ${nextWords(conflict)}`;
+}
+
+/** Of one that waits, the part of its sentence that tells its place and when that may change. */
+export function placeWords(conflict: Conflict): string {
+  const { never, strategy } = conflict;
+  return `${never || !strategy ? "" : `${ruleWords(conflict, strategy)}; `}${nextWords(conflict)}`;
 }
 
 function shortWords(conflict: Conflict): string {
@@ -91,10 +98,15 @@ function ruleWords({ position, waitedMs }: Conflict, strategy: StrategyInForce):
   return isDenied ? `${name} denies what does not fit now` : `it does not wait under ${name}`;
 }
 
-function nextWords({ never, position, expectedWaitMs, retryAfterMs, fitsInMs }: Conflict): string {
+function nextWords(conflict: Conflict): string {
+  const { never, position, expectedWaitMs, retryAfterMs, fitsInMs, servedEveryMs } = conflict;
   if (fitsInMs !== undefined) return `it would fit if it began in ${fitsInMs} ms`;
   if (never) return "it can never fit, ask for less or have the limit raised";
-  return position > 0 ? `something changes in about ${expectedWaitMs} ms` : `try again in ${retryAfterMs} ms`;
+  if (position === 0) return `try again in ${retryAfterMs} ms`;
+  if (servedEveryMs !== undefined) return rateWords(servedEveryMs, conflict);
+  return expectedWaitMs === 0
+    ? "nobody knows when something changes"
+    : `something changes in about ${expectedWaitMs} ms`;
 }
 
 /** A refusal in words: what refused, and what to do where that is not plain. */

@@ -9,21 +9,14 @@
  */
 import { LIMITS } from "#std";
 import { type Amount, addCapped, least, monus, ZERO } from "./amount.ts";
-import { freeOf, shortOf } from "./free.ts";
+import { freeOf } from "./free.ts";
 import { heldBookOf } from "./ledger.ts";
 import type { Reservation } from "./reservation.ts";
 import { isReservationMark, markOf } from "./reservation-mark.ts";
-import {
-  type Amounts,
-  HELD_RESOURCES,
-  type HeldResource,
-  isNothing,
-  monusAmounts,
-  NOTHING,
-  type Resource,
-} from "./resource.ts";
+import { type Amounts, HELD_RESOURCES, type HeldResource, isNothing, NOTHING } from "./resource.ts";
 import { type Allocation, heldShare } from "./state.ts";
-import { GENERAL, type Sight } from "./tranches.ts";
+import type { Sight } from "./tranches.ts";
+import { owedAbove } from "./unspent.ts";
 
 /** Until when work runs, and out of which marks it has its room. */
 export interface Staying {
@@ -36,19 +29,40 @@ export interface Staying {
   readonly sight?: Sight;
 }
 
-/** How much of the resource work can have that stays so long. */
-export function freeUntil(node: Allocation, resource: HeldResource, staying: Staying): Amount {
+/** What is free from some time on. */
+export interface FreeFrom {
+  readonly atMs: number;
+  readonly free: Amount;
+}
+
+/** What of the resource is free for work that stays so long: now, and at the beginning of each reservation while it runs. */
+export function freeThrough(node: Allocation, resource: HeldResource, staying: Staying): FreeFrom[] {
   const { earmarks, reservations } = node.waiters;
   const { nowMs, endsAtMs = Number.POSITIVE_INFINITY, ownKey } = staying;
   const own = ownKey === undefined ? ZERO : earmarks.of(ownKey)[resource];
-  if (earmarks.ahead[resource] === 0) return addCapped(freeOf(node, resource), own);
-  const free = addCapped(freeNow(node, resource), own);
-  let found = free;
+  if (earmarks.ahead[resource] === 0 || !mayLend(node, resource)) {
+    return [{ atMs: nowMs, free: addCapped(freeOf(node, resource), own) }];
+  }
+  const found = [{ atMs: nowMs, free: addCapped(freeNow(node, resource), own) }];
   for (const { id, begun, startsAtMs } of reservations.values()) {
     if (begun || startsAtMs >= endsAtMs || markOf(id) === ownKey) continue;
-    found = least(found, freeAt(node, resource, { nowMs, atMs: Math.max(nowMs, startsAtMs), ownKey }));
+    const atMs = Math.max(nowMs, startsAtMs);
+    found.push({ atMs, free: freeAt(node, resource, { nowMs, atMs, ownKey }) });
   }
   return found;
+}
+
+/** How much of the resource work can have that stays so long; for many requests see room-until.ts. */
+export function freeUntil(node: Allocation, resource: HeldResource, staying: Staying): Amount {
+  return freeThrough(node, resource, staying).reduce(
+    (found, { free }) => least(found, free),
+    LIMITS.amountMax as Amount,
+  );
+}
+
+/** Whether what is kept may be lent: not while a preemption wants such room (lend-kept.ts). */
+export function mayLend(node: Allocation, resource: HeldResource): boolean {
+  return owedAbove(node)[resource] === 0;
 }
 
 /** What is free now and set aside for nobody, whatever reservations need of it later. */
@@ -77,7 +91,7 @@ function freeAt(node: Allocation, resource: HeldResource, { nowMs, atMs, ownKey 
   return Math.max(0, left) as Amount;
 }
 
-function runsAt({ startsAtMs, endsAtMs }: Reservation, atMs: number): boolean {
+export function runsAt({ startsAtMs, endsAtMs }: Reservation, atMs: number): boolean {
   return startsAtMs <= atMs && atMs < endsAtMs;
 }
 
@@ -89,19 +103,9 @@ function endedBy(node: Allocation, resource: HeldResource, { nowMs, atMs }: Mome
   return back;
 }
 
-function isSureToEnd({ deadlineAtMs, doubtful }: Allocation, nowMs: number, byMs: number): boolean {
+/** Whether it has surely ended by then. */
+export function isSureToEnd({ deadlineAtMs, doubtful }: Allocation, nowMs: number, byMs: number): boolean {
   return deadlineAtMs !== undefined && deadlineAtMs > nowMs && deadlineAtMs <= byMs && !doubtful;
-}
-
-/** The first resource of which `min` cannot be had by work that stays so long. */
-export function shortUntil(node: Allocation, min: Amounts, staying: Staying): Resource | undefined {
-  const { earmarks } = node.waiters;
-  const { ownKey, sight = GENERAL } = staying;
-  const beyond = ownKey === undefined ? min : monusAmounts(min, earmarks.of(ownKey));
-  if (isNothing(earmarks.ahead)) return shortOf(node, beyond, sight);
-  const { credits, toolCalls } = beyond;
-  const scarce = shortOf(node, { ...NOTHING, credits, toolCalls }, sight);
-  return scarce ?? HELD_RESOURCES.find((resource) => min[resource] > freeUntil(node, resource, staying));
 }
 
 /** The reservation of its parent that a child stands in the way of when its work runs until that time, later than now; undefined: none. */

@@ -9,7 +9,6 @@ import { endsAtMs, Gate } from "./going-ahead.ts";
 import type { Refusal } from "./outcome.ts";
 import { dequeue, tell } from "./queue.ts";
 import type { Reservation, ReservationEnd } from "./reservation.ts";
-import { shortUntil } from "./reservation-calendar.ts";
 import { markOf } from "./reservation-mark.ts";
 import { overWords } from "./reservation-words.ts";
 import {
@@ -66,20 +65,25 @@ interface Drawing {
 }
 
 /** All that it wants, as far as that is set aside or free and nobody who waits has his turn before; at least its minimum. */
-export function drawOn({ state, nowMs }: Draft, node: Allocation, { wish, demand, claimed }: Drawing): Drawn {
+export function drawOn(
+  { state, nowMs }: Draft,
+  node: Allocation,
+  { wish, demand, claimed }: Drawing,
+  gate: Gate = new Gate(node, nowMs),
+): Drawn {
   const reservation = usedBy(node, wish);
   const { min, wanted } = demand;
   if (!reservation || reservation.startsAtMs > nowMs) return { short: RESOURCES.find((r) => min[r] > 0) ?? "credits" };
   const ownKey = markOf(reservation.id);
   const ends = endsAtMs(state, node, wish, nowMs);
   const sight = sightOfWish(state, node, wish);
-  const short = shortUntil(node, min, { nowMs, endsAtMs: ends, ownKey, sight });
+  const short = gate.room.shortOf(min, { endsAtMs: ends, ownKey, sight });
   if (short) return { short };
   const own = ownOf(node, reservation);
   const beyond = { wanted: monusAmounts(wanted, own), min: monusAmounts(min, own) };
   const blocked = isNothing(beyond.wanted)
     ? undefined
-    : new Gate(node, nowMs).blockedBy({ demand: beyond, claimed, endsAtMs: ends, sight });
+    : gate.blockedBy({ demand: beyond, claimed, endsAtMs: ends, sight });
   if (blocked === undefined) return { demand };
   if (!isNothing(beyond.min)) return { short: blocked };
   return { demand: { wanted: mostAmounts(min, leastAmounts(wanted, own)), min } };
@@ -109,8 +113,7 @@ export function refuseThoseOf(
   node: Allocation,
   { reservationId, cause }: { readonly reservationId: string; readonly cause: ReservationEnd },
 ): void {
-  for (const waiter of node.waiters.reserving) {
-    if (waiter.request.reservationId !== reservationId) continue;
+  for (const waiter of [...node.waiters.reserving(reservationId)]) {
     dequeue(draft, waiter, "refused");
     tell(draft, waiter.request, refuse(wrong(overWords(reservationId, cause))));
   }

@@ -4,7 +4,10 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { freeUntil } from "./reservation-calendar.ts";
+import { markOf } from "./reservation-mark.ts";
 import { Reserver } from "./reserving.test-support.ts";
+import { RoomUntil } from "./room-until.ts";
 import { limits, some } from "./scenario.test-support.ts";
 
 const SLOTS = 6;
@@ -148,6 +151,22 @@ class Both {
       const { slots, credits } = calendar.reserved[at] ?? { slots: -1, credits: -1 };
       expect([left.branches, left.credits]).toEqual([slots, credits]);
       expect(engine.missing(id)).toEqual(some());
+    }
+    this.#checkRoom();
+  }
+
+  /** What is worked out for many requests at once is what each would be told by itself. */
+  #checkRoom(): void {
+    const { engine } = this;
+    const node = engine.node(this.top);
+    const room = new RoomUntil(node, engine.nowMs);
+    const keys = [...node.waiters.reservations.keys()].map(markOf);
+    for (const ownKey of [undefined, ...keys]) {
+      for (let steps = 0; steps <= 12; steps += 1) {
+        const endsAtMs = steps === 12 ? undefined : engine.nowMs + steps * STEP_MS;
+        const alone = freeUntil(node, "branches", { nowMs: engine.nowMs, endsAtMs, ownKey });
+        expect(room.of("branches", { endsAtMs, ownKey })).toBe(alone);
+      }
     }
   }
 }

@@ -4,6 +4,7 @@
  * - A closed allocation: ten minutes; of one parent's children the latest LIMITS.closedChildrenMax.
  * - A closed received grant: until the tier above has acknowledged its final account, and ten minutes more; of the acknowledged ones the
  *   latest LIMITS.closedRootsMax. A tier above that was away for longer would otherwise miss it in a hello and take it for never spent.
+ *   One that does not know it may stand on another journal than the one that granted it: that says nothing.
  * - A closed allocation in whose subtree something is written off: until a true account has corrected that, and ten minutes more.
  */
 import { assert, LIMITS } from "#std";
@@ -17,32 +18,39 @@ import { NO_TRANCHES } from "./tranches.ts";
 /** The node has closed; its effects and, if nothing more can come for it, its record are given up in ten minutes. */
 export function keepEnded(state: BudgetState, node: Allocation): void {
   if (node.side === "received") state.unacknowledged.add(node);
-  endEffects(state, node);
-  release(state, node);
+  if (!endEffects(state, node)) release(state, node);
   if (node.parent) keepClosed(state, node.parent, node);
+  else state.openRoots.delete(node);
 }
 
-/** The answers of its requests are final now: they are put by, and the allocation has them no longer. */
-function endEffects(state: BudgetState, node: Allocation): void {
+/**
+ * The answers of its requests are final now: they are put by, and the allocation has them no longer. True when it is released with the one
+ * that most have, which opened it: a record of its own would say again what that says.
+ */
+function endEffects(state: BudgetState, node: Allocation): boolean {
   const forgetAtMs = state.engineTimeMs + LIMITS.effectMemoryMs;
   const { effectKeys } = node;
-  if (typeof effectKeys === "string") endEffect(state, effectKeys, forgetAtMs);
-  else for (const key of effectKeys) endEffect(state, key, forgetAtMs);
   node.effectKeys = NO_LIST;
+  if (typeof effectKeys === "string") return endEffect(state, effectKeys, forgetAtMs, node);
+  for (const key of effectKeys) endEffect(state, key, forgetAtMs);
+  return false;
 }
 
-/** Puts by the answer that is kept under the key. */
-export function endEffect(state: BudgetState, key: string, forgetAtMs: number): void {
+/** Puts by the answer that is kept under the key. True when it opened `ended`, which then is released with it. */
+export function endEffect(state: BudgetState, key: string, forgetAtMs: number, ended?: Allocation): boolean {
   const effect = state.effects.take(key);
   assert(effect !== undefined, "an answer that is put by is kept");
   const kept = { forgetAtMs, fingerprint: effect.fingerprint, key } as const;
   if (effect.kind === "opening") {
-    state.ended.addOpening(kept, effect, limitsWith(effect.node, effect.grantedTotal));
-    return;
+    const releases = effect.node === ended;
+    const limits = limitsWith(effect.node, effect.grantedTotal);
+    state.ended.addOpening(kept, { opening: effect, limits, releases });
+    return releases;
   }
   const answer = answerOf(effect);
   assert(answer !== undefined, "what is put by has its answer");
   state.ended.addAnswer(kept, answer);
+  return false;
 }
 
 /** In ten minutes it may be forgotten, if nothing keeps it then. */

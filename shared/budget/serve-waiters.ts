@@ -10,14 +10,13 @@ import { giveBack } from "./give-back.ts";
 import { endsAtMs, Gate } from "./going-ahead.ts";
 import { grant } from "./grant.ts";
 import { dequeue, isToGoOn, tell } from "./queue.ts";
-import { shortUntil } from "./reservation-calendar.ts";
 import { drawOn } from "./reservation-use.ts";
 import { type Amounts, type Demand, isNothing, monusAmounts, NOTHING } from "./resource.ts";
 import { type Portion, portionOf } from "./share-portion.ts";
 import { sharedAt } from "./sharing.ts";
 import type { Allocation, Waiter } from "./state.ts";
 import { sightOfWish } from "./tranche-sight.ts";
-import type { Found, Lanes } from "./wait-queue.ts";
+import type { Found, Lanes, WaitQueue } from "./wait-queue.ts";
 import { withClaimOf } from "./wait-queue.ts";
 
 /** Answers those who wait at `node`; what was raised by it may serve others in turn (`raised`). */
@@ -54,24 +53,41 @@ function serveClaims(serving: Serving): boolean {
   return served;
 }
 
+/** A reservation that has begun, and how many who wait for it were looked at in vain. */
+interface Begun {
+  readonly id: string;
+  inVain: number;
+}
+
 /** Those who take what they want out of reservations stand in nobody's way, and nobody in theirs. True when somebody was served. */
 function serveReserved(serving: Serving): boolean {
   const { waiters } = serving.node;
   const { state, nowMs } = serving.draft;
-  const inVain = new Map<string, number>();
+  const begun: Begun[] = [];
+  for (const id of waiters.awaited) {
+    const startsAtMs = state.reservations.get(id)?.startsAtMs ?? Number.POSITIVE_INFINITY;
+    if (startsAtMs <= nowMs) begun.push({ id, inVain: 0 });
+  }
   let served = false;
-  for (const waiter of waiters.reserving) {
-    const { reservationId = "" } = waiter.request;
-    const looks = inVain.get(reservationId) ?? 0;
-    const startsAtMs = state.reservations.get(reservationId)?.startsAtMs ?? Number.POSITIVE_INFINITY;
-    if (startsAtMs > nowMs || looks >= LIMITS.backfillScanMax) continue;
-    // With the end of a reservation others that wait for it are gone.
-    if (state.effects.get(waiter.effectKey) !== waiter) continue;
-    const { claimed } = waiters.before(waiter);
-    if (isServed(serving, { waiter, claimed, own: NOTHING })) served = true;
-    else inVain.set(reservationId, looks + 1);
+  for (let next = firstOf(waiters, begun); next; next = firstOf(waiters, begun)) {
+    const { claimed } = waiters.before(next.waiter);
+    if (isServed(serving, { waiter: next.waiter, claimed, own: NOTHING })) served = true;
+    else next.of.inVain += 1;
   }
   return served;
+}
+
+/** Of those who were not looked at yet the first in the order of the queue; who was looked at in vain stands before. */
+function firstOf(
+  waiters: WaitQueue,
+  begun: readonly Begun[],
+): { readonly of: Begun; readonly waiter: Waiter } | undefined {
+  let first: { readonly of: Begun; readonly waiter: Waiter } | undefined;
+  for (const of of begun) {
+    const waiter = of.inVain < LIMITS.backfillScanMax ? waiters.reservingAt(of.id, of.inVain) : undefined;
+    if (waiter && (!first || waiters.order.compare(waiter, first.waiter) < 0)) first = { of, waiter };
+  }
+  return first;
 }
 
 /** True when a claim was served, and so others may be again. */
@@ -112,10 +128,12 @@ function isServed(serving: Serving, turning: Turning): boolean {
     gate.taken();
     return true;
   }
+  const preempted = gaveFor(node, key);
   dequeue(draft, turning.waiter, "granted");
   const weighing = { parent: node, wish: request, key, print, arrivedAtMs, ...(portion && { portion }) };
   const answer = grant(draft, weighing, demand);
-  tell(draft, request, answer);
+  const isGrant = answer.type === "opened" || answer.type === "raised";
+  tell(draft, request, isGrant && preempted.length > 0 ? { ...answer, preempted } : answer);
   gate.taken();
   const child = request.type === "raise" ? draft.state.allocations.get(request.allocationId) : undefined;
   if (child) raised.push(child);
@@ -133,12 +151,12 @@ function portionFor({ draft, node }: Serving, { waiter, claimed }: Turning): Por
 /** What it may be granted now: all of it, or just its minimum where that is set aside; undefined: it waits. */
 function granted({ draft, node, gate }: Serving, { waiter, claimed, own }: Turning): Demand | undefined {
   const { demand, request, effectKey } = waiter;
-  if (request.reservationId !== undefined) return drawOn(draft, node, { wish: request, demand, claimed }).demand;
+  if (request.reservationId !== undefined) return drawOn(draft, node, { wish: request, demand, claimed }, gate).demand;
   const min = monusAmounts(demand.min, own);
   const sight = sightOfWish(draft.state, node, request);
   const ends = endsAtMs(draft.state, node, request, draft.nowMs);
   const ownKey = isNothing(own) ? undefined : effectKey;
-  if (shortUntil(node, demand.min, { nowMs: draft.nowMs, endsAtMs: ends, ownKey, sight })) return undefined;
+  if (gate.room.shortOf(demand.min, { endsAtMs: ends, ownKey, sight })) return undefined;
   const beyond = isNothing(own) ? demand : { wanted: monusAmounts(demand.wanted, own), min };
   if (!gate.blockedBy({ demand: beyond, claimed, endsAtMs: ends, sight })) return demand;
   return isNothing(min) ? { wanted: demand.min, min: demand.min } : undefined;
@@ -159,4 +177,10 @@ class Looks {
     this.#inVain.set(lane, count);
     if (count >= LIMITS.backfillScanMax) this.open &= ~(1 << lane);
   }
+}
+
+/** Who gave way to a claim, by its latest plan. */
+function gaveFor({ waiters: { claims } }: Allocation, key: string): readonly string[] {
+  const givers = claims.size === 0 ? undefined : claims.get(key)?.givers;
+  return givers ? [...new Set(givers.map(({ allocationId }) => allocationId))].slice(0, LIMITS.victimsToldMax) : [];
 }

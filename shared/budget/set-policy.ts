@@ -1,4 +1,5 @@
 /** A node gets another policy while work goes on. */
+import { breakCircles } from "./break-circles.ts";
 import { serveWaiters } from "./cascade.ts";
 import { type Draft, emit } from "./draft.ts";
 import { queuedUnder } from "./evolve-queue.ts";
@@ -10,6 +11,7 @@ import type { Allocation } from "./state.ts";
 export function setPolicy(draft: Draft, node: Allocation, policy: Policy): void {
   emit(draft, { type: "policy_set", atMs: draft.nowMs, allocationId: node.id, policy }, node);
   tellInherited(draft, node);
+  breakCircles(draft);
 }
 
 /** Serves who waits at the node and at those below it, which may inherit its policy: another may be the first now. */

@@ -85,7 +85,7 @@ describe("in words", () => {
 
   it("whose turn it would have been", () => {
     expect(told("FIRST_COME_FIRST_SERVED", "QUEUE_AND_WAIT", { limits: { credits: 650 }, waitMs: 900 })).toBe(
-      "shadow QUEUE_AND_WAIT (its own): would have waited at place 3: INSUFFICIENT_CREDITS: account-1 has 200 credits free of the 650 wanted; held by account-1/low (500), account-1/high (300); something changes in about 1000 ms",
+      "shadow QUEUE_AND_WAIT (its own): would have waited at place 3: INSUFFICIENT_CREDITS: account-1 has 200 credits free of the 650 wanted; held by account-1/low (500), account-1/high (300); nobody knows when something changes",
     );
     const urgent = { limits: { credits: 650 }, waitMs: 900, priority: "CRITICAL" } as const;
     expect(told("QUEUE_AND_WAIT", "PRIORITY_BASED", urgent)).toContain("would have waited at place 1:");

@@ -19,6 +19,7 @@ import {
   leastAmounts,
   NOTHING,
   RESOURCES,
+  type Resource,
 } from "./resource.ts";
 import {
   claimAs,
@@ -58,6 +59,8 @@ interface WaitingPlace {
   seat: Seat | undefined;
 }
 
+/** In the place of an amount: there is none, or nobody has counted. */
+const [NONE, NOT_YET] = [-1, -2];
 /** Those who wait without room are looked at for a seat only so often in vain. */
 const SEATING_TRIES = 16;
 /** Waiters come behind all children. */
@@ -78,6 +81,8 @@ export class SharedNode {
   #sequence = 0;
   #taken: Amounts = NOTHING;
   #owed: Amounts = NOTHING;
+  /** What the pool was last told: of each resource in turn its room and its limit, NONE where it is not divided. */
+  readonly #counted = new Float64Array(2 * RESOURCES.length).fill(NOT_YET);
 
   /** `queue`: those who wait, in the order in which they have their turn; default: as they wait at the node. */
   constructor(node: Allocation, wishes: ReadonlyMap<Allocation, ShareWish>, queue?: () => Iterable<Waiter>) {
@@ -142,16 +147,27 @@ export class SharedNode {
     return seats.flatMap((seat) => childOf(seat) ?? []);
   }
 
-  /** Counts what there is to divide. */
+  /** Counts what there is to divide. Mostly that is as it was: who comes takes what was free. */
   #count(): void {
-    const room: { -readonly [R in keyof Room]: Room[R] } = {};
-    for (const resource of RESOURCES) {
-      if (!this.#isInPool(resource)) continue;
-      const free = freeOf(this.node, resource);
-      room[resource] = least((LIMITS.amountMax - this.#taken[resource]) as Amount, free);
-      room[resource] = add(room[resource] ?? ZERO, this.#taken[resource]);
+    let isSame = true;
+    for (let at = 0; at < RESOURCES.length; at += 1) {
+      const resource = RESOURCES[at] as Resource;
+      const [room, limit] = this.#isInPool(resource) ? [this.#roomOf(resource), this.#limitOf(resource)] : [NONE, NONE];
+      if (this.#counted[2 * at] === room && this.#counted[2 * at + 1] === limit) continue;
+      this.#counted[2 * at] = room;
+      this.#counted[2 * at + 1] = limit;
+      isSame = false;
     }
+    if (isSame) return;
+    const room: { -readonly [R in keyof Room]: Room[R] } = {};
+    for (const resource of RESOURCES) if (this.#isInPool(resource)) room[resource] = this.#roomOf(resource);
     this.pool.resize({ room, totals: this.#limits() });
+  }
+
+  /** What is free of the resource, and what children have of it. */
+  #roomOf(resource: Resource): Amount {
+    const taken = this.#taken[resource];
+    return add(least((LIMITS.amountMax - taken) as Amount, freeOf(this.node, resource)), taken);
   }
 
   /** Takes note of how a child stands now. */
@@ -344,12 +360,13 @@ export class SharedNode {
 
   #limits(): Room {
     const limits: { -readonly [R in keyof Room]: Room[R] } = {};
-    for (const resource of RESOURCES) {
-      if (!this.#isInPool(resource)) continue;
-      const { limit } = isConsumable(resource) ? bookOf(this.node, resource) : heldBookOf(this.node, resource);
-      limits[resource] = resource === "credits" ? monus(limit, sumOf(this.node.tranches.carve)) : limit;
-    }
+    for (const resource of RESOURCES) if (this.#isInPool(resource)) limits[resource] = this.#limitOf(resource);
     return limits;
+  }
+
+  #limitOf(resource: Resource): Amount {
+    const { limit } = isConsumable(resource) ? bookOf(this.node, resource) : heldBookOf(this.node, resource);
+    return resource === "credits" ? monus(limit, sumOf(this.node.tranches.carve)) : limit;
   }
 
   #isInPool(resource: keyof Amounts): boolean {

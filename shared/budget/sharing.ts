@@ -6,7 +6,7 @@ import type { BudgetEvent, LimitsUpdated } from "./event.ts";
 import { type Amounts, addAmounts, amountsOf, type Demand, leastAmounts, mostAmounts, NOTHING } from "./resource.ts";
 import { isShareAsk, type ShareWish } from "./share-wish.ts";
 import { SharedNode } from "./shared-node.ts";
-import type { Allocation, BudgetState, Waiter } from "./state.ts";
+import { Allocation, type BudgetState, type Hold, type Waiter } from "./state.ts";
 import { strategyAt } from "./strategies/index.ts";
 
 /** The node as one that divides what it has, if its strategy is PROPORTIONAL_SHARING; counted up to now. */
@@ -41,16 +41,18 @@ function nodeIn(nodes: BudgetState["sharing"]["nodes"], node: Allocation): Share
 }
 
 /**
- * Takes over what an event means for shares; to be called when the rest of the state has taken it over. `closed` is the allocation that it
- * closed, which may be forgotten by then.
+ * Takes over what an event means for shares; to be called when the rest of the state has taken it over. `subject`: what it speaks of, where
+ * that has been found already; always the allocation that it closed, which may be forgotten by then.
  */
-export function followShares(state: BudgetState, event: BudgetEvent, closed?: Allocation): void {
+export function followShares(state: BudgetState, event: BudgetEvent, subject?: Allocation | Hold): void {
   const { nodes, wishes } = state.sharing;
   const wish = event.type === "allocation_opened" || event.type === "limit_raised" ? event.wish : undefined;
   const { shared: tried } = state.shadows;
   if (wish === undefined && nodes.size === 0 && wishes.size === 0 && tried.size === 0) return;
   if (!("allocationId" in event)) return;
-  const node = closed ?? state.allocations.get(event.allocationId);
+  // Of an opening it is the parent.
+  const isFound = subject instanceof Allocation && subject.id === event.allocationId;
+  const node = isFound ? subject : state.allocations.get(event.allocationId);
   if (!node) return;
   if (wish) wishes.set(node, wish);
   else if (wishes.has(node)) changeWish(state, node, event);

@@ -13,7 +13,6 @@ import { endsAtMs, Gate, type Tried } from "./going-ahead.ts";
 import type { Conflict, Refusal } from "./outcome.ts";
 import { statedBy } from "./policy.ts";
 import { mayPreempt, planFor } from "./preempt-for.ts";
-import { shortUntil } from "./reservation-calendar.ts";
 import { drawOn } from "./reservation-use.ts";
 import { type Demand, isNothing, NOTHING, type Resource } from "./resource.ts";
 import { withShare } from "./share-standing.ts";
@@ -51,14 +50,15 @@ export function lackingAt(draft: Draft, asking: Asking, behind: Behind, tried?: 
   if (wish.reservationId !== undefined) return drawOn(draft, parent, { wish, demand, claimed: ahead.claimed }).short;
   const sight = sightOfWish(draft.state, parent, wish);
   // Until when it would stay counts only where something is reserved for later.
-  const short = isNothing(parent.waiters.earmarks.ahead)
-    ? shortOf(parent, demand.min, sight)
-    : shortUntil(parent, demand.min, {
-        nowMs: draft.nowMs,
-        endsAtMs: endsAtMs(draft.state, parent, wish, draft.nowMs),
-        sight,
-      });
-  return short ?? blockedAt(draft, asking, behind, tried);
+  if (isNothing(parent.waiters.earmarks.ahead)) {
+    return (
+      shortOf(parent, demand.min, sight) ??
+      blockedAt(draft, asking, behind, tried && new Gate(parent, draft.nowMs, tried))
+    );
+  }
+  const gate = new Gate(parent, draft.nowMs, tried);
+  const ends = endsAtMs(draft.state, parent, wish, draft.nowMs);
+  return gate.room.shortOf(demand.min, { endsAtMs: ends, sight }) ?? blockedAt(draft, asking, behind, gate);
 }
 
 /** The resource because of which a request that fits must wait behind those that wait already and have their turn before it. */
@@ -66,13 +66,13 @@ function blockedAt(
   { state, nowMs }: Draft,
   { parent, wish }: Asking,
   { demand, ahead: { rank, claimed } }: Behind,
-  tried: Tried | undefined,
+  gate?: Gate,
 ): Resource | undefined {
   if (rank === 0) return undefined;
   if (isFinalStep(wish) && demand.wanted.credits <= parent.tranches.left.wrapUp) return undefined;
   const ends = endsAtMs(state, parent, wish, nowMs);
   const sight = sightOfWish(state, parent, wish);
-  return new Gate(parent, nowMs, tried).blockedBy({ demand, claimed, endsAtMs: ends, sight });
+  return (gate ?? new Gate(parent, nowMs)).blockedBy({ demand, claimed, endsAtMs: ends, sight });
 }
 
 /** A request that is short of a resource. */

@@ -50,6 +50,7 @@ export type HeaderPart = { readonly type: "header" } & Omit<
   BudgetState,
   | "allocations"
   | "roots"
+  | "openRoots"
   | "unacknowledged"
   | "acknowledged"
   | "holds"

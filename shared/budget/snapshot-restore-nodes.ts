@@ -77,7 +77,9 @@ export function restoreAllocation(restoring: Restoring, part: AllocationPart): v
   if (part.wish) state.sharing.wishes.set(node, part.wish);
   state.shadows.opened(node);
   if (!parent) state.roots.add(node);
-  else if (node.state !== "closed") parent.children = withSibling(parent.children, node);
+  if (node.state === "closed") return;
+  if (parent) parent.children = withSibling(parent.children, node);
+  else state.openRoots.add(node);
 }
 
 function allocationOf(part: AllocationPart, parent: Allocation | undefined): Allocation {

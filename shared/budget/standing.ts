@@ -3,23 +3,34 @@ import { accessText } from "./access.ts";
 import { owingBelow, pendingOf } from "./asked.ts";
 import { doubtShare } from "./book.ts";
 import { NO_LIST } from "./collections.ts";
+import type { GrantWish } from "./command.ts";
 import { doubtWords, preemptedWords, wishWords } from "./explain.ts";
 import { strategyInForce } from "./find-strategy.ts";
 import { freeOf, isConsumable, isLimited } from "./free.ts";
 import { bookOf, heldBookOf } from "./ledger.ts";
+import type { Conflict } from "./outcome.ts";
 import { whyNobody } from "./preempt-for.ts";
 import { isToGoOn, standing } from "./queue.ts";
 import { conflictWords, resourceName } from "./refusal-words.ts";
 import { reservationStanding, reservationWords } from "./reservation-words.ts";
 import { amountsOf, CONSUMABLES, RESOURCES, type Resource } from "./resource.ts";
+import { atRate, type ServedEvery } from "./served-rate.ts";
 import { type Allocation, type BudgetState, rootOf, type Waiter } from "./state.ts";
 import { strategyWords } from "./strategy-in-force.ts";
+
+export interface Listing {
+  readonly nowMs: number;
+  /** Of several of a kind, at most. */
+  readonly listed: number;
+  /** Default: it is known of no node. */
+  readonly servedEveryMs?: ServedEvery | undefined;
+}
 
 /** One sentence for each thing that is to be known of the allocation now; the first says its state. Of what it holds at most `listed`. */
 export function allocationStanding(
   state: BudgetState,
   node: Allocation,
-  { nowMs, listed }: { readonly nowMs: number; readonly listed: number },
+  { nowMs, listed, servedEveryMs }: Listing,
 ): string[] {
   if (node.state === "closed") {
     return [`closed ${nowMs - (node.closedAtMs ?? nowMs)} ms ago: ${node.closingReason ?? "no reason was given"}`];
@@ -34,16 +45,20 @@ export function allocationStanding(
       const waitingOn = node.side === "delegated" ? 0 : owingBelow({ node, reclaim }).length;
       return preemptedWords({ preemptionId, mode, reason, reclaimed, pending: pendingOf(reclaim), waitingOn });
     }),
-    ...raises.slice(0, listed).map((waiter) => requestStanding(state, waiter, nowMs)),
+    ...raises.slice(0, listed).map((waiter) => requestStanding(state, waiter, { nowMs, servedEveryMs })),
     ...(node.waiters.size === 0 ? [] : [queueWords(node)]),
     ...[...node.waiters.reservations.values()].slice(0, listed).map((one) => reservationWords(one, node, nowMs)),
   ];
 }
 
 /** Of a request that waits: what it asked for, and why it has not got it yet. */
-function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): string {
+function requestStanding(
+  state: BudgetState,
+  waiter: Waiter,
+  { nowMs, servedEveryMs }: Pick<Listing, "nowMs" | "servedEveryMs">,
+): string {
   const looking = { state, nowMs, events: NO_LIST, messages: NO_LIST };
-  const { conflict } = standing(looking, waiter);
+  const conflict = atRate(standing(looking, waiter).conflict, servedEveryMs?.(waiter.parentId));
   const waited = nowMs - waiter.arrivedAtMs;
   const { request } = waiter;
   if (isToGoOn(request))
@@ -53,10 +68,32 @@ function requestStanding(state: BudgetState, waiter: Waiter, nowMs: number): str
   return `request ${request.requestId} for ${wishWords(request)}, waiting for ${waited} ms: ${conflictWords(told)}`;
 }
 
-export interface RequestStandingOptions {
-  readonly nowMs: number;
-  /** Sentences at most. */
-  readonly listed: number;
+/** One who waits at a node, as it stands. */
+export interface Waiting {
+  readonly request: GrantWish;
+  /** What is short, its place and its expected wait. */
+  readonly conflict: Conflict;
+  readonly waitedMs: number;
+}
+
+/** The first who wait at the node, in the order of their turns, at most `listed`. */
+export function waitingAt(
+  state: BudgetState,
+  { id, waiters }: Pick<Allocation, "id" | "waiters">,
+  { nowMs, listed, servedEveryMs }: Listing,
+): Waiting[] {
+  const found: Waiting[] = [];
+  if (waiters.size === 0) return found;
+  const looking = { state, nowMs, events: NO_LIST, messages: NO_LIST };
+  for (const waiter of waiters) {
+    if (found.length >= listed) break;
+    const conflict = atRate(standing(looking, waiter).conflict, servedEveryMs?.(id));
+    found.push({ request: waiter.request, conflict, waitedMs: nowMs - waiter.arrivedAtMs });
+  }
+  return found;
+}
+
+export interface RequestStandingOptions extends Listing {
   /** Answers looked at, at most, to find that of a request that does not wait. */
   readonly scanned: number;
 }
@@ -65,14 +102,16 @@ export interface RequestStandingOptions {
 export function requestStandings(
   state: BudgetState,
   requestId: string,
-  { nowMs, listed, scanned }: RequestStandingOptions,
+  { nowMs, listed, scanned, servedEveryMs }: RequestStandingOptions,
 ): string[] {
   const reserved = reservationStanding(state, requestId, nowMs);
   const found: string[] = reserved === undefined ? [] : [reserved];
   const isWaiting = (waiter: Waiter) => state.effects.get(waiter.effectKey) === waiter;
   for (const waiter of state.due.waiters.items()) {
     if (found.length >= listed) return found;
-    if (waiter.request.requestId === requestId && isWaiting(waiter)) found.push(requestStanding(state, waiter, nowMs));
+    if (waiter.request.requestId === requestId && isWaiting(waiter)) {
+      found.push(requestStanding(state, waiter, { nowMs, servedEveryMs }));
+    }
   }
   let looked = 0;
   for (const [key, effect] of state.effects) {

@@ -2,7 +2,7 @@
  * The state of one tier's part of the tree. Changed by `evolve` alone; everything here can be rebuilt from the events.
  * The due indexes are indexes over it, kept in step by the same code.
  */
-import { LIMITS, TextHash, TextMap } from "#std";
+import { HashSlots, LIMITS, TextHash, TextMap } from "#std";
 import { NameBook } from "./access-names.ts";
 import { type Amount, add, ZERO } from "./amount.ts";
 import { NO_ENTRIES, NO_ITEMS, NO_LIST, type Texts } from "./collections.ts";
@@ -243,6 +243,8 @@ export interface BudgetState {
   engineTimeMs: number;
   readonly allocations: TextMap<Allocation>;
   readonly roots: Set<Allocation>;
+  /** Those of the roots that are not closed: few, where many that have closed are remembered. */
+  readonly openRoots: Set<Allocation>;
   /** How often the daemon has started on this journal. */
   lives: number;
   /** The time since the machine was started, of the latest life; undefined: it answered no hold ahead of its sync. */
@@ -290,18 +292,20 @@ export interface BudgetState {
 export function createState(hashSeed = 0): BudgetState {
   const hash = () => new TextHash(hashSeed);
   const hashes = { allocations: hash(), keys: hash(), holds: hash() };
-  const ended = new EndedMemory(hashes);
+  const indexes = { keys: new HashSlots(), holds: new HashSlots() };
+  const ended = new EndedMemory(hashes, indexes);
   return {
     engineTimeMs: 0,
     allocations: new TextMap(hashes.allocations),
     roots: new Set(),
+    openRoots: new Set(),
     lives: 0,
     bootId: undefined,
     uncorrected: 0,
     unacknowledged: new Set(),
     acknowledged: new Set(),
-    holds: new TextMap(hashes.holds),
-    effects: new Effects(hashes.keys, ended),
+    holds: new TextMap(hashes.holds, indexes.holds),
+    effects: new Effects(hashes.keys, indexes.keys, ended),
     ended,
     waiterSequence: 0,
     reservations: new Reservations(),

@@ -17,6 +17,7 @@ import type { Allocation } from "./state.ts";
 import type { Seat } from "./strategies/share-seat.ts";
 
 export function takePortion(draft: Draft, shared: SharedNode, sharing: Sharing): Portion {
+  if (isWholeFree(shared, sharing)) return { give: sharing.demand.wanted, short: undefined, share: undefined };
   const portion = portionOf(draft.state, shared, sharing);
   const gifts = giftsTo(draft, shared, sharing, portion);
   if (gifts.length === 0) return portion;
@@ -25,6 +26,20 @@ export function takePortion(draft: Draft, shared: SharedNode, sharing: Sharing):
   const taken = portionOf(draft.state, shared, sharing);
   assert(taken.short === undefined, "what was given makes the grant possible");
   return taken;
+}
+
+/**
+ * Whether it wants all or nothing, and all of it is free in general: then it gets all whatever its share, and nothing is lacking of that, so
+ * that its share need not be found, which is half of what such a request costs.
+ */
+function isWholeFree(shared: SharedNode, sharing: Sharing): boolean {
+  const { wish, demand, claimed } = sharing;
+  if (wish.type !== "open") return false;
+  for (const resource of CONSUMABLES) {
+    const wanted = demand.wanted[resource];
+    if (demand.min[resource] < wanted || monus(freeOf(shared.node, resource), claimed[resource]) < wanted) return false;
+  }
+  return !heldShort(shared, sharing);
 }
 
 /** What it would get. Changes nothing. */

@@ -1,11 +1,15 @@
 /** What is wrong with a wish to open an allocation as far as tranches go, each with its field. */
+import { NO_LIST } from "./collections.ts";
 import type { OpenWish } from "./command.ts";
 import type { Violation } from "./outcome.ts";
 import type { Allocation } from "./state.ts";
 import { TRANCHE_FIELD } from "./tranche-limits.ts";
 import { carveOf, sumsTo, TRANCHES } from "./tranches.ts";
 
-export function trancheViolations(parent: Allocation, { limits, wrapUp }: OpenWish): Violation[] {
+export function trancheViolations(parent: Allocation, { limits, wrapUp }: OpenWish): readonly Violation[] {
+  const { priorityBonus, emergencyReserve, wrapUpReserve } = limits;
+  // As most: nothing to look at.
+  if (!(priorityBonus || emergencyReserve || wrapUpReserve || wrapUp)) return NO_LIST;
   return [...carveViolations(limits), ...(wrapUp ? finalStepViolations(parent) : [])];
 }
 

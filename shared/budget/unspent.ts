@@ -2,8 +2,7 @@
 import { LIMITS } from "#std";
 import { type Amount, add, monus, ZERO } from "./amount.ts";
 import { pendingOf, withoutExhausted } from "./asked.ts";
-import { freeOf, isLimited, keepsCredits, reclaimable, sightOfParent } from "./free.ts";
-import { bookOf } from "./ledger.ts";
+import { freeOf, isLimited, keepsCredits, owedAt, reclaimable, sightOfParent } from "./free.ts";
 import { type Amounts, CONSUMABLES, HELD_RESOURCES, isNothing, NOTHING, type Resource } from "./resource.ts";
 import type { Allocation } from "./state.ts";
 
@@ -38,8 +37,7 @@ function unspentAt(node: Allocation, resource: Resource, looking: Looking): Amou
     // What is given back by one that is not limited does not stand in its books.
     if (child.state === "open" && isLimited(child, resource)) free = add(free, unspentAt(child, resource, looking));
   }
-  const owed = resource === "credits" || resource === "toolCalls" ? bookOf(node, resource).debt : ZERO;
-  return monus(free, owed);
+  return monus(free, owedAt(node, resource));
 }
 
 /** Of what another daemon holds: what it is not known to have used and does not owe already. */

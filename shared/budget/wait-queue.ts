@@ -33,6 +33,9 @@ const TOTALS: Measure<Waiter, Total> = {
   },
 };
 
+/** Only their order counts. */
+const NO_TOTALS: Measure<Waiter, null> = { zero: () => null, addItem: () => {}, addTotal: () => {} };
+
 /** How many have their turn before somebody, and what these need at least together. */
 export interface Ahead {
   readonly rank: number;
@@ -69,8 +72,8 @@ export class WaitQueue {
   claims: Claims = NO_CLAIMS;
   /** What of the node is reserved for later, by id, the oldest first; a queue with some stays though nobody waits. */
   reservations: ReadonlyMap<string, Reservation> = NO_ENTRIES;
-  /** Those who wait for what they take out of a reservation. */
-  readonly #reserving = new Set<Waiter>();
+  /** Those who wait for what they take out of a reservation, by its id. */
+  readonly #reserving = new Map<string, RankedList<Turn, Waiter, null>>();
   readonly #list: RankedList<Turn, Waiter, Total>;
   /** Those who wait for more for an allocation, by its id. */
   readonly #raises = new Map<string, Set<Waiter>>();
@@ -110,7 +113,7 @@ export class WaitQueue {
     assert(this !== NO_QUEUE, "nobody may wait in the queue that all nodes share");
     this.#list.add(waiter);
     const { request } = waiter;
-    if (request.reservationId !== undefined) this.#reserving.add(waiter);
+    if (request.reservationId !== undefined) this.#reserve(request.reservationId, waiter);
     if (request.type !== "raise") return;
     const raises = this.#raises.get(request.allocationId) ?? new Set();
     this.#raises.set(request.allocationId, raises.add(waiter));
@@ -119,11 +122,24 @@ export class WaitQueue {
   remove(waiter: Waiter): void {
     this.#list.remove(waiter);
     const { request } = waiter;
-    this.#reserving.delete(waiter);
+    if (request.reservationId !== undefined) this.#unreserve(request.reservationId, waiter);
     if (request.type !== "raise") return;
     const raises = this.#raises.get(request.allocationId);
     assert(raises?.delete(waiter) === true, `${waiter.effectKey} waits for more and is not known to`);
     if (raises.size === 0) this.#raises.delete(request.allocationId);
+  }
+
+  #reserve(id: string, waiter: Waiter): void {
+    const known = this.#reserving.get(id);
+    const list = known ?? new RankedList<Turn, Waiter, null>({ compare: this.order.compare, measure: NO_TOTALS });
+    if (!known) this.#reserving.set(id, list);
+    list.add(waiter);
+  }
+
+  #unreserve(id: string, waiter: Waiter): void {
+    const list = this.#reserving.get(id);
+    list?.remove(waiter);
+    if (list?.size === 0) this.#reserving.delete(id);
   }
 
   /** Its names are to be had or not: it keeps its place, and counts for the others only while they are. */
@@ -154,9 +170,19 @@ export class WaitQueue {
     return this.#list.find(0, { among, is: (waiter) => isCounted(waiter) && waiter.demand.min[resource] > 0 })?.item;
   }
 
-  /** Those who wait for what they take out of a reservation, in their order. */
-  get reserving(): readonly Waiter[] {
-    return this.#reserving.size === 0 ? NO_LIST : [...this.#reserving].sort(this.order.compare);
+  /** Reservations out of which somebody waits to take something. */
+  get awaited(): Iterable<string> {
+    return this.#reserving.keys();
+  }
+
+  /** Those who wait for what they take out of this reservation, in their order. */
+  reserving(id: string): Iterable<Waiter> {
+    return this.#reserving.get(id) ?? NO_LIST;
+  }
+
+  /** The one of this rank among them, from 0. */
+  reservingAt(id: string, rank: number): Waiter | undefined {
+    return this.#reserving.get(id)?.at(rank);
   }
 
   /** Those who wait for more for this allocation, in the order in which they came. */

@@ -1,8 +1,19 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { type Amount, amountsOf, type BudgetState, type Command, createState, decide } from "#budget";
+import {
+  type Allocation,
+  type Amount,
+  amountsOf,
+  type BudgetState,
+  type Command,
+  createState,
+  decide,
+  requestStandings,
+  waitingAt,
+} from "#budget";
 import { type AllocationView, AllocationViewSchema } from "#gen/bursar/v1/allocation_pb.js";
 import { viewOf } from "./allocation-view.ts";
+import { waitingToProto } from "./messages/waiting.ts";
 
 const credits = (value: number) => ({ credits: value as Amount });
 
@@ -64,6 +75,17 @@ function nodeOf(state: BudgetState, id: string) {
 
 const shape = ({ allocationId, children }: AllocationView): unknown =>
   children.length === 0 ? allocationId : [allocationId, ...children.map(shape)];
+
+const inside = (children: AllocationView[]) => ({ children, waiting: 0, waiters: [] });
+
+/** The wish to open, and to wait for it. */
+function queued(allocationId: string, parentId: string): Command {
+  const command = grant(allocationId, parentId);
+  if (command.type !== "grant" || command.wish.type !== "open") throw new Error("not a wish to open");
+  const amounts = { credits: 450 as Amount };
+  const wish = { ...command.wish, limits: amounts, min: amountsOf(amounts), strategy: undefined, waitMs: 60_000 };
+  return { ...command, wish };
+}
 
 describe("a view of a tree", () => {
   test("shows a node with its books, usage, holder and time left, and survives its bytes", () => {
@@ -127,7 +149,7 @@ describe("a view of a tree", () => {
     const state = stateAfter(...swarmWithRuns);
     const leaf = { ...viewOf(nodeOf(state, "one"), { nowMs: 3_000 }), allocationId: "leaf" };
     const step = { ...leaf, allocationId: "step", children: [leaf] };
-    const graft = ({ id }: { id: string }) => (id === "two" ? [step] : undefined);
+    const graft = ({ id }: { id: string }) => (id === "two" ? inside([step]) : undefined);
     const at = (depth: number) => shape(viewOf(nodeOf(state, "swarm"), { nowMs: 3_000, depth, graft }));
     expect(at(0)).toEqual(["swarm", "one", ["two", ["step", "leaf"]]]);
     expect(at(3)).toEqual(at(0));
@@ -138,12 +160,38 @@ describe("a view of a tree", () => {
   test("shows no more nodes than there is room for, those of other daemons included", () => {
     const state = stateAfter(...swarmWithRuns);
     const leaf = { ...viewOf(nodeOf(state, "one"), { nowMs: 3_000 }), allocationId: "leaf" };
-    const graft = ({ id }: { id: string }) => (id === "two" ? [leaf, { ...leaf, allocationId: "last" }] : undefined);
+    const graft = ({ id }: { id: string }) =>
+      id === "two" ? inside([leaf, { ...leaf, allocationId: "last" }]) : undefined;
     const of = (nodesMax: number) => viewOf(nodeOf(state, "swarm"), { nowMs: 3_000, graft, nodesMax });
     expect(shape(of(5))).toEqual(["swarm", "one", ["two", "leaf", "last"]]);
     expect(shape(of(4))).toEqual(["swarm", "one", ["two", "leaf"]]);
     expect(shape(of(2))).toEqual(["swarm", "one"]);
     expect(of(2).openChildren).toBe(2);
+  });
+
+  test("who waits for room is shown in the words of why, also inside of what another daemon holds", () => {
+    const queueing: Command = { ...account, policy: { strategy: "QUEUE_AND_WAIT" } } as Command;
+    const state = stateAfter(queueing, ...swarmWithRuns.slice(1), queued("third", "swarm"), queued("fourth", "swarm"));
+    const waiters = (node: Allocation, max: number) =>
+      waitingAt(state, node, { nowMs: 3_000, listed: max }).map(waitingToProto);
+    const view = viewOf(nodeOf(state, "swarm"), { nowMs: 3_000, waiters });
+    expect(view.waiting).toBe(2);
+    expect(view.waiters).toMatchObject([
+      { requestId: "request-third", allocationId: "third", name: "third", kind: 3, priority: 3, waitedMs: 1_000n },
+      { name: "fourth", wanted: { credits: 450n }, conflict: { position: 2, expectedWaitMs: 4_000 } },
+    ]);
+    expect(view.waiters[1]?.place).toBe(
+      "it waits at place 2 under QUEUE_AND_WAIT (inherited from global); something changes in about 4000 ms",
+    );
+    const [told = ""] = requestStandings(state, "request-fourth", { nowMs: 3_000, listed: 1, scanned: 0 });
+    expect(told).toContain(view.waiters[1]?.reason);
+    expect(view.waiters[1]?.reason).toContain(view.waiters[1]?.place);
+    expect(fromBinary(AllocationViewSchema, toBinary(AllocationViewSchema, view))).toEqual(view);
+
+    const graft = ({ id }: { id: string }) => (id === "two" ? view : undefined);
+    const above = viewOf(nodeOf(state, "swarm"), { nowMs: 3_000, graft, depth: 0 });
+    expect(above.waiters).toEqual([]);
+    expect(above.children.find(({ name }) => name === "two")).toMatchObject({ waiting: 2, waiters: view.waiters });
   });
 
   test("what is not limited has no limit", () => {

@@ -10,7 +10,12 @@ import {
   pausedBy,
   usageOf,
 } from "#budget";
-import { AllocationState, type AllocationView, type TrancheStanding } from "#gen/bursar/v1/allocation_pb.js";
+import {
+  AllocationState,
+  type AllocationView,
+  type TrancheStanding,
+  type WaitingRequest,
+} from "#gen/bursar/v1/allocation_pb.js";
 import { LIMITS } from "#std";
 import { allocationKinds, allocationStates, priorities } from "./enum-names.ts";
 import { limitsToProto, partsMessage } from "./messages/amounts.ts";
@@ -28,20 +33,26 @@ export interface ViewOptions {
   readonly outcome?: (node: Allocation) => string;
   /** Names of tools and resources that a node holds. Default: none. */
   readonly access?: (node: Allocation) => readonly Access[] | undefined;
-  /** The children of a node whose books another daemon keeps, as that daemon last showed them. Default: none. */
-  readonly graft?: (node: Allocation) => readonly AllocationView[] | undefined;
+  /** The first who wait for room at a node, at most `max`. Default: none. */
+  readonly waiters?: (node: Allocation, max: number) => WaitingRequest[];
+  /** The inside of a node whose books another daemon keeps, as that daemon last showed it. Default: none. */
+  readonly graft?: (node: Allocation) => InsideView | undefined;
 }
+
+/** What stands inside a node: its children, and who waits for room in it. */
+export type InsideView = Pick<AllocationView, "children" | "waiting" | "waiters">;
 
 /** The view of `node` and, as deep as was asked for, of its open children and then its closed ones, each in order of opening or end. */
 export function viewOf(node: Allocation, options: ViewOptions): AllocationView {
   const { depth = 0 } = options;
-  const room: Room = { left: options.nodesMax ?? LIMITS.watchNodesMax };
+  const room: Room = { left: options.nodesMax ?? LIMITS.watchNodesMax, waiters: LIMITS.viewWaitersMax };
   return nodeView(node, depth === 0 ? Number.POSITIVE_INFINITY : depth, { options, room });
 }
 
-/** How many nodes the view may still show: what does not fit is left out, and open_children tells how many there are. */
+/** How much the view may still show, nodes and requests that wait: what does not fit is left out, and counts tell how many there are. */
 interface Room {
   left: number;
+  waiters: number;
 }
 
 interface Showing {
@@ -54,6 +65,7 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
   const { options, room } = showing;
   room.left -= 1;
   const { books, held, state, deadlineAtMs } = node;
+  const inside = node.side === "delegated" ? options.graft?.(node) : undefined;
   const pause = state === "open" ? pausedBy(node) : undefined;
   const view: AllocationView = {
     $typeName: "bursar.v1.AllocationView",
@@ -75,14 +87,17 @@ function nodeView(node: Allocation, levels: number, showing: Showing): Allocatio
     epoch: BigInt(node.epoch),
     inDoubt: node.doubtful,
     outcome: options.outcome?.(node) ?? "",
-    children: levels > 0 ? childrenOf(node, levels - 1, showing) : [],
+    children: [],
     openChildren: node.children.size,
-    waiting: node.waiters.size,
+    waiting: inside?.waiting ?? node.waiters.size,
+    waiters: waitersOf(node, inside, showing),
     reclaimPendingCredits: pendingCredits(node),
     writtenOffCredits: BigInt(node.writtenOff.credits),
     writtenOffToolCalls: BigInt(node.writtenOff.toolCalls),
     lowBudgetPercent: Math.max(lowPercentOf(node, "credits"), lowPercentOf(node, "toolCalls")),
   };
+  if (levels > 0)
+    view.children = inside ? cutAll(inside.children, levels - 1, room) : childrenOf(node, levels - 1, showing);
   const tranches = trancheStanding(node);
   if (tranches) view.tranches = tranches;
   const access = options.access?.(node);
@@ -110,10 +125,19 @@ function trancheStanding(node: Allocation): TrancheStanding | undefined {
   };
 }
 
+function waitersOf(node: Allocation, inside: InsideView | undefined, { options, room }: Showing): WaitingRequest[] {
+  if (room.waiters <= 0) return [];
+  const shown = inside
+    ? inside.waiters.slice(0, room.waiters)
+    : node.waiters.size === 0
+      ? []
+      : (options.waiters?.(node, room.waiters) ?? []);
+  room.waiters -= shown.length;
+  return shown;
+}
+
 function childrenOf(node: Allocation, levels: number, showing: Showing): AllocationView[] {
-  const { options, room } = showing;
-  const grafted = node.side === "delegated" ? options.graft?.(node) : undefined;
-  if (grafted !== undefined) return cutAll(grafted, levels, room);
+  const { room } = showing;
   const children: AllocationView[] = [];
   for (const siblings of [node.children, node.closedChildren]) {
     for (const child of siblings) {
@@ -130,8 +154,10 @@ function cutAll(views: readonly AllocationView[], levels: number, room: Room): A
   for (const view of views) {
     if (room.left <= 0) return cut;
     room.left -= 1;
+    const waiters = view.waiters.slice(0, room.waiters);
+    room.waiters -= waiters.length;
     const children = levels > 0 ? cutAll(view.children, levels - 1, room) : [];
-    cut.push(view.children.length === 0 ? view : { ...view, children });
+    cut.push({ ...view, children, waiters });
   }
   return cut;
 }

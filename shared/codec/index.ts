@@ -1,5 +1,5 @@
 /** The room of codecs: the one parser between the contract, the disk, documents and the engine. */
-export { type ViewOptions, viewOf } from "./allocation-view.ts";
+export { type InsideView, type ViewOptions, viewOf } from "./allocation-view.ts";
 export type {
   AccountSpec,
   AccountsDocument,
@@ -56,6 +56,7 @@ export {
   usageResponseOf,
   type WelcomePart,
 } from "./messages/down-items.ts";
+export { namedStrategyToProto } from "./messages/named-strategy.ts";
 export { lowBudgetToProto } from "./messages/reports.ts";
 export { leastOf, type ShareTerms, shareTermsToProto } from "./messages/share-terms.ts";
 export type { StatusCodec } from "./messages/status-codec.ts";
@@ -77,6 +78,7 @@ export {
   usageFromProto,
   usageToProto,
 } from "./messages/usage.ts";
+export { waitingToProto } from "./messages/waiting.ts";
 export { type MeterOperation, meterAnswerOf, parseMeterItem } from "./meter.ts";
 export { FieldCheck } from "./parse/field-check.ts";
 export { type Parsed, parseOrThrow } from "./parse/parsed.ts";

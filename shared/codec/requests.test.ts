@@ -346,9 +346,7 @@ describe("requests between daemons", () => {
         instance: "process-1",
         incarnation: "life",
         waitMs: 0,
-        items: [
-          { ...item, epoch: 2, amounts: undefined, mode: "SHRINK", claimantPriority: "NORMAL", trace: undefined },
-        ],
+        items: [{ ...item, epoch: 2, amounts: undefined, mode: "SHRINK", trace: undefined }],
       },
     });
     const items = [item, { amounts: { memoryBytes: -1n }, mode: 8 as never, claimantPriority: 8 as never }];

@@ -22,6 +22,7 @@ import { preemptionModes, priorities, strategies } from "./enum-names.ts";
 import { policyFromProto } from "./messages/allocation.ts";
 import { amountsFromProto, overridesFromProto, wantedLimitsFromProto } from "./messages/amounts.ts";
 import { accessFromProto } from "./messages/named-access.ts";
+import { namedStrategy } from "./messages/named-strategy.ts";
 import { type ShareTerms, shareTermsFromProto } from "./messages/share-terms.ts";
 import { FieldCheck } from "./parse/field-check.ts";
 import type { Parsed } from "./parse/parsed.ts";
@@ -41,6 +42,8 @@ export interface CreateSwarmSpec {
   readonly reservationId?: string;
   /** How long it may wait for room. */
   readonly waitMs: number;
+  /** The strategy that decides about it, where its account lets a request choose. */
+  readonly requestStrategy?: StrategyName;
 }
 
 export function parseCreateSwarm(message: CreateSwarmRequest): Parsed<CreateSwarmSpec> {
@@ -59,6 +62,7 @@ export function parseCreateSwarm(message: CreateSwarmRequest): Parsed<CreateSwar
     ...shareTermsFromProto(check.inside("share"), message.share, limits),
     ...reservationOf(check, message.reservationId),
     waitMs: message.waitMs,
+    ...namedStrategy(check, "requestStrategy", message),
   };
   return check.finish(spec);
 }
@@ -82,6 +86,8 @@ export interface RunRoutineSpec {
   readonly access?: readonly Access[];
   /** The reservation of its swarm that it is met out of. */
   readonly reservationId?: string;
+  /** The strategy that decides about it, where its swarm lets a request choose: as the request says, or the routine. */
+  readonly requestStrategy?: StrategyName;
 }
 
 export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSpec> {
@@ -100,6 +106,8 @@ export function parseRunRoutine(message: RunRoutineRequest): Parsed<RunRoutineSp
     ...(routine?.access && { access: routine.access }),
     ...accessFromProto(check.inside("access"), message.access),
     ...reservationOf(check, message.reservationId),
+    ...(routine?.requestStrategy && { requestStrategy: routine.requestStrategy }),
+    ...namedStrategy(check, "requestStrategy", message),
   });
 }
 

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Limits } from "#budget";
+import { type Limits, STRATEGIES } from "#budget";
 import { type CodeWorkSchema, RoutineSchema, type StepSchema } from "#gen/bursar/v1/routine_pb.js";
 import { LIMITS } from "#std";
 import { slotsOfBranches, slotsOfSteps } from "./document/swarm-check.ts";
@@ -33,13 +33,15 @@ const worker: fc.Arbitrary<StepSpec> = fc.record({
   worker: fc.record({ kind: name, attachWithinMs: fc.integer({ min: 1, max: 100_000 }) }),
 });
 
+const strategy = fc.constantFrom(...STRATEGIES);
+
 const withSlots = (limits: Limits, branches: number): Limits => ({ branches: branches as never, ...limits });
 
 const { steps } = fc.letrec<{ steps: StepSpec[]; step: StepSpec; branch: BranchSpec; parallel: StepSpec }>((tie) => ({
   steps: unique(tie("step")),
   step: fc.oneof({ depthSize: "small", withCrossShrink: true }, code, worker, tie("parallel")),
   branch: fc
-    .record({ ...common, steps: tie("steps") })
+    .record({ ...common, steps: tie("steps"), strategy }, { requiredKeys: ["name", "limits", "onFailure", "steps"] })
     .map((spec) => ({ ...spec, limits: withSlots(spec.limits, slotsOfSteps(spec.steps)) })),
   parallel: fc
     .record({ ...common, kind: fc.constant("parallel" as const), parallel: unique(tie("branch")) })
@@ -49,7 +51,10 @@ const { steps } = fc.letrec<{ steps: StepSpec[]; step: StepSpec; branch: BranchS
 const withFinalStep = (given: readonly StepSpec[]): readonly StepSpec[] =>
   given.map((one, at) => (at === given.length - 1 && one.kind !== "parallel" ? { ...one, wrapUp: true } : one));
 const routines: fc.Arbitrary<RoutineSpec> = fc
-  .record({ name, limits: wantedLimits, steps, wrapsUp: fc.boolean() })
+  .record(
+    { name, limits: wantedLimits, steps, wrapsUp: fc.boolean(), strategy, requestStrategy: strategy },
+    { requiredKeys: ["name", "limits", "steps", "wrapsUp"] },
+  )
   .map(({ wrapsUp, ...spec }) => ({
     ...spec,
     steps: wrapsUp ? withFinalStep(spec.steps) : spec.steps,

@@ -18,6 +18,7 @@ import type {
 import { enumNames } from "./enum-names.ts";
 import { limitsToProto, wantedLimitsFromProto } from "./messages/amounts.ts";
 import { accessFromProto, accessToProto } from "./messages/named-access.ts";
+import { namedStrategy, namedStrategyToProto } from "./messages/named-strategy.ts";
 import { shareTermsFromProto, shareTermsToProto } from "./messages/share-terms.ts";
 import type { FieldCheck } from "./parse/field-check.ts";
 
@@ -26,8 +27,10 @@ const interruptionPolicies = enumNames<OnInterruption>(InterruptionPolicy, ["con
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OUR_VARIABLES = "BURSAR_";
 
-export function routineToProto({ name, limits, steps, share, access }: RoutineSpec): Routine {
-  const plain = { name, limits: limitsToProto(limits), steps: steps.map(stepToProto) };
+export function routineToProto({ name, limits, steps, share, access, ...ways }: RoutineSpec): Routine {
+  const strategy = namedStrategyToProto(ways.strategy);
+  const competes = { strategy, requestStrategy: namedStrategyToProto(ways.requestStrategy) };
+  const plain = { name, limits: limitsToProto(limits), steps: steps.map(stepToProto), ...competes };
   return { $typeName: "bursar.v1.Routine", ...plain, ...shareTermsToProto(share), ...accessToProto(access) };
 }
 
@@ -64,13 +67,14 @@ function workToProto(step: StepSpec): Step["work"] {
   }
 }
 
-function branchToProto({ name, limits, onFailure, steps, share, access }: BranchSpec): Branch {
+function branchToProto({ name, limits, onFailure, steps, share, access, strategy }: BranchSpec): Branch {
   return {
     $typeName: "bursar.v1.Branch",
     name,
     limits: limitsToProto(limits),
     steps: steps.map(stepToProto),
     onFailure: failurePolicies.numberOf[onFailure],
+    strategy: namedStrategyToProto(strategy),
     ...shareTermsToProto(share),
     ...accessToProto(access),
   };
@@ -87,7 +91,8 @@ export function routineFromProto(check: FieldCheck, message: Routine): RoutineSp
   }
   const share = shareTermsFromProto(check.inside("share"), message.share, limits);
   const access = accessFromProto(check.inside("access"), message.access);
-  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps, ...share, ...access };
+  const ways = { ...namedStrategy(check, "strategy", message), ...namedStrategy(check, "requestStrategy", message) };
+  return { name, limits: { branches: slotsOfSteps(steps), ...limits }, steps, ...share, ...access, ...ways };
 }
 
 /** A step by itself, as it is handed to whoever does it. */
@@ -196,6 +201,7 @@ function branchesFromProto(lies: Lies, messages: readonly Branch[]): BranchSpec[
       steps,
       ...shareTermsFromProto(inside.inside("share"), message.share, limits),
       ...accessFromProto(inside.inside("access"), message.access),
+      ...namedStrategy(inside, "strategy", message),
     };
   });
 }

@@ -131,7 +131,8 @@ export interface PreemptItemSpec {
   readonly mode: PreemptionMode;
   readonly graceMs: number;
   readonly reason: string;
-  readonly claimantPriority: Priority;
+  /** Absent: a person asks for it, or it is not known. */
+  readonly claimantPriority?: Priority;
   readonly trace: TraceContext | undefined;
 }
 
@@ -155,6 +156,7 @@ export function parsePreempt(message: PreemptRequest): Parsed<PreemptSpec> {
 
 function preemptItemFromProto(check: FieldCheck, message: PreemptItem): PreemptItemSpec {
   const { amounts } = message;
+  const claimantPriority = check.optionalChoice("claimant_priority", message.claimantPriority, priorities);
   return {
     preemptionId: check.id("preemption_id", message.preemptionId),
     allocationId: check.id("allocation_id", message.allocationId),
@@ -163,7 +165,7 @@ function preemptItemFromProto(check: FieldCheck, message: PreemptItem): PreemptI
     mode: check.choice("mode", message.mode, preemptionModes, "SHRINK"),
     graceMs: check.whole("grace_ms", message.graceMs, { max: LIMITS.graceMsMax }),
     reason: check.text("reason", message.reason, LIMITS.reasonCharsMax),
-    claimantPriority: check.choice("claimant_priority", message.claimantPriority, priorities, "NORMAL"),
+    ...(claimantPriority && { claimantPriority }),
     trace: traceFromProto(message.trace),
   };
 }

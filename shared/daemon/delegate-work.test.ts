@@ -28,6 +28,10 @@ class HandClock implements Clock {
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   };
+  /** How many timers of this length are set. */
+  waiting(delayMs: number): number {
+    return [...this.#timers].filter((timer) => timer.delayMs === delayMs).length;
+  }
   /** Runs the timers of at most this length until `done`. */
   async until(done: () => boolean, delayMsMax: number): Promise<void> {
     for (let turns = 0; !done(); turns += 1) {
@@ -168,6 +172,24 @@ it("joins what it has heard of over lost streams, tells each event once, and end
   expect(await settled(work)).toBe("told");
   expect(asked).toEqual(["hand_over first", "join first", "join first", "join first"]);
   expect(heard).toEqual([1, 2, 3]);
+});
+
+it("leaves no timer behind, whether the last word or the close comes first", async () => {
+  const lastEventWaitMs = 123_456;
+  answers = [["last"]];
+  const toldFirst = delegate({ lastEventWaitMs });
+  await clock.until(() => asked.length === 1, LIMITS.redialDelayMaxMs);
+  await nextTurn();
+  await close();
+  expect(await settled(toldFirst)).toBe("told");
+  await nextTurn();
+  expect(clock.waiting(lastEventWaitMs)).toBe(0);
+  const last = new Feed<number | "last">();
+  const closedFirst = delegate({ lastEventWaitMs, open: () => last });
+  await clock.until(() => clock.waiting(lastEventWaitMs) === 1, LIMITS.redialDelayMaxMs);
+  last.push("last");
+  expect(await settled(closedFirst)).toBe("told");
+  expect(clock.waiting(lastEventWaitMs)).toBe(0);
 });
 
 it("waits for a holder that is away, hands nothing over to a later life of it, and says when that life knows nothing", async () => {

@@ -47,9 +47,16 @@ export async function delegateWork<E>(options: DelegateOptions<E>): Promise<Dele
   const { allocationId } = grant;
   const over = new AbortController();
   const closed = closings.of(allocationId);
-  void closed.then(() => base.clock.after(lastEventWaitMs, () => over.abort()));
+  let cancelWait: (() => void) | undefined;
+  let isOver = false;
+  void closed.then(() => {
+    if (!isOver) cancelWait = base.clock.after(lastEventWaitMs, () => over.abort());
+  });
   try {
-    const end = await new Following(options, over.signal).follow();
+    const end = await new Following(options, over.signal).follow().finally(() => {
+      isOver = true;
+      cancelWait?.();
+    });
     if (end === "unknown") await neverTaken(options);
     await closed;
     return end;

@@ -3,7 +3,7 @@ export { type BaseOptions, type DaemonBase, type Log, openBase } from "./base.ts
 export { ChildLoads } from "./child-loads.ts";
 export { Closings } from "./closings.ts";
 export { type DelegateEnd, type DelegateOptions, delegateWork } from "./delegate-work.ts";
-export { drainingRefusal } from "./draining.ts";
+export { drainingRefusal, isOfTheEnd } from "./draining.ts";
 export { EventFeed, eventNumbers } from "./event-feed.ts";
 export { findNode } from "./find-node.ts";
 export { lowBudgetOf, traceLowBudget } from "./low-budget.ts";
@@ -16,6 +16,7 @@ export { type DaemonSettings, parseDaemonSettings, usageText } from "./settings.
 export { checkGrantor, takeGrant, workGate } from "./take-grant.ts";
 export { connectTierAbove, type TierAbove } from "./tier-above.ts";
 export { type TreeRequest, type TreeViewParts, viewTree } from "./tree-view.ts";
+export { type GrantAnswer, keyOf, WaitEnd, WaitedGrants, type WaitedRequest } from "./waited-grants.ts";
 export { watchService } from "./watch-service.ts";
 export { WorkLines, type WorkLinesOptions } from "./work-lines.ts";
 export { type WrittenOff, writeOffHere } from "./write-off.ts";

@@ -2,8 +2,8 @@
  * The tree as it can be seen from here: this daemon's nodes by its own journal, and below grants to other daemons what those daemons
  * show at this moment. A daemon that does not answer in time leaves its part out.
  */
-import type { Allocation, BudgetState } from "#budget";
-import { viewOf } from "#codec";
+import { type Allocation, type BudgetState, waitingAt } from "#budget";
+import { type InsideView, viewOf, waitingToProto } from "#codec";
 import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { WatchService } from "#gen/bursar/v1/watch_service_pb.js";
 import { LIMITS } from "#std";
@@ -52,10 +52,21 @@ export async function viewTree(parts: TreeViewParts, { tops, depth }: TreeReques
         nowMs,
         outcome: (child) => parts.outcomeOf?.(child) ?? "",
         access: (child) => state.names.heldBy(child),
-        graft: (child) => inside.get(child.id) ?? parts.keptInside?.(child.id),
+        waiters: (child, max) => {
+          const listed = Math.min(max, LIMITS.viewNodeWaitersMax);
+          return waitingAt(state, child, { nowMs, listed, servedEveryMs: loop.decisions.servedEvery(nowMs) }).map(
+            waitingToProto,
+          );
+        },
+        graft: (child) => inside.get(child.id) ?? kept(parts.keptInside?.(child.id)),
       }),
     ),
   );
+}
+
+/** Nobody waits in what is closed. */
+function kept(children: AllocationView[] | undefined): InsideView | undefined {
+  return children && { children, waiting: 0, waiters: [] };
 }
 
 function delegatedBelow(node: Allocation, left: number, all: boolean): Outside[] {
@@ -69,7 +80,7 @@ function delegatedBelow(node: Allocation, left: number, all: boolean): Outside[]
 async function insideOf(
   parts: TreeViewParts,
   { allocationId, holder, depth }: Outside,
-): Promise<readonly [string, AllocationView[] | undefined]> {
+): Promise<readonly [string, InsideView | undefined]> {
   const child = parts.downlink?.child(holder);
   if (!child || !parts.peers) return [allocationId, undefined];
   const abort = new AbortController();
@@ -79,7 +90,7 @@ async function insideOf(
       .at(child.address)
       .client(WatchService)
       .watchUsage({ allocationId, depth }, { signal: abort.signal });
-    for await (const { nodes } of watch) return [allocationId, nodes[0]?.children];
+    for await (const { nodes } of watch) return [allocationId, nodes[0]];
   } catch (error) {
     parts.base.log.info({ err: error, allocationId, holder }, "a part of the tree could not be seen");
   } finally {

@@ -1,13 +1,13 @@
 /** WatchService, the same at every tier: a tree and what changes in it, decisions as they are made, and why something is as it is. */
-import { toBinary } from "@bufbuild/protobuf";
 import type { Allocation, BudgetState } from "#budget";
 import { parseOrThrow, parseWatchDecisions, parseWatchUsage, parseWhy } from "#codec";
 import { RefusalError } from "#errors";
-import { type AllocationView, AllocationViewSchema } from "#gen/bursar/v1/allocation_pb.js";
+import type { AllocationView } from "#gen/bursar/v1/allocation_pb.js";
 import { WatchService } from "#gen/bursar/v1/watch_service_pb.js";
 import { bind, type ServiceBinding } from "#rpc";
 import { pause } from "./pause.ts";
 import { type TreeViewParts, viewTree } from "./tree-view.ts";
+import { printOf } from "./view-print.ts";
 import { watchDecisions } from "./watch-decisions.ts";
 import { why } from "./why.ts";
 
@@ -53,14 +53,9 @@ function flatten(nodes: readonly AllocationView[]): AllocationView[] {
   return nodes.flatMap((node) => [node, ...flatten(node.children)]);
 }
 
-/** The node without its children, and without what changes by itself as time passes. */
+/** The node without its children. */
 function alone(node: AllocationView): AllocationView {
   return { ...node, children: [] };
-}
-
-function printOf(node: AllocationView): string {
-  const { deadlineLeftMs, ...rest } = alone(node);
-  return Buffer.from(toBinary(AllocationViewSchema, rest as AllocationView)).toString("base64");
 }
 
 function fingerprints(nodes: readonly AllocationView[]): Map<string, string> {

@@ -36,9 +36,10 @@ function ownKnowledge({ base, startedWallMs }: WhyParts, { state, nowMs, text }:
   const node = namedNode(state, text);
   const found = decisions.find({ text, allocationId: node?.id }, LIMITS.whyDecisionsMax);
   const listed = LIMITS.whyListedMax;
+  const servedEveryMs = decisions.servedEvery(nowMs);
   const standing = node
-    ? [...allocationStanding(state, node, { nowMs, listed }), ...listOf(decisions.shadowAt(node.id))]
-    : requestStandings(state, text, { nowMs, listed, scanned: LIMITS.whyScanMax });
+    ? [...allocationStanding(state, node, { nowMs, listed, servedEveryMs }), ...listOf(decisions.shadowAt(node.id))]
+    : requestStandings(state, text, { nowMs, listed, scanned: LIMITS.whyScanMax, servedEveryMs });
   const { noted, forgotten } = decisions.memory;
   const own = create(DaemonKnowledgeSchema, {
     tier,

@@ -42,6 +42,8 @@ export interface ExecutionError {
   readonly fieldViolations: readonly FieldViolation[];
   /** What a policy that is only tried would have made of the request, in words; absent: none is. */
   readonly shadow?: string;
+  /** What sort of conflict it is, by its name in the contract, where something did not fit; absent for every other error. */
+  readonly conflict?: string;
 }
 
 /** What the raiser knows; the rest follows from the table. */

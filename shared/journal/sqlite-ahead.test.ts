@@ -73,6 +73,39 @@ test("nothing is appended while a commit is being synced, and closing meanwhile 
   expect(open().stored).toEqual([numberedCommit(1)]);
 });
 
+test("with few answers they go first, with many the sync does, and whoever closes it in between is told nothing more", async () => {
+  const { journal } = open();
+  const many: Commit = { engineTimeMs: 1, events: Array.from({ length: 9 }, () => numberedCommit(1)) as never };
+  const isSyncing = () => {
+    try {
+      journal.append(numberedCommit(9), () => undefined);
+      return false;
+    } catch (error) {
+      return error instanceof Error && error.message.includes("is being synced");
+    }
+  };
+  const seen = await new Promise<boolean>((resolve) => {
+    let syncs = false;
+    journal.append(
+      many,
+      () => resolve(syncs),
+      () => {
+        syncs = isSyncing();
+      },
+    );
+  });
+  expect(seen).toBe(true);
+  const told: string[] = [];
+  journal.append(
+    numberedCommit(2),
+    () => told.push("durable"),
+    () => journal.close(),
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(told).toEqual([]);
+  expect(open().stored).toEqual([many, numberedCommit(2)]);
+});
+
 test("what cannot be written is told as failed, and never as written", async () => {
   const { journal } = open(undefined, 10);
   const large: Commit = { engineTimeMs: 1, events: Array.from({ length: 200 }, () => numberedCommit(7)) as never };

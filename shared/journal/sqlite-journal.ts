@@ -129,8 +129,11 @@ export class SqliteJournal implements Journal {
       this.#fail();
       done(error);
     } else if (beside && this.#compactor?.isAtWork !== true) {
+      // A few answers are sent before another thread is awake; many are made while it syncs.
+      const areFew = commit.events.length <= LIMITS.calmCommandsMax;
+      if (areFew) written();
       this.#syncBeside(done);
-      written();
+      if (!areFew) written();
     } else {
       const unsynced = beside ? this.#syncNow() : undefined;
       done(unsynced);
@@ -138,6 +141,8 @@ export class SqliteJournal implements Journal {
   }
 
   #syncBeside(done: (error?: Error) => void): void {
+    // Whoever was told of what is written may have been unable to go on.
+    if (this.#state === "closed") return;
     this.#log.sync((cause) => {
       if (this.#state === "closed") return;
       const error = cause && this.#unsynced(cause);

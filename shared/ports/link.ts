@@ -78,13 +78,20 @@ export interface GrantAsk {
 }
 
 export type GrantAnswer =
-  | { readonly type: "opened"; readonly grant: GrantHandover; readonly partial: boolean }
+  | {
+      readonly type: "opened";
+      readonly grant: GrantHandover;
+      readonly partial: boolean;
+      /** Ids of allocations that gave way to it; absent: none, or it is answered again. */
+      readonly preempted?: readonly string[];
+    }
   | {
       readonly type: "raised";
       readonly allocationId: string;
       readonly epoch: number;
       readonly grantedTotal: Amounts;
       readonly partial: boolean;
+      readonly preempted?: readonly string[];
     }
   | { readonly type: "queued"; readonly conflict: Conflict }
   | { readonly type: "denied"; readonly error: ItemError };

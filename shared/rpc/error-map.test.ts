@@ -42,6 +42,7 @@ const FULL: ExecutionError = executionError({
   cause: "429 Too Many Requests",
   traceId: "0af7651916cd43dd8448eb211c80319c",
   fieldViolations: [{ field: "limits.max_credits", description: "must not be negative" }],
+  conflict: "TOOL_LIMIT_REACHED",
 });
 
 /** There and back as trailers of a call. */

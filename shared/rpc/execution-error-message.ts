@@ -10,6 +10,7 @@ import {
   type Severity,
   TIERS,
 } from "#errors";
+import { ConflictType } from "#gen/bursar/v1/allocation_pb.js";
 import {
   ExecutionErrorCategory as CategoryEnum,
   type ExecutionError as ExecutionErrorMessage,
@@ -18,7 +19,7 @@ import {
   ExecutionErrorType as TypeEnum,
 } from "#gen/bursar/v1/errors_pb.js";
 
-/** The message of an error. Its `conflict` stays unset: who made the decision adds it. */
+/** The message of an error. */
 export function toExecutionErrorMessage(error: ExecutionError): ExecutionErrorMessage {
   return create(ExecutionErrorSchema, {
     id: error.id,
@@ -37,6 +38,7 @@ export function toExecutionErrorMessage(error: ExecutionError): ExecutionErrorMe
     traceId: error.traceId ?? "",
     fieldViolations: error.fieldViolations.map(({ field, description }) => ({ field, description })),
     shadow: error.shadow ?? "",
+    conflict: conflictNumber(error.conflict),
   });
 }
 
@@ -60,7 +62,19 @@ export function fromExecutionErrorMessage(message: ExecutionErrorMessage): Execu
     ...(message.traceId === "" ? {} : { traceId: message.traceId }),
     fieldViolations: message.fieldViolations.map(({ field, description }) => ({ field, description })),
     ...(message.shadow === "" ? {} : { shadow: message.shadow }),
+    ...conflictIn(message),
   };
+}
+
+function conflictNumber(name: string | undefined): ConflictType {
+  const number = name === undefined ? undefined : ConflictType[name as keyof typeof ConflictType];
+  return number ?? ConflictType.UNSPECIFIED;
+}
+
+/** One that a newer peer knows is none here. */
+function conflictIn({ conflict }: ExecutionErrorMessage): { readonly conflict?: string } {
+  const name = conflict === ConflictType.UNSPECIFIED ? undefined : ConflictType[conflict];
+  return name === undefined ? {} : { conflict: name };
 }
 
 /** The error as a detail of a status. */

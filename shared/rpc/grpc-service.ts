@@ -210,7 +210,10 @@ function openStream(method: Method, call: StreamingCall) {
     side,
   });
   calls.add(stream);
-  call.on("cancelled", () => stream.peerFailed(callLost()));
+  // Said at the end of every call, be it a good one.
+  call.on("cancelled", () => {
+    if (!stream.isOver) stream.peerFailed(callLost());
+  });
   return { stream, context };
 }
 

@@ -109,6 +109,11 @@ export class GrpcStream<In, Out> implements DuplexStream<In, Out> {
     }
   }
 
+  /** Nothing is sent or delivered any more. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   /** Tells the peer that it is heard, unless it knows or the call is over. */
   accept(): void {
     if (!this.#closed && !this.#over) this.#side.accept?.();

@@ -71,20 +71,28 @@ export class ItemSender<Item, Out> {
   }
 
   #sendSome(): boolean {
-    const { bytesOf, endsMessage, pack, stream } = this.#options;
+    const { pack, stream } = this.#options;
     const pending = this.#pending;
-    let count = 0;
-    for (let bytes = 0; count < pending.length && count < LIMITS.streamItemsMax; ) {
-      const item = pending[count] as Item;
-      bytes += bytesOf(item);
-      if (count > 0 && bytes > BYTES_MAX) break;
-      count += 1;
-      if (endsMessage?.(item)) break;
-    }
+    // One alone goes as it is, whatever it takes.
+    const count = pending.length === 1 ? 1 : this.#fittingTogether();
     const all = count === pending.length;
     const items = all ? pending : pending.slice(0, count);
     this.#pending = all ? [] : pending.slice(count);
     return stream.send(pack(items));
+  }
+
+  /** How many of those that wait go into one message, from the first on. */
+  #fittingTogether(): number {
+    const { bytesOf, endsMessage } = this.#options;
+    let count = 0;
+    let bytes = 0;
+    for (const item of this.#pending) {
+      bytes += bytesOf(item);
+      if (count === LIMITS.streamItemsMax || (count > 0 && bytes > BYTES_MAX)) break;
+      count += 1;
+      if (endsMessage?.(item)) break;
+    }
+    return count;
   }
 }
 

@@ -18,6 +18,8 @@ import type {
 const FIELDS_BYTES = 512;
 /** Bytes of a UTF-16 code unit in UTF-8, at most. */
 const CHAR_BYTES = 3;
+/** Tag and length of one of several ids. */
+const ID_BYTES = 4;
 /** Number, tags and lengths of one tool's calls. */
 const TOOL_BYTES = 24;
 
@@ -98,14 +100,18 @@ export function downItemBytes(item: Exclude<DownItem, { type: "welcome" }>): num
   }
 }
 
+function idsBytes(ids: readonly string[] = []): number {
+  return ids.reduce((bytes, id) => bytes + ID_BYTES + textBytes(id), 0);
+}
+
 function answerBytes(answer: GrantAnswer): number {
   switch (answer.type) {
     case "opened": {
       const { allocationId, path, name, token, access } = answer.grant;
-      return textBytes(allocationId, path, name, token) + accessBytes(access);
+      return textBytes(allocationId, path, name, token) + accessBytes(access) + idsBytes(answer.preempted);
     }
     case "raised":
-      return textBytes(answer.allocationId);
+      return textBytes(answer.allocationId) + idsBytes(answer.preempted);
     case "queued": {
       const { ancestorId, ancestorPath, holders, access } = answer.conflict;
       let bytes = textBytes(ancestorId, ancestorPath, answer.conflict.strategy?.path);

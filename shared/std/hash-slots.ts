@@ -1,6 +1,8 @@
 /**
  * An open-addressing table of references under 32-bit hashes, in one array of numbers: the index of what stands elsewhere, whose keys its
  * owner compares. Removal closes the gap, so that a table that turns over for ever stays as good as new.
+ * Two owners of keys by one hash may share a table, one with even references, the other with odd ones: of hundreds of thousands each look at
+ * a slot is a wait for memory, and who looks for a key with both waits once.
  */
 import { assert } from "./assert.ts";
 
@@ -82,12 +84,12 @@ export class HashSlots {
     if (mask >= SLOTS_MIN && this.#size * 8 < mask) this.#resize((mask + 1) / 2);
   }
 
-  /** Replaces each reference by what stands at it in `refs`: for an owner that has moved what it refers to. */
-  renumber(refs: Int32Array): void {
+  /** Replaces each even reference by twice what stands at its half in `halves`: for the owner of these, who has moved what they refer to. */
+  renumberEven(halves: Int32Array): void {
     const slots = this.#slots;
     for (let at = 1; at < slots.length; at += 2) {
-      const stored = slots[at] as number;
-      if (stored !== 0) slots[at] = (refs[stored - 1] as number) + 1;
+      const ref = (slots[at] as number) - 1;
+      if (ref >= 0 && ref % 2 === 0) slots[at] = 2 * (halves[ref / 2] as number) + 1;
     }
   }
 

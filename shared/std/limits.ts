@@ -107,14 +107,14 @@ export const LIMITS = Object.freeze({
   leaseTtlMs: 15_000,
   leaseTtlMsMin: 1_000,
   leaseTtlMsMax: 600_000,
-  /**
-   * Decisions that a daemon remembers to explain them: grants and the like, in order; and refusals by subject, so that one who asks again and
-   * again makes nobody forget the others.
-   */
+  /** Decisions that a daemon remembers: grants and the like in order, refusals by subject, so that who asks again and again hides no others. */
   decisionsKept: 4_096,
   refusedSubjectsKept: 1_024,
   /** Nodes of which it is counted how a policy that is tried there has done. */
   shadowNodesKept: 1_024,
+  /** Nodes of which it is counted how often those who wait there are served, and how many of the latest. */
+  servedNodesKept: 256,
+  servedGapsKept: 8,
   refusalsPerSubjectKept: 8,
   /** Decisions, and things of one kind, in one explanation; requests looked at to find one that only the state remembers. */
   whyDecisionsMax: 32,
@@ -178,11 +178,13 @@ export const LIMITS = Object.freeze({
   /** Swarms in one answer of ListSwarms: for a caller who does not say, and at most. */
   pageSize: 100,
   pageSizeMax: 1_000,
-  /** Shortest, longest and usual time between two answers of a watch; nodes shown in one tree. */
+  /** Shortest, longest and usual time between two answers of a watch; nodes shown in one tree; requests that wait, of one node and in all. */
   watchIntervalMsMin: 50,
   watchIntervalMsMax: 3_600_000,
   watchIntervalMs: 250,
   watchNodesMax: 10_000,
+  viewNodeWaitersMax: 8,
+  viewWaitersMax: 128,
   /** Grants to other daemons whose insides are asked for in one tree. */
   outsideViewsMax: 256,
   /** How long a step waits for an execution daemon to be there, and how often it looks. */

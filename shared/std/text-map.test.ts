@@ -114,6 +114,38 @@ describe("the hash", () => {
   });
 });
 
+describe("a map that shares its index", () => {
+  test("is as it would be alone, and leaves the odd references to their owner, whatever either adds and takes out", () => {
+    fc.assert(
+      fc.property(seeds, steps, (seed, list) => {
+        const [hash, index] = [new TextHash(seed), new HashSlots()];
+        const [map, model] = [new TextMap<number>(hash, index), new Map<string, number>()];
+        const others = new Map<string, number>();
+        for (const [at, step] of list.entries()) {
+          const [, key] = step;
+          expect(follow(map, step)).toBe(follow(model, step));
+          const other = others.get(key);
+          if (other !== undefined) index.remove(hash.of(key), other);
+          if (other !== undefined) others.delete(key);
+          else others.set(key, 2 * at + 1);
+          if (other === undefined) index.add(hash.of(key), 2 * at + 1);
+          expect([map.size, index.size]).toEqual([model.size, model.size + others.size]);
+          expect([map.get(key), map.has(key)]).toEqual([model.get(key), model.has(key)]);
+        }
+        expect([...map]).toEqual([...model]);
+        for (const [key, ref] of others) {
+          const found: number[] = [];
+          const wanted = hash.of(key);
+          for (let slot = index.first(wanted); slot >= 0; slot = index.next(slot, wanted))
+            found.push(index.refAt(slot));
+          expect(found).toContain(ref);
+        }
+      }),
+      { seed: SEED },
+    );
+  });
+});
+
 describe("a table of references", () => {
   test("finds under each hash what was put there, however many have the same", () => {
     const hashes = fc.constantFrom(0, 1, 15, 16, 17, -1, 0x7fff_ffff, -0x8000_0000);

@@ -11,7 +11,9 @@ const ROOM_MIN = 16;
 
 export class TextMap<V> {
   readonly #hash: TextHash;
-  readonly #index = new HashSlots();
+  /** Its references are even: twice the number of the entry. */
+  readonly #index: HashSlots;
+  #size = 0;
   /**
    * A key and its value in turn, side by side in memory, in the order of their adding; a deleted entry leaves a gap until the next packing.
    */
@@ -21,25 +23,29 @@ export class TextMap<V> {
   /** How many were ever added. */
   #added = 0;
 
-  /** By a seed that callers do not know. A hash of its own, or one that another table of the same keys has, too. */
-  constructor(hash: TextHash) {
+  /**
+   * By a seed that callers do not know. A hash of its own, or one that another table of the same keys has, too; and an index of its own, or
+   * one that it shares with another owner of keys by the same hash, who has the odd references.
+   */
+  constructor(hash: TextHash, index = new HashSlots()) {
     this.#hash = hash;
+    this.#index = index;
   }
 
   get size(): number {
-    return this.#index.size;
+    return this.#size;
   }
 
   get(key: string): V | undefined {
     const slot = this.#slotOf(key, this.#hash.of(key));
-    return slot < 0 ? undefined : this.#valueAt(this.#index.refAt(slot));
+    return slot < 0 ? undefined : this.#valueAt(this.#index.refAt(slot) / 2);
   }
 
   has(key: string): boolean {
     return this.#slotOf(key, this.#hash.of(key)) >= 0;
   }
 
-  /** False when no key with that hash is here: for who knows the hash of a key and would have to make the key. */
+  /** False only when no key with that hash is here: for who knows the hash of a key and would have to make the key. */
   mayHave(hash: number): boolean {
     return this.#index.first(hash) >= 0;
   }
@@ -48,7 +54,7 @@ export class TextMap<V> {
   set(key: string, value: V): this {
     const hash = this.#hash.of(key);
     const slot = this.#slotOf(key, hash);
-    if (slot >= 0) this.#entries[2 * this.#index.refAt(slot) + 1] = value;
+    if (slot >= 0) this.#entries[this.#index.refAt(slot) + 1] = value;
     else this.#append(key, value, hash);
     return this;
   }
@@ -61,19 +67,25 @@ export class TextMap<V> {
   take(key: string): V | undefined {
     const slot = this.#slotOf(key, this.#hash.of(key));
     if (slot < 0) return undefined;
-    const entry = this.#index.refAt(slot);
-    const value = this.#valueAt(entry);
-    this.#entries[2 * entry] = undefined;
-    this.#entries[2 * entry + 1] = undefined;
+    const ref = this.#index.refAt(slot);
+    const value = this.#valueAt(ref / 2);
+    this.#entries[ref] = undefined;
+    this.#entries[ref + 1] = undefined;
     this.#index.removeAt(slot);
+    this.#size -= 1;
     return value;
   }
 
   #slotOf(key: string, hash: number): number {
     const index = this.#index;
     let slot = index.first(hash);
-    while (slot >= 0 && this.#entries[2 * index.refAt(slot)] !== key) slot = index.next(slot, hash);
+    while (slot >= 0 && !this.#isAt(index.refAt(slot), key)) slot = index.next(slot, hash);
     return slot;
+  }
+
+  /** A reference is where the key stands; an odd one is another owner's. */
+  #isAt(ref: number, key: string): boolean {
+    return (ref & 1) === 0 && this.#entries[ref] === key;
   }
 
   /** What stands after a key was put in as a value. */
@@ -83,14 +95,15 @@ export class TextMap<V> {
 
   #append(key: string, value: V, hash: number): void {
     if (this.#entries.length === 2 * this.#room) this.#makeRoom();
-    this.#index.add(hash, this.#entries.length / 2);
+    this.#index.add(hash, this.#entries.length);
     this.#entries.push(key, value);
+    this.#size += 1;
     this.#added += 1;
   }
 
   /** Packs the entries where half of the room or more is gaps, else doubles it: an entry is moved once for one that was added, at most. */
   #makeRoom(): void {
-    const { size } = this.#index;
+    const size = this.#size;
     if (size * 2 > this.#room) this.#room *= 2;
     else {
       this.#pack();
@@ -110,7 +123,7 @@ export class TextMap<V> {
       count += 1;
     }
     entries.length = 2 * count;
-    this.#index.renumber(places);
+    this.#index.renumberEven(places);
   }
 
   *[Symbol.iterator](): Generator<[string, V], void> {

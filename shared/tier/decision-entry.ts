@@ -331,6 +331,11 @@ function preemptionKey({
   return `${preemptionId}\n${allocationId}`;
 }
 
+/** The entry of the waiting of a request, when it waits and is not forgotten. */
+export function waitedAs(waiting: Waiting, of: Pick<GrantWish, "caller" | "requestId">): QueuedEntry | undefined {
+  return waiting.get(keyOf(of));
+}
+
 function keyOf({ caller, requestId }: Pick<GrantWish, "caller" | "requestId">): string {
   return `${caller}\n${requestId}`;
 }
@@ -340,6 +345,6 @@ function subjectOf(wish: GrantWish): string {
 }
 
 /** The node that is asked for budget. */
-function askedNode({ allocations }: BudgetState, wish: GrantWish): Allocation | undefined {
+export function askedNode({ allocations }: BudgetState, wish: GrantWish): Allocation | undefined {
   return wish.type === "open" ? allocations.get(wish.parentId) : allocations.get(wish.allocationId)?.parent;
 }

@@ -1,12 +1,18 @@
 /** What a daemon remembers of its decisions: once they are durable, bounded, by subject; and the same words for everybody. */
 import { describe, expect, it } from "vitest";
 import {
+  type Allocation,
+  type BudgetState,
   type GrantWish,
   type Limits,
   type OpenWish,
+  type Outcome,
   type Policy,
+  placeWords,
+  requestStandings,
   type ShadowVerdict,
   shadowWords,
+  waitingAt,
   wordsOf,
 } from "#budget";
 import { FaultError } from "#errors";
@@ -58,6 +64,44 @@ const grant = (of: GrantWish) => ({ type: "grant", wish: of }) as const;
 
 function told({ loop: { decisions } }: Tier, text: string, allocationId?: string): string[] {
   return decisions.find({ text, allocationId }, 32).map(({ record }) => `${record.verdict.decided} ${wordsOf(record)}`);
+}
+
+it("one who waits is told how often one was served of late, where no deadline says when; in the same words everywhere", async () => {
+  const tier = await tierWith({ strategy: "QUEUE_AND_WAIT" });
+  const ask = (id: string) => tier.run(grant(wish(id, 1_000, { waitMs: 600_000 })));
+  const placeOf = (outcome: Outcome) => (outcome.type === "queued" ? placeWords(outcome.conflict) : outcome.type);
+  const queue = "under QUEUE_AND_WAIT (its own)";
+  for (const id of ["r-0", "r-1", "r-2"]) await ask(id);
+  expect(placeOf(await ask("r-3"))).toBe(`it waits at place 3 ${queue}; nobody knows when something changes`);
+  for (const id of ["r-0", "r-1"]) {
+    await tier.clock.advance(4_000);
+    await tier.run({ type: "close", allocationId: `id-of-${id}`, reason: "over" });
+  }
+  const said = `it waits at place 2 ${queue}; of late one was served every 4 s: about 8 s at place 2`;
+  const outcome = await ask("r-4");
+  expect(placeOf(outcome)).toBe(said);
+  expect(outcome).toMatchObject({ conflict: { expectedWaitMs: 8_000, servedEveryMs: 4_000, retryAfterMs: 1_000 } });
+  expect(told(tier, "r-4")).toEqual([expect.stringContaining(said)]);
+  const { loop } = tier;
+  const reading = loop.read((state, nowMs) => {
+    const listing = { nowMs, listed: 8, servedEveryMs: loop.decisions.servedEvery(nowMs) };
+    const [, last] = waitingAt(state, acmeOf(state), listing);
+    expect(last && placeWords(last.conflict)).toBe(said);
+    return requestStandings(state, "r-4", { ...listing, scanned: 0 });
+  });
+  await tier.clock.settle();
+  const [standing] = await reading;
+  expect(standing).toContain(said);
+  // What is counted is forgotten with this life of the daemon, and nothing of it is in the books.
+  tier.restart();
+  await tier.clock.settle();
+  expect(placeOf(await ask("r-4"))).toBe(`it waits at place 2 ${queue}; nobody knows when something changes`);
+});
+
+function acmeOf(state: BudgetState): Allocation {
+  const found = state.allocations.get("acme");
+  if (!found) throw new Error("there is no acme");
+  return found;
 }
 
 describe("a decision is remembered", () => {
@@ -301,7 +345,7 @@ describe("a policy that is tried", () => {
     const [decision] = tier.loop.decisions.find({ text: "r-2", allocationId: undefined }, 1);
     const words = decision?.record.shadow && shadowWords(decision.record.shadow);
     expect(words).toBe(
-      "shadow QUEUE_AND_WAIT (its own): would have waited at place 1: INSUFFICIENT_CREDITS: acme has 100 credits free of the 200 wanted; held by acme/r-1 (900); something changes in about 1000 ms",
+      "shadow QUEUE_AND_WAIT (its own): would have waited at place 1: INSUFFICIENT_CREDITS: acme has 100 credits free of the 200 wanted; held by acme/r-1 (900); nobody knows when something changes",
     );
     expect(error instanceof FaultError && error.error.shadow).toBe(words);
     expect(error.message).not.toContain("shadow");

@@ -2,11 +2,28 @@
  * What this daemon decided lately, for whoever asks why. Kept in memory, bounded, and filled once a batch is durable: with references alone,
  * for words are made when somebody reads them. Grants and the like are kept in order; refusals by subject, the latest few of each.
  */
-import type { Allocation, BudgetState, Command, DecisionRecord, Message, Outcome } from "#budget";
+import {
+  type Allocation,
+  atRate,
+  type BudgetState,
+  type Command,
+  type DecisionRecord,
+  type Message,
+  type Outcome,
+} from "#budget";
 import { assert, LIMITS } from "#std";
-import { type Entry, entryOfMessage, entryOfOutcome, Known, type Waiting } from "./decision-entry.ts";
+import {
+  askedNode,
+  type Entry,
+  entryOfMessage,
+  entryOfOutcome,
+  Known,
+  type Waiting,
+  waitedAs,
+} from "./decision-entry.ts";
 import { allocationIdOf, type DecisionSubject, mentions, recordOf } from "./decision-record.ts";
 import { ShadowCounts } from "./decision-shadows.ts";
+import { ServedRates } from "./served-rates.ts";
 
 export type { DecisionSubject };
 
@@ -50,6 +67,7 @@ export class DecisionLog {
   readonly #waiting: Waiting = new Map();
   readonly #listeners = new Set<DecisionListener>();
   readonly #shadows = new ShadowCounts();
+  readonly #rates = new ServedRates();
   #next = 0;
   #noted = 0;
 
@@ -69,10 +87,13 @@ export class DecisionLog {
     for (const [index, command] of commands.entries()) {
       const outcome = outcomes[index];
       const entry = outcome && entryOfOutcome(known, command, outcome);
-      if (entry) this.#keep(entry);
+      if (!entry) continue;
+      if (entry.type === "queued" && entry.node) this.#rates.came({ nodeId: entry.node.id, atMs });
+      this.#keep(entry);
     }
     for (const message of messages) {
       if ((message.type === "closing" || message.type === "closed") && this.#listeners.size === 0) continue;
+      if (message.type === "decided") this.#countEnd(known, message);
       const entry = entryOfMessage(known, message);
       if (!entry) continue;
       // How something closed stands in the state for as long as it is known at all.
@@ -107,6 +128,25 @@ export class DecisionLog {
   /** How the policy that is tried at a node has done there; undefined where nothing was decided by it. */
   shadowAt(nodeId: string): string | undefined {
     return this.#shadows.wordsAt(nodeId);
+  }
+
+  /** How often those who wait at a node are served, as told at this engine time. */
+  servedEvery(atMs: number): (nodeId: string) => number | undefined {
+    return (nodeId) => this.#rates.everyMs({ nodeId, atMs });
+  }
+
+  /** The answer as its caller is told it: of one who waits with how often one is served there, where nothing better is known. */
+  withRate(outcome: Outcome, command: Command, atMs: number): Outcome {
+    if (outcome.type !== "queued" || command.type !== "grant") return outcome;
+    const nodeId = askedNode(this.#state, command.wish)?.id ?? "";
+    return { ...outcome, conflict: atRate(outcome.conflict, this.#rates.everyMs({ nodeId, atMs })) };
+  }
+
+  #countEnd({ waiting, when: { atMs } }: Known, message: Extract<Message, { readonly type: "decided" }>): void {
+    const node = waitedAs(waiting, message)?.node;
+    const { type } = message.outcome;
+    if (node)
+      this.#rates.left({ nodeId: node.id, atMs }, type === "opened" || type === "raised" ? "served" : "unserved");
   }
 
   #keep(entry: Entry): void {

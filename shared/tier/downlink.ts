@@ -281,10 +281,15 @@ export class Downlink {
   #answerOf(instance: string, outcome: Outcome): GrantAnswer {
     switch (outcome.type) {
       case "opened":
-        return { type: "opened", grant: this.handoverTo(instance, outcome), partial: outcome.partial };
+        return {
+          type: "opened",
+          grant: this.handoverTo(instance, outcome),
+          partial: outcome.partial,
+          ...(outcome.preempted && { preempted: outcome.preempted }),
+        };
       case "raised": {
-        const { allocationId, epoch, grantedTotal, partial } = outcome;
-        return { type: "raised", allocationId, epoch, grantedTotal, partial };
+        const { allocationId, epoch, grantedTotal, partial, preempted } = outcome;
+        return { type: "raised", allocationId, epoch, grantedTotal, partial, ...(preempted && { preempted }) };
       }
       case "queued":
         return { type: "queued", conflict: outcome.conflict };

@@ -71,6 +71,7 @@ function errorOfConflict(conflict: Conflict, { tier, errorId, onOwn, shadow }: R
     executionError({
       id: errorId,
       type: onOwn ? "RESOURCE_EXHAUSTED" : "RESOURCE_ALLOCATION_FAILED",
+      conflict: conflict.conflict,
       reach: "one",
       message: conflictWords(conflict),
       tier,

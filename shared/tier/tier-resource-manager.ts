@@ -236,16 +236,18 @@ export class TierResourceManager {
     let weight = 0;
     const take = (command: Command): Outcome => {
       const decision = decide(this.#state, command);
+      const { type } = decision.outcome;
+      const outcome = type === "queued" ? this.decisions.withRate(decision.outcome, command, nowMs) : decision.outcome;
       for (const event of decision.events) events.push(event);
       weight += weightOf(decision.events);
       for (const message of decision.messages) messages.push(message);
-      if (isNoted(command, decision.outcome)) {
+      if (isNoted(command, outcome)) {
         commands.push(command);
-        outcomes.push(decision.outcome);
+        outcomes.push(outcome);
       }
-      ahead?.decided(command, decision.outcome, decision.events);
+      ahead?.decided(command, outcome, decision.events);
       if (this.#checkInvariants) assertInvariants(this.#state);
-      return decision.outcome;
+      return outcome;
     };
     if ((nextDueMs(this.#state) ?? Number.POSITIVE_INFINITY) <= nowMs) take({ type: "tick", nowMs });
     for (

@@ -349,11 +349,12 @@ function heldAllocations(state: BudgetState): HeldAllocation[] {
   return held;
 }
 
-/** The parent has taken the final account, or does not know the allocation or this holder of it: it will never ask for it again. */
+/**
+ * The parent has taken the final account, or knows another holder. One that does not know the allocation may not be the one that granted it,
+ * but a daemon on another journal in its place: the account is kept, and told on each new connection until its granter has it.
+ */
 function wantsNoMore(error: UsageAck["error"]): boolean {
-  if (error === undefined) return true;
-  const reason = error instanceof RefusalError ? error.refusal.reason : undefined;
-  return reason === "NOT_FOUND" || reason === "NOT_PERMITTED";
+  return error === undefined || (error instanceof RefusalError && error.refusal.reason === "NOT_PERMITTED");
 }
 
 interface LimitCounter {

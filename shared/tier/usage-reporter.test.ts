@@ -74,4 +74,29 @@ describe("reports in parts", () => {
     reporter.reset();
     expect(reporter.idle).toBe(true);
   });
+
+  it("look at nothing that has closed and is acknowledged, however much is remembered of it", () => {
+    const state = withGrants();
+    const reporter = new UsageReporter();
+    const ids = Array.from({ length: COUNT }, (_, at) => `run-${at}`);
+    for (const allocationId of ids.slice(1)) {
+      decide(state, { type: "close", nowMs: 1, allocationId, reason: "over" });
+    }
+    const finals = [1, 2, 3].flatMap(() => reporter.collect(state, 2)).filter(({ state: at }) => at === "closed");
+    expect(finals.map(({ allocationId }) => allocationId)).toEqual(ids.slice(1));
+    for (const { allocationId, sequence } of finals) {
+      reporter.acknowledge(allocationId, sequence);
+      decide(state, { type: "acknowledge_final", nowMs: 2, allocationId, sequence });
+    }
+    const acknowledged = [...state.acknowledged];
+    expect(acknowledged).toHaveLength(COUNT - 1);
+    for (const node of acknowledged) {
+      Object.defineProperty(node, "side", {
+        get: () => {
+          throw new Error(`${node.id} was looked at`);
+        },
+      });
+    }
+    expect(reporter.collect(state, STEP_MS).map(({ allocationId }) => allocationId)).toEqual(["run-0"]);
+  });
 });

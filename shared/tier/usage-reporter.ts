@@ -32,8 +32,8 @@ export class UsageReporter {
   readonly #finals = new Map<string, number>();
   /** How many reports wait for their answers. */
   #waiting = 0;
-  /** Goes through the roots from where the last part ended; roots may come and go meanwhile. */
-  #walk: Iterator<Allocation, undefined> | undefined;
+  readonly #open = new Walk();
+  readonly #closed = new Walk();
   #hasMore = false;
 
   /** Whether the last part was full, so that more may be due. */
@@ -44,35 +44,33 @@ export class UsageReporter {
   /** A part of the reports that are due now, marked as under way; at most LIMITS.usageReportsPartMax. */
   collect(state: BudgetState, nowMs: number): UsageItem[] {
     const due: UsageItem[] = [];
-    for (let left = state.roots.size; left > 0 && due.length < LIMITS.usageReportsPartMax; left -= 1) {
-      const node = this.#nextOf(state.roots);
-      if (node?.side !== "received" || this.#isTold(state, node)) continue;
-      const standing = this.#standingOf(node);
-      if (standing.underWay || !isDue(node, standing, nowMs)) continue;
-      const final = node.state === "closed";
-      standing.underWay = { sequence: sequenceOf(node), sentMs: nowMs, final };
-      standing.sentMs = nowMs;
-      standing.restUntilMs = nowMs + LIMITS.usageReportIntervalMs;
-      standing.refused = false;
-      this.#waiting += 1;
-      due.push(reportOf(node, final));
+    const isFull = (): boolean => due.length === LIMITS.usageReportsPartMax;
+    // What has closed and is told is not looked at: there may be many times more of it. Neither of the others waits for the other.
+    for (let left = Math.max(state.openRoots.size, state.unacknowledged.size); left > 0 && !isFull(); left -= 1) {
+      if (left <= state.unacknowledged.size) this.#look(this.#closed.nextOf(state.unacknowledged), nowMs, due);
+      if (left <= state.openRoots.size && !isFull()) this.#look(this.#open.nextOf(state.openRoots), nowMs, due);
     }
-    this.#hasMore = due.length === LIMITS.usageReportsPartMax;
+    this.#hasMore = isFull();
     this.#forgetUnknown(state);
     return due;
   }
 
-  #nextOf(roots: ReadonlySet<Allocation>): Allocation | undefined {
-    const next = this.#walk?.next();
-    if (next && !next.done) return next.value;
-    this.#walk = roots.values();
-    return this.#walk.next().value;
+  #look(node: Allocation | undefined, nowMs: number, due: UsageItem[]): void {
+    if (node?.side !== "received" || this.#isTold(node)) return;
+    const standing = this.#standingOf(node);
+    if (standing.underWay || !isDue(node, standing, nowMs)) return;
+    const final = node.state === "closed";
+    standing.underWay = { sequence: sequenceOf(node), sentMs: nowMs, final };
+    standing.sentMs = nowMs;
+    standing.restUntilMs = nowMs + LIMITS.usageReportIntervalMs;
+    standing.refused = false;
+    this.#waiting += 1;
+    due.push(reportOf(node, final));
   }
 
   /** The parent has its final account as it stands now. */
-  #isTold(state: BudgetState, node: Allocation): boolean {
-    if (node.state !== "closed") return false;
-    return state.acknowledged.has(node) || (this.#finals.get(node.id) ?? 0) >= sequenceOf(node);
+  #isTold(node: Allocation): boolean {
+    return node.state === "closed" && (this.#finals.get(node.id) ?? 0) >= sequenceOf(node);
   }
 
   #standingOf(node: Allocation): Standing {
@@ -137,6 +135,18 @@ export class UsageReporter {
   reset(): void {
     for (const standing of this.#standings.values()) this.#answered(standing);
     this.#finals.clear();
+  }
+}
+
+/** Goes round from where the last part ended; what it goes through may come and go meanwhile. */
+class Walk {
+  #at: Iterator<Allocation, undefined> | undefined;
+
+  nextOf(nodes: ReadonlySet<Allocation>): Allocation | undefined {
+    const next = this.#at?.next();
+    if (next && !next.done) return next.value;
+    this.#at = nodes.values();
+    return this.#at.next().value;
   }
 }
 

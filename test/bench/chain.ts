@@ -4,6 +4,7 @@ import { systemClock } from "#tier";
 import type { Measured } from "../bench-report/row.ts";
 import { median } from "../bench-report/statistics.ts";
 import { startMesh } from "../e2e/mesh.ts";
+import { startChainBaseline } from "./baseline-chain.ts";
 import { startHopsBaseline } from "./baseline-hops.ts";
 import { attach, complete, MeterPlayer, reserve, settle } from "./meter-player.ts";
 import { type BenchSwarm, benchFolder, openSwarm } from "./swarm.ts";
@@ -16,7 +17,8 @@ const RUNS_PER_ROUND = 40;
 const WARM_UP_RUNS = 60;
 const WARM_UP_PLAYERS = 16;
 
-export const CHAIN_ROWS = ["chain.over_hops"];
+/** The second only informs: what the same messages and commits take with nothing of ours around them. */
+export const CHAIN_ROWS = ["chain.over_hops", "chain.bare"];
 
 export async function chainRows(): Promise<Measured[]> {
   const { folder, accounts, remove } = benchFolder();
@@ -24,27 +26,34 @@ export async function chainRows(): Promise<Measured[]> {
   const coordination = connect({ address: mesh.coordination.address, clock: systemClock });
   const execution = connect({ address: mesh.execution.address, clock: systemClock });
   const hops = await startHopsBaseline();
-  const seen = { hopsMs: [] as number[], chainMs: [] as number[] };
+  const bare = await startChainBaseline(folder);
+  const seen = { hopsMs: [] as number[], chainMs: [] as number[], bareMs: [] as number[] };
   try {
     const swarm = await openSwarm(coordination);
     const players = Array.from({ length: WARM_UP_PLAYERS }, () => new MeterPlayer(execution));
     await Promise.all(players.map((player) => times(WARM_UP_RUNS, () => chainMs(swarm, player))));
     await times(CALLS_PER_ROUND, hops.callMs);
+    await times(CALLS_PER_ROUND, bare.chainMs);
     const [player = new MeterPlayer(execution)] = players;
     for (let round = 0; round < ROUNDS; round += 1) {
       seen.hopsMs.push(median(await times(CALLS_PER_ROUND, hops.callMs)));
       seen.chainMs.push(median(await times(RUNS_PER_ROUND, () => chainMs(swarm, player))));
+      seen.bareMs.push(median(await times(RUNS_PER_ROUND, bare.chainMs)));
     }
   } finally {
     coordination.close();
     execution.close();
     await hops.close();
+    await bare.close();
     await mesh.end();
     remove();
   }
-  const [name = ""] = CHAIN_ROWS;
-  const [value, baseline] = [median(seen.chainMs), median(seen.hopsMs)];
-  return [{ name, unit: "ms", value, baseline, bar: { better: "lower", goal: 2, floor: 3 } }];
+  const baseline = median(seen.hopsMs);
+  const [name = "", bareName = ""] = CHAIN_ROWS;
+  return [
+    { name, unit: "ms", value: median(seen.chainMs), baseline, bar: { better: "lower", goal: 2, floor: 3 } },
+    { name: bareName, unit: "ms", value: median(seen.bareMs), baseline },
+  ];
 }
 
 async function times(count: number, measure: () => Promise<number>): Promise<number[]> {

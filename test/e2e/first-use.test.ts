@@ -8,7 +8,8 @@ import { Agent, MeshForTests } from "./mesh-for-tests.ts";
 // Commands take their time where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-const here = new MeshForTests(`
+const here = new MeshForTests({
+  accounts: `
 accounts:
   - name: org
     limits: { credits: 10_000 }
@@ -24,7 +25,8 @@ accounts:
         limits: { credits: 1_000 }
         strategy: FIRST_COME_FIRST_SERVED
         shadow: { strategy: PRIORITY_BASED }
-`);
+`,
+});
 
 interface Swarm {
   readonly account: string;

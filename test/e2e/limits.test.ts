@@ -1,13 +1,12 @@
 /** Limits that change while work goes on, and budgets that run low, through the three daemons and the command line client. */
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { RefusalError } from "#errors";
 import { clientOf, DEMO_ACCOUNT, runRoutine, type TestClient, TestWorker, workerRoutine } from "./client.ts";
-import { killAll, type Mesh, ROOT, startDaemon, startMesh, temporaryFolder } from "./mesh.ts";
+import { startDaemon, temporaryFolder } from "./mesh.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
 const PRIORITY_BASED = 2;
 const QUEUE_AND_WAIT = 5;
@@ -15,20 +14,7 @@ const QUEUE_AND_WAIT = 5;
 const OWN = 2;
 const SUCCEEDED = 1;
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 interface SwarmOptions {
   readonly credits: bigint;
@@ -38,22 +24,22 @@ interface SwarmOptions {
 async function swarmOf({ credits: maxCredits, policy = {} }: SwarmOptions): Promise<string> {
   const name = `limits-${randomUUID().slice(0, 8)}`;
   const order = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits: { maxCredits }, policy };
-  const { swarm } = await client.coordination.createSwarm(order);
+  const { swarm } = await here.client.coordination.createSwarm(order);
   return swarm?.path ?? "";
 }
 
 async function show(path: string) {
-  const { swarm } = await client.coordination.getSwarm({ swarm: path });
+  const { swarm } = await here.client.coordination.getSwarm({ swarm: path });
   if (!swarm) throw new Error(`${path} is gone`);
   return swarm;
 }
 
 const update = (allocationId: string, overrides: object, requestId: string = randomUUID()) =>
-  client.coordination.updateLimits({ requestId, allocationId, overrides });
+  here.client.coordination.updateLimits({ requestId, allocationId, overrides });
 
 async function run(path: string, routine: object, more: object = {}) {
   const swarmId = (await show(path)).allocationId;
-  return runRoutine(client, { requestId: randomUUID(), swarmId, routine: routine as never, ...more });
+  return runRoutine(here.client, { requestId: randomUUID(), swarmId, routine: routine as never, ...more });
 }
 
 /** A worker of the run, attached. Its step draws on the run's credits when it has none of its own. */
@@ -118,11 +104,11 @@ describe("UpdateLimits", () => {
     await vi.waitFor(() => expect(high.events[0]?.event.case).toBe("queued"));
     const order = { requestId: randomUUID(), allocationId: path, strategy: PRIORITY_BASED };
     const own = { strategy: PRIORITY_BASED, strategySource: OWN, strategyPath: path };
-    expect(await client.coordination.updateLimits(order)).toMatchObject(own);
+    expect(await here.client.coordination.updateLimits(order)).toMatchObject(own);
     const second = await workerIn(high);
     expect(low.events.map(({ event }) => event.case)).toEqual(["queued"]);
     const unknown = { ...order, requestId: randomUUID(), strategy: 99 };
-    const refused = await client.coordination.updateLimits(unknown).catch((error: unknown) => error);
+    const refused = await here.client.coordination.updateLimits(unknown).catch((error: unknown) => error);
     expect((refused as RefusalError).refusal.fieldViolations).toMatchObject([{ field: "strategy" }]);
     for (const { complete } of [first, second]) await complete();
     await (await workerIn(low)).complete();
@@ -178,18 +164,13 @@ describe("UpdateLimits", () => {
   });
 
   test("of an account says how long it holds against the accounts file; the command shows what was and is", async () => {
-    const cli = async (...args: string[]) => {
-      const at = ["--address", mesh.coordination.address];
-      return await promisify(execFile)(process.execPath, ["services/cli/main.ts", "limits", ...args, ...at], {
-        cwd: ROOT,
-      });
-    };
+    const cli = (...words: readonly string[]) => here.bursar("limits", ...words);
     const shown = await cli(DEMO_ACCOUNT, "--json");
-    const { before } = JSON.parse(shown.stdout) as { before: { max_credits: number } };
+    const { before } = JSON.parse(shown.out) as { before: { max_credits: number } };
     const lowered = await cli("demo", "--credits", String(before.max_credits - 1));
-    expect(lowered.stdout).toMatch(/^global\/research\/demo\ncredits +[\d,]+ → [\d,]+\n/);
-    expect(lowered.stderr).toContain("accounts file");
-    await cli("demo", "--credits", String(before.max_credits));
+    expect(lowered.out).toMatch(/^global\/research\/demo\ncredits +[\d,]+ → [\d,]+\n/);
+    expect(lowered.err).toContain("accounts file");
+    expect(await cli("demo", "--credits", String(before.max_credits))).toMatchObject({ code: 0 });
   });
 
   test("of an account outlasts a restart with the same accounts file, and the file changed is what counts", async () => {

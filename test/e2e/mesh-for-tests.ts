@@ -9,7 +9,16 @@ import type { RunEvent, WorkerReady } from "../../shared/gen/bursar/v1/run_pb.js
 import { clientOf, type FollowedRun, runRoutine, type TestClient, TestWorker } from "./client.ts";
 import { bursar, Command, type Ended, killCommands } from "./command.ts";
 import { Watched } from "./decisions.ts";
-import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import {
+  argumentsOf,
+  killAll,
+  type Mesh,
+  ROOT,
+  startDaemon,
+  startMesh,
+  type TierName,
+  temporaryFolder,
+} from "./mesh.ts";
 
 export interface SwarmWish {
   readonly account: string;
@@ -47,20 +56,31 @@ export const QUICK = { name: "quick", work: { case: "code", value: { command: ["
 /** Three daemons have started by then, and commands have ended, also where the machine is busy with other things. */
 const START_MS = 120_000;
 
+export interface MeshForTestsOptions {
+  /** The accounts file. Default: that of the examples. */
+  readonly accounts?: string;
+  /** More environment of the daemons, asked for before they are started. */
+  readonly environment?: () => Promise<Readonly<Record<string, string>>>;
+}
+
 export class MeshForTests {
+  /** Path of the accounts file. */
   readonly accountsFile: string;
   readonly folder: string;
   #mesh: Mesh | undefined;
+  #environment: Readonly<Record<string, string>> = {};
   #client: TestClient | undefined;
   #watched: Watched | undefined;
 
-  /** To be made at the top of a file: the mesh is there during its tests. `accounts`: the accounts file. */
-  constructor(accounts: string) {
+  /** To be made at the top of a file: the mesh is there during its tests. */
+  constructor({ accounts, environment }: MeshForTestsOptions = {}) {
     const { folder, remove } = temporaryFolder();
     this.folder = folder;
-    this.accountsFile = this.write("accounts.yaml", accounts);
+    this.accountsFile =
+      accounts === undefined ? join(ROOT, "examples/accounts.yaml") : this.write("accounts.yaml", accounts);
     beforeAll(async () => {
-      this.#mesh = await startMesh({ folder, accounts: this.accountsFile });
+      this.#environment = (await environment?.()) ?? {};
+      this.#mesh = await startMesh({ folder, accounts: this.accountsFile, environment: this.#environment });
       this.#client = clientOf(this.#mesh.coordination.address);
       this.#watched = new Watched(this.#client);
       await this.#watched.begun;
@@ -87,6 +107,15 @@ export class MeshForTests {
   get watched(): Watched {
     if (!this.#watched) throw new Error("decisions are watched during tests");
     return this.#watched;
+  }
+
+  /** Starts a daemon that has been ended again, on its journal and at its address. */
+  async restart(tier: TierName): Promise<void> {
+    const { [tier]: ended, coordination, process } = this.mesh;
+    const parent = { coordination: undefined, process: coordination.address, execution: process.address }[tier];
+    const where = { tier, folder: this.folder, listen: ended.address, parent, environment: this.#environment };
+    const daemon = await startDaemon({ ...where, arguments: argumentsOf(tier, this.accountsFile) });
+    this.#mesh = { ...this.mesh, [tier]: daemon };
   }
 
   /** Writes a file into the folder of the mesh; answers its path. */

@@ -108,26 +108,23 @@ export function temporaryFolder(): { readonly folder: string; readonly remove: (
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
+/** The files that a daemon of this tier works with. */
+export function argumentsOf(tier: TierName, accounts: string): readonly string[] {
+  if (tier === "coordination") return ["--accounts", accounts];
+  return tier === "execution" ? ["--prices", "examples/prices.yaml"] : [];
+}
+
 /** Starts the three daemons, each dialling the one above. */
 export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const { folder, accounts = "examples/accounts.yaml", environment = {}, again } = options;
-  const common = { folder, environment };
-  const listen = (tier: TierName) => (again ? { listen: again[tier].address } : {});
-  const coordination = await startDaemon({
-    ...common,
-    tier: "coordination",
-    arguments: ["--accounts", accounts],
-    ...listen("coordination"),
-  });
-  const process = await startDaemon({ ...common, tier: "process", parent: coordination.address, ...listen("process") });
-  const prices = ["--prices", "examples/prices.yaml"];
-  const execution = await startDaemon({
-    ...common,
-    tier: "execution",
-    parent: process.address,
-    arguments: prices,
-    ...listen("execution"),
-  });
+  const start = (tier: TierName, parent?: Daemon) =>
+    startDaemon({
+      ...{ tier, folder, environment, parent: parent?.address, arguments: argumentsOf(tier, accounts) },
+      ...(again && { listen: again[tier].address }),
+    });
+  const coordination = await start("coordination");
+  const process = await start("process", coordination);
+  const execution = await start("execution", process);
   const end = () => Promise.all([execution.end(), process.end(), coordination.end()]);
   return { folder, coordination, process, execution, end };
 }

@@ -1,33 +1,21 @@
 /** Names of tools and resources through the three daemons: who holds one, who waits for it, and what is refused. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { AllocationView } from "../../shared/gen/bursar/v1/allocation_pb.js";
 import type { RunEvent, WorkerReady } from "../../shared/gen/bursar/v1/run_pb.js";
 import { WatchService } from "../../shared/gen/bursar/v1/watch_service_pb.js";
-import { clientOf, DEMO_ACCOUNT, runRoutine, type TestClient, TestWorker, workerRoutine } from "./client.ts";
-import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import { DEMO_ACCOUNT, runRoutine, TestWorker, workerRoutine } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
 const QUEUE_AND_WAIT = 5;
 const TOOL = 2;
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
+const here = new MeshForTests();
 let swarm: AllocationView;
 
 beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-  const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name: "names", limits: { maxCredits: 1_000n } };
-  const made = await client.coordination.createSwarm({ ...request, policy: { strategy: QUEUE_AND_WAIT } });
-  if (!made.swarm) throw new Error("CreateSwarm answered no swarm");
-  swarm = made.swarm;
-});
-
-afterAll(() => {
-  client?.connection.close();
-  killAll();
-  remove();
+  const policy = { strategy: QUEUE_AND_WAIT };
+  swarm = await here.swarm({ account: DEMO_ACCOUNT, name: "names", credits: 1_000n, policy });
 });
 
 type Names = { readonly exclusive?: string[]; readonly shared?: string[] };
@@ -39,7 +27,7 @@ function start(name: string, access: Names, waitMs = 0, steps: readonly Names[] 
   } = workerRoutine(100n, name);
   const named = steps.map((own, at) => ({ ...step, name: `s${at}`, limits: { maxCredits: 20n }, access: own }));
   const request = { requestId: randomUUID(), swarmId: swarm.allocationId, waitMs, access };
-  const run = runRoutine(client, { ...request, routine: { ...routine, steps: named } });
+  const run = runRoutine(here.client, { ...request, routine: { ...routine, steps: named } });
   run.ended.catch(() => undefined);
   return run;
 }
@@ -60,7 +48,7 @@ async function failure(run: { readonly ended: Promise<unknown> }): Promise<strin
 }
 
 async function namesIn(top: string): Promise<unknown> {
-  const { swarm: shown } = await client.coordination.getSwarm({ swarm: top, depth: 0 });
+  const { swarm: shown } = await here.client.coordination.getSwarm({ swarm: top, depth: 0 });
   return (shown?.children ?? [])
     .filter(({ state }) => state === 1)
     .map(({ name, access }) => [name, access?.exclusive, access?.shared]);
@@ -72,7 +60,7 @@ async function holdersOf(name: string): Promise<string[]> {
     ...(node.state === 1 && node.access?.exclusive.includes(name) ? [node.path] : []),
     ...node.children.flatMap(below),
   ];
-  const { swarm: shown } = await client.coordination.getSwarm({ swarm: swarm.path, depth: 0 });
+  const { swarm: shown } = await here.client.coordination.getSwarm({ swarm: swarm.path, depth: 0 });
   // A step stands in the journals of process and of execution.
   return shown ? [...new Set(below(shown))] : [];
 }
@@ -92,7 +80,7 @@ test("a run that holds a name alone; others wait for it, or are refused with who
   const other = start("other", { shared: ["db"] });
   await other.workerReady;
   expect(kindsOf(second.events)).toEqual(["queued"]);
-  const { daemons } = await client.connection.client(WatchService).why({ subject: `${swarm.path}/second` });
+  const { daemons } = await here.client.connection.client(WatchService).why({ subject: `${swarm.path}/second` });
   expect(daemons.flatMap(({ decisions }) => decisions).at(-1)?.reason).toContain(
     `held EXCLUSIVE by ${swarm.path}/first`,
   );
@@ -136,7 +124,7 @@ test("steps side by side that want one name have it one after the other", async 
   const both = { name: "both", work: { case: "parallel", value: { branches } } } as const;
   const request = { requestId: randomUUID(), swarmId: swarm.allocationId, routine: { ...routine, steps: [both] } };
   const done: string[] = [];
-  for await (const { events } of client.coordination.runRoutine(request)) {
+  for await (const { events } of here.client.coordination.runRoutine(request)) {
     for (const { event } of events) {
       if (event.case !== "workerReady") continue;
       const { path } = event.value;

@@ -2,27 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ConflictStrategy, ExecutionPriority, WorstPreemption } from "../../shared/gen/bursar/v1/allocation_pb.js";
 import { PreemptionMode } from "../../shared/gen/bursar/v1/preemption_service_pb.js";
 import { type RunEvent, WorkOutcome } from "../../shared/gen/bursar/v1/run_pb.js";
-import { clientOf, DEMO_ACCOUNT, type FollowedRun, runRoutine, type TestClient, TestWorker } from "./client.ts";
-import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import { DEMO_ACCOUNT, type FollowedRun, runRoutine, TestWorker } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 /** A swarm whose runs may have to give way, at once and in short times. */
 async function swarmWith(limits: object, worst: WorstPreemption): Promise<string> {
@@ -30,7 +17,7 @@ async function swarmWith(limits: object, worst: WorstPreemption): Promise<string
   const policy = { strategy: ConflictStrategy.PREEMPTION_ALLOWED, preemption: rules };
   const name = `s-${randomUUID().slice(0, 8)}`;
   const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits, policy };
-  const { swarm } = await client.coordination.createSwarm(request);
+  const { swarm } = await here.client.coordination.createSwarm(request);
   if (!swarm) throw new Error("CreateSwarm answered no swarm");
   return swarm.allocationId;
 }
@@ -44,7 +31,13 @@ interface Work {
 
 function run(swarmId: string, { name, priority, limits, step }: Work): FollowedRun {
   const routine = { name, limits, steps: [{ name: "only", limits: { maxCredits: limits.maxCredits }, ...step }] };
-  return runRoutine(client, { requestId: randomUUID(), swarmId, routine: routine as never, priority, waitMs: 60_000 });
+  return runRoutine(here.client, {
+    requestId: randomUUID(),
+    swarmId,
+    routine: routine as never,
+    priority,
+    waitMs: 60_000,
+  });
 }
 
 /** Writes one line, and ends at once when another one had written one before; or after `lastsMs`. */
@@ -78,7 +71,7 @@ describe("a LOW run", { timeout: 60_000 }, () => {
   test("is stopped for a HIGH one, keeps its output, and is tried again before newcomers of its rank", async () => {
     const swarm = await swarmWith({ maxCredits: 3_000n, maxConcurrentBranches: 2n }, WorstPreemption.STOP);
     const limits = { maxCredits: 1_000n, maxConcurrentBranches: 1n };
-    const [logOfLow, logOfHigh, logOfNew] = ["low", "high", "new"].map((name) => join(folder, `${name}.log`));
+    const [logOfLow, logOfHigh, logOfNew] = ["low", "high", "new"].map((name) => join(here.folder, `${name}.log`));
     for (const log of [logOfLow, logOfHigh, logOfNew]) appendFileSync(log ?? "", "");
     const { LOW, HIGH } = ExecutionPriority;
     const low = run(swarm, { name: "low", priority: LOW, limits, step: code(logOfLow ?? "", 600_000) });
@@ -121,7 +114,7 @@ describe("a LOW run", { timeout: 60_000 }, () => {
     // Whoever looks for the run by its first allocation finds how it ended.
     let last: RunEvent | undefined;
     const runId = first?.value.run?.allocationId ?? "";
-    for await (const { events } of client.coordination.watchRun({ runId })) last = events.at(-1) ?? last;
+    for await (const { events } of here.client.coordination.watchRun({ runId })) last = events.at(-1) ?? last;
     expect(last?.event).toMatchObject({ case: "finished", value: { outcome: WorkOutcome.SUCCEEDED } });
   });
 
@@ -141,7 +134,7 @@ describe("a LOW run", { timeout: 60_000 }, () => {
     const held = await reserve(900n);
     const holdId = held.case === "held" ? held.value.holdId : "";
 
-    const log = join(folder, "pausing.log");
+    const log = join(here.folder, "pausing.log");
     appendFileSync(log, "");
     const high = run(swarm, { name: "high", priority: HIGH, limits: { maxCredits: 500n }, step: code(log, 300) });
     // It is asked for what it has free first, and has it in flight.
@@ -174,7 +167,7 @@ test("the strategy of a swarm holds inside its runs: branches that do not fit be
   const begin = async (strategy: ConflictStrategy) => {
     const name = `s-${randomUUID().slice(0, 8)}`;
     const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits: { maxCredits: 1_000n } };
-    const { swarm } = await client.coordination.createSwarm({ ...request, policy: { strategy } });
+    const { swarm } = await here.client.coordination.createSwarm({ ...request, policy: { strategy } });
     const code = { command: ["node", "-e", "setTimeout(() => {}, 100)"] };
     const branches = ["a", "b", "c"].map((branch) => ({
       name: branch,
@@ -184,7 +177,7 @@ test("the strategy of a swarm holds inside its runs: branches that do not fit be
     const step = { name: "all", limits: { maxCredits: 300n }, work: { case: "parallel", value: { branches } } };
     const routine = { name: "wide", limits: { maxCredits: 300n }, steps: [step] };
     const swarmId = swarm?.allocationId ?? "";
-    return runRoutine(client, { requestId: randomUUID(), swarmId, routine: routine as never }).ended;
+    return runRoutine(here.client, { requestId: randomUUID(), swarmId, routine: routine as never }).ended;
   };
   const waiting = await begin(ConflictStrategy.QUEUE_AND_WAIT);
   expect(waiting.event.value).toMatchObject({ outcome: WorkOutcome.SUCCEEDED });

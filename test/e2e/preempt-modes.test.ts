@@ -2,27 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { AllocationState, type AllocationView } from "../../shared/gen/bursar/v1/allocation_pb.js";
 import { PreemptionMode, type PreemptResponse } from "../../shared/gen/bursar/v1/preemption_service_pb.js";
 import { WorkOutcome } from "../../shared/gen/bursar/v1/run_pb.js";
-import { clientOf, createSwarm, type FollowedRun, runRoutine, type TestClient, TestWorker } from "./client.ts";
-import { killAll, type Mesh, startDaemon, startMesh, temporaryFolder } from "./mesh.ts";
+import { createSwarm, type FollowedRun, runRoutine, TestWorker } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 interface Begun {
   readonly followed: FollowedRun;
@@ -32,12 +19,12 @@ interface Begun {
 }
 
 async function begin(steps: readonly object[], credits = 5_000n): Promise<Begun> {
-  const { allocationId: swarmId } = await createSwarm(client, credits);
+  const { allocationId: swarmId } = await createSwarm(here.client, credits);
   const name = `r-${randomUUID().slice(0, 8)}`;
   const routine = { name, limits: { maxCredits: credits }, steps: steps as never };
-  const followed = runRoutine(client, { requestId: randomUUID(), swarmId, routine });
+  const followed = runRoutine(here.client, { requestId: randomUUID(), swarmId, routine });
   const runId = await vi.waitFor(async () => {
-    const { swarm } = await client.coordination.getSwarm({ swarm: swarmId });
+    const { swarm } = await here.client.coordination.getSwarm({ swarm: swarmId });
     const id = swarm?.children[0]?.allocationId;
     if (id === undefined) throw new Error("no run yet");
     return id;
@@ -46,7 +33,7 @@ async function begin(steps: readonly object[], credits = 5_000n): Promise<Begun>
 }
 
 async function runOf({ swarm }: Begun): Promise<AllocationView> {
-  const found = (await client.coordination.getSwarm({ swarm })).swarm?.children[0];
+  const found = (await here.client.coordination.getSwarm({ swarm })).swarm?.children[0];
   if (!found) throw new Error("the swarm shows no run");
   return found;
 }
@@ -62,7 +49,7 @@ async function preempt(
 ): Promise<PreemptResponse> {
   const { preemptionId = randomUUID(), waitMs = 10_000, ...more } = how;
   let last: PreemptResponse | undefined;
-  for await (const { progress } of client.coordination.preemptRun({
+  for await (const { progress } of here.client.coordination.preemptRun({
     preemptionId,
     runId,
     reason: "test",
@@ -76,7 +63,7 @@ async function preempt(
 
 const pauseRun = (begun: Begun, preemptionId = randomUUID()) =>
   preempt(begun, { mode: PreemptionMode.PAUSE, preemptionId });
-const resume = ({ runId: run }: Begun) => client.coordination.resume({ requestId: randomUUID(), run });
+const resume = ({ runId: run }: Begun) => here.client.coordination.resume({ requestId: randomUUID(), run });
 
 /** Writes a line every 20 ms, and its pid first. */
 function ticking(log: string, { untilLines = 1_000_000, ignoresTerm = false } = {}) {
@@ -124,7 +111,7 @@ async function whileOthersTick(log: string, lines: number): Promise<void> {
 
 describe("a code step", { timeout: 60_000 }, () => {
   test("that is paused stands still, gives back what is free, and goes on where it was", async () => {
-    const [log, witness] = [join(folder, "paused.log"), join(folder, "witness.log")];
+    const [log, witness] = [join(here.folder, "paused.log"), join(here.folder, "witness.log")];
     const begun = await begin([ticking(log, { untilLines: 120 })]);
     const other = await begin([ticking(witness)]);
     await begunTicking(log);
@@ -137,7 +124,7 @@ describe("a code step", { timeout: 60_000 }, () => {
     expect(paused).toMatchObject({ state: AllocationState.PAUSED, reason: "test" });
     // All that was not spent is back.
     expect(paused.credits?.limit).toBe(paused.usage?.credits);
-    expect((await client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits?.available).toBe(
+    expect((await here.client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits?.available).toBe(
       5_000n - (paused.usage?.credits ?? 0n),
     );
     expect(processState(pid)).toBe("T");
@@ -158,7 +145,7 @@ describe("a code step", { timeout: 60_000 }, () => {
   });
 
   test("that hears a stop ends within the grace, keeps its output, and says who stopped it", async () => {
-    const log = join(folder, "stopped.log");
+    const log = join(here.folder, "stopped.log");
     const begun = await begin([ticking(log)]);
     await begunTicking(log);
     const answer = await preempt(begun, { mode: PreemptionMode.STOP, graceMs: 5_000 });
@@ -176,7 +163,7 @@ describe("a code step", { timeout: 60_000 }, () => {
   });
 
   test("that does not hear it is killed after the grace, and no process is left", async () => {
-    const log = join(folder, "deaf.log");
+    const log = join(here.folder, "deaf.log");
     const begun = await begin([ticking(log, { ignoresTerm: true })]);
     await begunTicking(log);
     const pid = pidOf(log);
@@ -187,12 +174,12 @@ describe("a code step", { timeout: 60_000 }, () => {
     expect(performance.now() - since).toBeGreaterThanOrEqual(500);
     expect(linesOf(log)).toContain("term");
     await begun.followed.ended;
-    const { swarm } = await client.coordination.getSwarm({ swarm: begun.swarm });
+    const { swarm } = await here.client.coordination.getSwarm({ swarm: begun.swarm });
     expect(swarm?.credits?.available).toBe(5_000n - (swarm?.usage?.credits ?? 0n));
   });
 
   test("that is paused can be stopped", async () => {
-    const log = join(folder, "both.log");
+    const log = join(here.folder, "both.log");
     const begun = await begin([ticking(log)]);
     await begunTicking(log);
     await pauseRun(begun);
@@ -252,7 +239,7 @@ describe("a worker step", { timeout: 60_000 }, () => {
     });
     // After the answer nothing below can be spent, and the same pause changes nothing.
     expect((await reserve("c", 1n)).case).toBe("error");
-    const before = await client.coordination.getSwarm({ swarm: begun.swarm });
+    const before = await here.client.coordination.getSwarm({ swarm: begun.swarm });
     expect(before.swarm?.credits).toMatchObject({ available: 4_880n, granted: 120n });
 
     await resume(begun);
@@ -303,11 +290,8 @@ describe("daemons that are killed or silent", { timeout: 90_000 }, () => {
     await preempt(begun, { mode: PreemptionMode.PAUSE, preemptionId, waitMs: 500 });
     first.at.close();
     for (const tier of ["execution", "process"] as const) {
-      const { address } = mesh[tier];
-      await mesh[tier].end("SIGKILL");
-      const parent = tier === "execution" ? mesh.process.address : mesh.coordination.address;
-      const prices = tier === "execution" ? { arguments: ["--prices", "examples/prices.yaml"] } : {};
-      mesh = { ...mesh, [tier]: await startDaemon({ folder, tier, listen: address, parent, ...prices }) };
+      await here.mesh[tier].end("SIGKILL");
+      await here.restart(tier);
     }
     const again = new TestWorker(first.ready.address);
     await vi.waitFor(async () => expect((await again.attach(first.ready)).case).toBe("done"), { timeout: 10_000 });
@@ -326,26 +310,17 @@ describe("daemons that are killed or silent", { timeout: 90_000 }, () => {
   });
 
   test("code that is paused when execution is killed does not live on, and what it gave back stays back", async () => {
-    const log = join(folder, "killed.log");
+    const log = join(here.folder, "killed.log");
     const begun = await begin([ticking(log)]);
     await begunTicking(log);
     const pid = pidOf(log);
     expect(await pauseRun(begun)).toMatchObject({ met: true });
-    const { available } = (await client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits ?? {};
-    const { address } = mesh.execution;
-    await mesh.execution.end("SIGKILL");
+    const { available } = (await here.client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits ?? {};
+    await here.mesh.execution.end("SIGKILL");
     await vi.waitFor(() => expect(processState(pid)).toBeUndefined(), { timeout: 10_000 });
-    const prices = ["--prices", "examples/prices.yaml"];
-    const execution = await startDaemon({
-      folder,
-      tier: "execution",
-      listen: address,
-      parent: mesh.process.address,
-      arguments: prices,
-    });
-    mesh = { ...mesh, execution };
+    await here.restart("execution");
     await begun.followed.ended;
-    const { swarm } = await client.coordination.getSwarm({ swarm: begun.swarm });
+    const { swarm } = await here.client.coordination.getSwarm({ swarm: begun.swarm });
     expect(swarm?.credits?.available).toBeGreaterThanOrEqual(available ?? 0n);
     expect(swarm?.credits).toMatchObject({ granted: 0n, inDoubt: 0n });
   });
@@ -353,19 +328,19 @@ describe("daemons that are killed or silent", { timeout: 90_000 }, () => {
   test("a process daemon that does not answer delays the stop, and nothing of it is given to anybody", async () => {
     const begun = await begin([worker]);
     const { at } = await attached(begun);
-    process.kill(mesh.process.pid, "SIGSTOP");
+    process.kill(here.mesh.process.pid, "SIGSTOP");
     const preemptionId = randomUUID();
     const silent = await preempt(begun, { mode: PreemptionMode.STOP, preemptionId, graceMs: 100, waitMs: 400 });
     expect(silent).toMatchObject({ met: false, done: true, reclaimed: { credits: 0n } });
-    expect((await client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits).toMatchObject({
+    expect((await here.client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits).toMatchObject({
       available: 0n,
       granted: 5_000n,
     });
-    process.kill(mesh.process.pid, "SIGCONT");
+    process.kill(here.mesh.process.pid, "SIGCONT");
     expect(await preempt(begun, { mode: PreemptionMode.STOP, preemptionId })).toMatchObject({ met: true, done: true });
     at.close();
     await begun.followed.ended;
-    expect((await client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits).toMatchObject({
+    expect((await here.client.coordination.getSwarm({ swarm: begun.swarm })).swarm?.credits).toMatchObject({
       available: 5_000n,
     });
   });
@@ -377,14 +352,14 @@ test("what cannot be asked is refused by name, and what is not paused stays as i
   const { runId } = begun;
   const asked = async (more: object) => {
     const request = { preemptionId: randomUUID(), runId, reason: "test", ...more };
-    for await (const _ of client.coordination.preemptRun(request));
+    for await (const _ of here.client.coordination.preemptRun(request));
   };
   await expect(asked({ mode: PreemptionMode.STOP, amounts: { credits: 5n } })).rejects.toThrow(/amounts.*SHRINK/);
   await expect(asked({ mode: PreemptionMode.PAUSE, graceMs: 5 })).rejects.toThrow(/grace_ms.*STOP/);
   await expect(asked({ mode: PreemptionMode.STOP, graceMs: 700_000 })).rejects.toThrow(/grace_ms/);
   await expect(asked({ mode: 17 })).rejects.toThrow(/mode/);
   expect(await resume(begun)).toMatchObject({ granted: { credits: 0n }, run: { state: AllocationState.OPEN } });
-  await expect(client.coordination.resume({ requestId: "r", run: "no/such/run" })).rejects.toThrow(/no run/);
+  await expect(here.client.coordination.resume({ requestId: "r", run: "no/such/run" })).rejects.toThrow(/no run/);
   await preempt(begun, { mode: PreemptionMode.STOP, graceMs: 0 });
   await begun.followed.ended;
   await expect(resume(begun)).rejects.toThrow(/takes no new work/);

@@ -1,34 +1,21 @@
 /** Preempt as SHRINK through the three daemons: what is free comes back at once, the rest as calls end, and never twice. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { clientOf, createSwarm, runRoutine, type TestClient, TestWorker, workerRoutine } from "./client.ts";
-import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import { expect, test } from "vitest";
+import { createSwarm, runRoutine, TestWorker, workerRoutine } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 async function preempt(runId: string, preemptionId: string, credits: bigint, waitMs: number) {
   const answers = [];
   const request = { preemptionId, runId, amounts: { credits }, reason: "test", waitMs };
-  for await (const { progress } of client.coordination.preemptRun(request)) if (progress) answers.push(progress);
+  for await (const { progress } of here.client.coordination.preemptRun(request)) if (progress) answers.push(progress);
   return answers;
 }
 
 test("a shrink takes what is free, waits for what is held, and is idempotent", async () => {
-  const swarm = await createSwarm(client, 1_000n);
-  const run = runRoutine(client, {
+  const swarm = await createSwarm(here.client, 1_000n);
+  const run = runRoutine(here.client, {
     requestId: randomUUID(),
     swarmId: swarm.allocationId,
     routine: workerRoutine(1_000n),
@@ -44,7 +31,7 @@ test("a shrink takes what is free, waits for what is held, and is idempotent", a
   });
   const holdId = held.case === "held" ? held.value.holdId : "";
 
-  const swarmNow = async () => (await client.coordination.getSwarm({ swarm: swarm.allocationId })).swarm;
+  const swarmNow = async () => (await here.client.coordination.getSwarm({ swarm: swarm.allocationId })).swarm;
   const runId = (await swarmNow())?.children[0]?.allocationId ?? "";
   const preemptionId = randomUUID();
   // 400 of the 1,000 are free; 500 are wanted.

@@ -1,11 +1,9 @@
 /** Budget reserved for later, through the API, the daemons and the command line client. */
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { RefusalError } from "#errors";
-import { clientOf, DEMO_ACCOUNT, runRoutine, type TestClient } from "./client.ts";
-import { killAll, type Mesh, ROOT, startMesh, temporaryFolder } from "./mesh.ts";
+import { DEMO_ACCOUNT, runRoutine } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
 const QUEUE_AND_WAIT = 5;
 const AHEAD = 1;
@@ -13,26 +11,13 @@ const READY = 2;
 const USED_UP = 3;
 const CANCELLED = 5;
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 async function swarmOf(maxCredits: bigint): Promise<{ readonly path: string; readonly swarmId: string }> {
   const name = `reserving-${randomUUID().slice(0, 8)}`;
   const policy = { strategy: QUEUE_AND_WAIT };
   const order = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits: { maxCredits }, policy };
-  const { swarm } = await client.coordination.createSwarm(order);
+  const { swarm } = await here.client.coordination.createSwarm(order);
   return { path: swarm?.path ?? "", swarmId: swarm?.allocationId ?? "" };
 }
 
@@ -44,11 +29,11 @@ function routineOf(maxCredits: bigint) {
 
 function run(swarmId: string, credits: bigint, more: object = {}) {
   const order = { requestId: randomUUID(), swarmId, routine: routineOf(credits) as never, ...more };
-  return runRoutine(client, order);
+  return runRoutine(here.client, order);
 }
 
 const reserve = (allocation: string, more: object) =>
-  client.coordination.createReservation({
+  here.client.coordination.createReservation({
     requestId: randomUUID(),
     allocation,
     name: "ahead",
@@ -56,12 +41,10 @@ const reserve = (allocation: string, more: object) =>
     ...more,
   });
 
-async function bursar(...args: string[]): Promise<string> {
-  const at = ["--address", mesh.coordination.address];
-  const { stdout } = await promisify(execFile)(process.execPath, ["services/cli/main.ts", ...args, ...at], {
-    cwd: ROOT,
-  });
-  return stdout;
+async function bursar(...words: readonly string[]): Promise<string> {
+  const { code, out, err } = await here.bursar(...words);
+  expect(code, err).toBe(0);
+  return out;
 }
 
 test("a run waits for its reservation, is met out of it, and others leave it alone", async () => {
@@ -79,7 +62,7 @@ test("a run waits for its reservation, is met out of it, and others leave it alo
   await vi.waitFor(() => expect(waiting.events[0]?.event.case).toBe("queued"));
   await waiting.ended;
   expect(waiting.events.map(({ event }) => event.case).slice(0, 2)).toEqual(["queued", "started"]);
-  const { reservations } = await client.coordination.listReservations({ allocation: path });
+  const { reservations } = await here.client.coordination.listReservations({ allocation: path });
   expect(reservations).toMatchObject([{ reservationId: id, state: USED_UP, left: { credits: 0n } }]);
 });
 
@@ -98,7 +81,7 @@ test("what is not to be had is refused by name, and nothing changes", async () =
   });
   const wrong = await reserve(path, { amounts: {}, lastsMs: 0n }).catch((error: unknown) => error);
   expect((wrong as RefusalError).refusal.fieldViolations?.map(({ field }) => field)).toEqual(["amounts", "lasts_ms"]);
-  expect((await client.coordination.listReservations({ allocation: path })).reservations).toEqual([]);
+  expect((await here.client.coordination.listReservations({ allocation: path })).reservations).toEqual([]);
 });
 
 test("one request has one effect; what one does not use is there for the next", async () => {
@@ -110,7 +93,7 @@ test("one request has one effect; what one does not use is there for the next", 
   expect(first.reservation?.state).toBe(READY);
   const used = run(swarmId, 25n, { reservationId: id });
   await used.ended;
-  const left = (await client.coordination.listReservations({ allocation: path })).reservations;
+  const left = (await here.client.coordination.listReservations({ allocation: path })).reservations;
   expect(left).toMatchObject([{ reservationId: id, state: READY, left: { credits: 35n } }]);
 });
 
@@ -122,6 +105,6 @@ test("the command line reserves, lists, uses and takes back", async () => {
   expect(await bursar("why", path)).toContain(`reserved as reserved (${made[0].id})`);
   expect(await bursar("why", made[0].id)).toContain(`${path}: reserved as reserved (${made[0].id}) for NORMAL`);
   expect(await bursar("unreserve", made[0].id)).toContain("cancelled");
-  const { reservation } = await client.coordination.cancelReservation({ reservationId: made[0].id });
+  const { reservation } = await here.client.coordination.cancelReservation({ reservationId: made[0].id });
   expect(reservation?.state).toBe(CANCELLED);
 });

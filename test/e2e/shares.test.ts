@@ -10,12 +10,14 @@ import { Agent, eventOf, failureOf, MeshForTests } from "./mesh-for-tests.ts";
 // Commands take their time where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-const here = new MeshForTests(`
+const here = new MeshForTests({
+  accounts: `
 accounts:
   - name: lab
     limits: { credits: 1_200 }
     strategy: PROPORTIONAL_SHARING
-`);
+`,
+});
 
 /** What it was raised by is known to its daemon a moment after coordination has granted it. */
 async function spends(agent: Agent, credits: bigint): Promise<void> {

@@ -28,7 +28,7 @@ accounts:
 // Commands take their time where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-const here = new MeshForTests(accounts("QUEUE_AND_WAIT", "FIRST_COME_FIRST_SERVED"));
+const here = new MeshForTests({ accounts: accounts("QUEUE_AND_WAIT", "FIRST_COME_FIRST_SERVED") });
 
 /** A swarm of one worker step, whose worker is the test. */
 function document(account: string, name: string, credits: number): string {

@@ -1,31 +1,18 @@
 /** Credits kept for some through the three daemons: a bonus that is not laundered, and a final step that is paid though all else is used up. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { AllocationView } from "../../shared/gen/bursar/v1/allocation_pb.js";
 import type { WorkerReady } from "../../shared/gen/bursar/v1/run_pb.js";
-import { clientOf, DEMO_ACCOUNT, runRoutine, type TestClient, TestWorker, workerRoutine } from "./client.ts";
-import { killAll, type Mesh, startMesh, temporaryFolder } from "./mesh.ts";
+import { DEMO_ACCOUNT, runRoutine, TestWorker, workerRoutine } from "./client.ts";
+import { MeshForTests } from "./mesh-for-tests.ts";
 
 const HIGH = 3;
 
-const { folder, remove } = temporaryFolder();
-let mesh: Mesh;
-let client: TestClient;
-
-beforeAll(async () => {
-  mesh = await startMesh({ folder });
-  client = clientOf(mesh.coordination.address);
-});
-
-afterAll(() => {
-  client?.connection.close();
-  killAll();
-  remove();
-});
+const here = new MeshForTests();
 
 async function makeSwarm(name: string, limits: object): Promise<AllocationView> {
   const request = { requestId: randomUUID(), account: DEMO_ACCOUNT, name, limits };
-  const { swarm } = await client.coordination.createSwarm(request);
+  const { swarm } = await here.client.coordination.createSwarm(request);
   if (!swarm) throw new Error("CreateSwarm answered no swarm");
   return swarm;
 }
@@ -38,7 +25,7 @@ async function complete(ready: WorkerReady): Promise<void> {
 }
 
 async function shown(swarm: AllocationView): Promise<AllocationView> {
-  const answer = await client.coordination.getSwarm({ swarm: swarm.path, depth: 1 });
+  const answer = await here.client.coordination.getSwarm({ swarm: swarm.path, depth: 1 });
   if (!answer.swarm) throw new Error("GetSwarm answered no swarm");
   return answer.swarm;
 }
@@ -46,7 +33,7 @@ async function shown(swarm: AllocationView): Promise<AllocationView> {
 test("no reserve is laundered: HIGH work draws the bonus and gives it back, and NORMAL work cannot have it", async () => {
   const swarm = await makeSwarm("bonus", { maxCredits: 1_000n, priorityBonus: 300n, emergencyReserve: 200n });
   const normal = () =>
-    runRoutine(client, {
+    runRoutine(here.client, {
       requestId: randomUUID(),
       swarmId: swarm.allocationId,
       routine: workerRoutine(600n, "normal"),
@@ -57,7 +44,12 @@ test("no reserve is laundered: HIGH work draws the bonus and gives it back, and 
   const words = "has 500 credits free of the 600 wanted";
   expect(await normal()).toContain(words);
   const routine = workerRoutine(700n, "urgent");
-  const urgent = runRoutine(client, { requestId: randomUUID(), swarmId: swarm.allocationId, routine, priority: HIGH });
+  const urgent = runRoutine(here.client, {
+    requestId: randomUUID(),
+    swarmId: swarm.allocationId,
+    routine,
+    priority: HIGH,
+  });
   const ready = await urgent.workerReady;
   const during = await shown(swarm);
   expect(during.tranches?.left).toMatchObject({ priorityBonus: 100n, emergencyReserve: 200n });
@@ -79,7 +71,7 @@ test("a final step is done on its reserve after a step that failed for lack of b
     { ...step, name: "last", limits: { maxCredits: 40n }, wrapUp: true },
   ];
   const routine = { name: "wrapped", limits: { maxCredits: 100n, wrapUpReserve: 50n }, steps };
-  const run = runRoutine(client, { requestId: randomUUID(), swarmId: swarm.allocationId, routine });
+  const run = runRoutine(here.client, { requestId: randomUUID(), swarmId: swarm.allocationId, routine });
   const ready = await run.workerReady;
   expect(ready.path).toBe(`${swarm.path}/wrapped/last`);
   await complete(ready);

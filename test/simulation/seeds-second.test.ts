@@ -6,6 +6,17 @@ import { simulate } from "./simulation.ts";
 describe("simulated meshes", () => {
   it.each(numbersFrom(1_001, 30))("keep every promise with seed %i", (seed) => expectClean(seed), 60_000);
 
+  // What each has found once is what it is kept for.
+  it.each([
+    { seed: 12, temper: "contended", found: "a run handed to another daemon than the one that holds it" },
+    { seed: 54, temper: "contended", found: "a fair share asked of what a person takes already" },
+    { seed: 5, temper: "stormy", found: "a use of a reservation taken for one that goes ahead of its turn" },
+  ] as const)(
+    "keep every promise with seed $seed when $temper: $found",
+    ({ seed, temper }) => expectClean(seed, temper),
+    60_000,
+  );
+
   it("are the same to the byte with the same seed, and others with another", async ({ expect }) => {
     const [first, again, other] = [
       await simulate({ seed: 7, steps: 150 }),

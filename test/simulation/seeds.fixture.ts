@@ -2,12 +2,13 @@
 import { expect } from "vitest";
 import { failureOf } from "./cli/report.ts";
 import { simulate } from "./simulation.ts";
+import type { Temper } from "./world/temper.ts";
 
 export const STEPS = 250;
 
-/** Fails with the story of what happened when the seed breaks a promise. */
-export async function expectClean(seed: number, steps: number = STEPS): Promise<void> {
-  const result = await simulate({ seed, steps });
+/** Fails with the story of what happened when the seed breaks a promise. `temper`: of the world; default: as the seed draws it. */
+export async function expectClean(seed: number, temper?: Temper): Promise<void> {
+  const result = await simulate({ seed, steps: STEPS, ...(temper && { temper }) });
   expect(result.violation === undefined ? "clean" : failureOf(result)).toBe("clean");
 }
 

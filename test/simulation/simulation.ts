@@ -39,6 +39,9 @@ const EXECUTIONS = 3;
 /** After peace: how long everything may take to come to its end. Holds live 20 s at most, leases and attaching less. */
 const END_WITHIN_MS = 240_000;
 
+/** Seconds after peace by which everybody has heard what it was told. */
+const HEARD_AFTER_ROUNDS = 20;
+
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const world = new World(options.seed, options.temper);
   const onRejection = (error: unknown): void => {
@@ -121,6 +124,7 @@ async function peace({ world, customers }: Stage): Promise<void> {
   for (let round = 0; !world.violation && clock.monotonicMs() < startMs + END_WITHIN_MS; round += 1) {
     for (const daemon of daemons) daemon.start();
     await clock.advance(1_000);
+    if (round >= HEARD_AFTER_ROUNDS) world.guard(() => auditor.checkHeard());
     if (round % 5 === 0) for (const id of auditor.abandoned()) customers[0]?.writeOff(id);
     if (round > 30 && quiet()) break;
   }

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { CommandError } from "../command-error.ts";
 import { EXIT } from "../exit-code.ts";
-import type { CommonOptions, Session } from "../session.ts";
+import { type CommonOptions, type Session, STATE_FOLDER } from "../session.ts";
 
 /** Where a command is added, and what it runs with. */
 export interface CommandHost {
@@ -50,6 +50,12 @@ export function act<Options extends CommonOptions>(
 ) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
-    finish(await work(command.args, { ...FLAGS_OFF, ...command.optsWithGlobals<Options>() }, session));
+    const options = { ...FLAGS_OFF, ...command.optsWithGlobals<Options>() };
+    finish(await work(command.args, options, { ...session, calledAs: calledOn(session, options) }));
   };
+}
+
+/** What is advised is about the same state folder. */
+function calledOn({ calledAs }: Session, { state }: CommonOptions): string {
+  return state === STATE_FOLDER ? calledAs : `${calledAs} --state ${state}`;
 }

@@ -2,14 +2,15 @@
 import { STRATEGIES } from "#budget";
 import { LIMITS } from "#std";
 import type { LimitsOptions } from "../tree/update-limits.ts";
+import { addAmounts } from "./amount-options.ts";
 import { act, addCommand, type CommandHost } from "./command.ts";
-import { bytes, choice, duration, wholeNumber } from "./option-values.ts";
+import { choice, duration, wholeNumber } from "./option-values.ts";
 
 const amount = wholeNumber({ min: 0, max: LIMITS.amountMax });
 const strategy = choice([...STRATEGIES, "INHERITED"] as const);
 
 export function addLimits(host: CommandHost): void {
-  addCommand(host, {
+  const command = addCommand(host, {
     usage: "limits <id|path>",
     summary: "show the limits and the strategy of an account, swarm or run, or change them while it works",
     examples: [
@@ -18,14 +19,17 @@ export function addLimits(host: CommandHost): void {
       ["bursar limits research/survey --credits 20_000 --duration 2h", "more for a run that works, and until later"],
       ["bursar limits research --strategy PRIORITY_BASED", "another order for its runs, also those that wait"],
     ],
+  });
+  addAmounts(command, {
+    min: 0,
+    credits: "credits in all",
+    toolCalls: "tool calls in all",
+    branches: "runs, branches and steps open at a time",
+    memory: "memory in use at a time",
   })
-    .option("--credits <n>", "credits in all", amount)
     .option("--priority-bonus <n>", "of the credits, those for HIGH and above", amount)
     .option("--emergency-reserve <n>", "of the credits, those for CRITICAL and EMERGENCY", amount)
     .option("--wrap-up-reserve <n>", "of the credits, those for its own final step", amount)
-    .option("--tool-calls <n>", "tool calls in all", amount)
-    .option("--branches <n>", "runs, branches and steps open at a time", amount)
-    .option("--memory <bytes>", "memory in use at a time: 1_000_000, 512MiB", bytes)
     .option("--duration <time>", "time from its opening to its deadline: 90s, 10m, 1h30m", duration)
     .option("--strategy <name>", `how what is below competes: ${STRATEGIES.join(", ")}; or INHERITED`, strategy)
     .addHelpText(

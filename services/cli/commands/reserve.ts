@@ -1,13 +1,12 @@
 /** `bursar reserve`, `bursar reservations` and `bursar unreserve`: budget that is kept for later. */
-import { LIMITS } from "#std";
+import { PRIORITIES } from "#budget";
 import type { ReservationsOptions, ReserveOptions } from "../tree/reservations.ts";
+import { addAmounts } from "./amount-options.ts";
 import { act, addCommand, type CommandHost } from "./command.ts";
-import { bytes, duration, notEmpty, wholeNumber } from "./option-values.ts";
-
-const amount = wholeNumber({ min: 1, max: LIMITS.amountMax });
+import { choice, duration, notEmpty } from "./option-values.ts";
 
 export function addReserve(host: CommandHost): void {
-  addCommand(host, {
+  const command = addCommand(host, {
     usage: "reserve <id|path>",
     summary: "keep budget of an account or swarm for later; shows the id by which it is used",
     examples: [
@@ -18,16 +17,24 @@ export function addReserve(host: CommandHost): void {
       ["bursar reserve research --credits 500 --branches 4 --in 10m", "room for three branches of a run, and the run"],
       ["bursar run swarm.yaml --reservation 0198c7a2-…", "use what is reserved at the account of the swarm"],
     ],
+  });
+  addAmounts(command, {
+    min: 1,
+    credits: "credits",
+    toolCalls: "tool calls",
+    branches: "branch slots; what is opened takes one for itself, and those that it is given",
+    memory: "memory",
   })
-    .option("--credits <n>", "credits", amount)
-    .option("--tool-calls <n>", "tool calls", amount)
-    .option("--branches <n>", "branch slots; what is opened takes one for itself, and those that it is given", amount)
-    .option("--memory <bytes>", "memory: 1_000_000, 512MiB", bytes)
     .option("--in <time>", "when it begins: 90s, 10m, 1h30m (default: now)", duration)
     .option("--for <time>", "how long it is kept from then on for somebody to use it (default: 1h)", duration)
     .option("--after <id>", "begin when this reservation ends, if that is later", notEmpty)
     .option("--name <name>", "a name for people (default: reserved)", notEmpty)
-    .option("--priority <priority>", "only for requests of this priority or above (default: NORMAL)", notEmpty)
+    .option(
+      "--priority <priority>",
+      `only for requests of this priority or above: ${PRIORITIES.join(", ")}`,
+      choice(PRIORITIES),
+      "NORMAL",
+    )
     .addHelpText(
       "after",
       [

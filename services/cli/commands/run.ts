@@ -1,6 +1,6 @@
 /** `bursar run`: a swarm from its document, to its report. */
 import { InvalidArgumentError } from "commander";
-import { PRIORITIES } from "#budget";
+import { PRIORITIES, STRATEGIES } from "#budget";
 import { LIMITS } from "#std";
 import type { RunOptions } from "../run/run-options.ts";
 import { act, addCommand, type CommandHost } from "./command.ts";
@@ -33,6 +33,11 @@ export function addRun(host: CommandHost): void {
     .option("--shared <name>", "the same, shared with others that share it; may be repeated", names)
     .option("--priority <name>", `in place of the document's: ${PRIORITIES.join(", ")}`, choice(PRIORITIES))
     .option("--reservation <id>", "the swarm is opened out of this reservation of its account", notEmpty)
+    .option(
+      "--request-strategy <name>",
+      `what decides about the swarm and each run, where the policy lets a request choose: ${STRATEGIES.join(", ")}`,
+      choice(STRATEGIES),
+    )
     .option(
       "--wait <time>",
       "the swarm, and each run, waits so long for room and names where the strategy lets it: 30s, 10m",

@@ -2,10 +2,12 @@
  * Examines one journal offline: its rows, their chain, its snapshot, and the books that they make, replayed by the engine and checked
  * against every invariant. Changes nothing, not even the folder.
  */
+import { statSync } from "node:fs";
 import { type BudgetState, createState, evolve, invariantFaults, restoreState } from "#budget";
 import { decodeCommit, encodeCommit } from "#codec";
 import { JournalError, type ReadJournal, readSqliteJournal } from "#journal";
 import { InvariantError, LIMITS } from "#std";
+import { badFile } from "../documents.ts";
 
 export interface Examination {
   readonly path: string;
@@ -28,8 +30,14 @@ export interface JournalFacts {
   readonly events: number;
 }
 
-/** Opens a journal for reading only. Throws JournalError. */
+/** Opens a journal for reading only. Throws JournalError, or CommandError where the file is not there or cannot be come to. */
 export function openForReading(path: string): ReadJournal {
+  // Said before anything else: no right to a file is missing where there is none.
+  try {
+    statSync(path);
+  } catch (cause) {
+    throw badFile("read", path, cause);
+  }
   return readSqliteJournal({ path, codec: { encode: encodeCommit, decode: decodeCommit } });
 }
 

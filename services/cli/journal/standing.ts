@@ -1,17 +1,10 @@
 /** What the books of one journal say, in figures. */
 import type { Allocation, BudgetState } from "#budget";
 import { LIMITS } from "#std";
+import type { ReportBooks } from "../view/report.ts";
 
-export interface RootStanding {
+export interface RootStanding extends Omit<ReportBooks, "overrun"> {
   readonly path: string;
-  readonly limit: number;
-  readonly debt: number;
-  readonly available: number;
-  readonly reserved: number;
-  readonly unconfirmed: number;
-  readonly granted: number;
-  readonly in_doubt: number;
-  readonly spent: number;
 }
 
 export interface Standing {

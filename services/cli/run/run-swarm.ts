@@ -1,5 +1,5 @@
 /** Runs a swarm as its document describes it: opens it, runs its routines in order, reports, and closes it. */
-import type { Access, Priority } from "#budget";
+import type { Access, Priority, StrategyName } from "#budget";
 import { routineToProto, type SwarmSpec } from "#codec";
 import type { Mesh } from "../mesh-client.ts";
 import type { Session } from "../session.ts";
@@ -20,6 +20,8 @@ export interface RunSwarmOptions {
   readonly access?: readonly Access[];
   /** Of the swarm and its runs. Default: the swarm's as the document says, NORMAL for its runs. */
   readonly priority?: Priority;
+  /** Decides about the requests of the swarm and its runs, where these may choose. Default: as the document says. */
+  readonly requestStrategy?: StrategyName;
   /** The reservation of its account out of which it is opened. */
   readonly reservationId?: string;
   /** How long the swarm may wait to be opened, and each run for room and names, in milliseconds. Default: they do not. */
@@ -35,7 +37,8 @@ export interface SwarmEnd {
 /** Throws when there is nothing to report: the swarm was not opened, or coordination was lost for good. */
 export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
   const { mesh, session, keep, json, reservationId, waitMs = 0, priority = options.spec.priority } = options;
-  const spec = { ...options.spec, priority };
+  const { requestStrategy = options.spec.requestStrategy } = options;
+  const spec = { ...options.spec, priority, ...(requestStrategy && { requestStrategy }) };
   const span = session.telemetry.startSpan({
     name: "bursar.run",
     kind: "client",
@@ -64,7 +67,7 @@ export async function runSwarm(options: RunSwarmOptions): Promise<SwarmEnd> {
 
 async function runRoutines(
   client: SwarmClient,
-  { session, spec, json, access, priority, waitMs = 0 }: RunSwarmOptions,
+  { session, spec, json, access, priority, requestStrategy, waitMs = 0 }: RunSwarmOptions,
 ) {
   const progress = client.progress({ json });
   let outcome = "succeeded";
@@ -72,7 +75,8 @@ async function runRoutines(
   const left = [...spec.routines];
   for (let routine = left.shift(); routine !== undefined; routine = left.shift()) {
     try {
-      ({ outcome } = await client.run(routineToProto(access ? { ...routine, access } : routine), {
+      const asked = { ...routine, ...(access && { access }), ...(requestStrategy && { requestStrategy }) };
+      ({ outcome } = await client.run(routineToProto(asked), {
         onEvent: progress.take,
         waitMs,
         ...(priority !== undefined && { priority }),

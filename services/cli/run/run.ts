@@ -33,6 +33,7 @@ export async function run(file: string, options: RunOptions, session: Session): 
       ...(options.priority !== undefined && { priority: options.priority }),
       ...(options.reservation !== undefined && { reservationId: options.reservation }),
       ...(options.wait !== undefined && { waitMs: options.wait }),
+      ...(options.requestStrategy !== undefined && { requestStrategy: options.requestStrategy }),
     });
     outputReport(report, terminal, options);
     if (failure !== undefined) throw failure;

@@ -1,6 +1,13 @@
 /** A swarm's description in the words of the contract. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { limitsToProto, policyOfSpec, policyToProto, type SwarmSpec, shareTermsToProto } from "#codec";
+import {
+  limitsToProto,
+  namedStrategyToProto,
+  policyOfSpec,
+  policyToProto,
+  type SwarmSpec,
+  shareTermsToProto,
+} from "#codec";
 import { ExecutionPriority } from "#gen/bursar/v1/allocation_pb.js";
 import type { CreateSwarmRequestSchema } from "#gen/bursar/v1/coordination_service_pb.js";
 
@@ -8,7 +15,7 @@ import type { CreateSwarmRequestSchema } from "#gen/bursar/v1/coordination_servi
 export type SwarmOrder = Omit<MessageInitShape<typeof CreateSwarmRequestSchema>, "requestId" | "$typeName">;
 
 export function swarmOrder(spec: SwarmSpec): SwarmOrder {
-  const { account, name, limits, priority, share } = spec;
+  const { account, name, limits, priority, share, requestStrategy } = spec;
   return {
     account,
     name,
@@ -16,5 +23,6 @@ export function swarmOrder(spec: SwarmSpec): SwarmOrder {
     priority: ExecutionPriority[priority],
     policy: policyToProto(policyOfSpec(spec)),
     ...shareTermsToProto(share),
+    requestStrategy: namedStrategyToProto(requestStrategy),
   };
 }

@@ -26,7 +26,10 @@ export function findNode(roots: readonly ReportNode[], wanted: string, { kinds =
   if (found !== undefined) return found;
   throw new CommandError(`nothing with the id or path ${wanted} is known`, {
     exitCode: EXIT.refused,
-    advice: ["tree shows everything that is known, ls the swarms; what closed ten minutes ago is forgotten"],
+    advice: [
+      "tree shows everything that is known, ls the swarms, why what waits or was refused",
+      "what closed ten minutes ago is forgotten",
+    ],
   });
 }
 

@@ -1,4 +1,5 @@
 /** `bursar reserve`, `bursar reservations` and `bursar unreserve`: asks coordination for reservations and shows them. */
+import type { Priority } from "#budget";
 import { ExecutionPriority } from "#gen/bursar/v1/allocation_pb.js";
 import type { ReservationView } from "#gen/bursar/v1/coordination_service_pb.js";
 import { CommandError } from "../command-error.ts";
@@ -7,21 +8,18 @@ import { withMesh } from "../mesh-client.ts";
 import type { CommonOptions, Session } from "../session.ts";
 import { reservationLines, reservationOf } from "../view/reservation-lines.ts";
 import { styleFor } from "../view/style.ts";
+import type { AmountOptions } from "./amounts.ts";
 import { resolveId } from "./resolve-id.ts";
 
 export type ReservationsOptions = CommonOptions;
 
-/** Amounts, bytes and milliseconds; absent: none of it, and as usual. */
-export interface ReserveOptions extends CommonOptions {
-  readonly credits?: number;
-  readonly toolCalls?: number;
-  readonly branches?: number;
-  readonly memory?: number;
+/** Amounts and milliseconds; absent: none of it, and as usual. */
+export interface ReserveOptions extends CommonOptions, AmountOptions {
   readonly in?: number;
   readonly for?: number;
   readonly after?: string;
   readonly name?: string;
-  readonly priority?: string;
+  readonly priority: Priority;
 }
 
 const USUAL_MS = 60 * 60 * 1_000;
@@ -29,7 +27,10 @@ const USUAL_MS = 60 * 60 * 1_000;
 export function reserve(wanted: string, options: ReserveOptions, session: Session): Promise<number> {
   const { interrupts, ids } = session;
   const { credits = 0, toolCalls = 0, branches = 0, memory = 0 } = options;
-  const priority = priorityOf(options.priority ?? "NORMAL");
+  if (credits + toolCalls + branches + memory === 0) {
+    const message = "nothing is named that is to be reserved: --credits, --tool-calls, --branches or --memory";
+    throw new CommandError(message, { exitCode: EXIT.usage });
+  }
   return withMesh(session, options, async (mesh) => {
     const allocation = await resolveId(wanted, ["account", "swarm"], { mesh, session });
     const answer = await mesh.coordination.createReservation(
@@ -45,22 +46,13 @@ export function reserve(wanted: string, options: ReserveOptions, session: Sessio
         },
         startsInMs: BigInt(options.in ?? 0),
         lastsMs: BigInt(options.for ?? USUAL_MS),
-        priority,
+        priority: ExecutionPriority[options.priority],
         afterReservationId: options.after ?? "",
       },
       { signal: interrupts.first },
     );
     show(answer.reservation ? [answer.reservation] : [], options, session);
     return EXIT.ok;
-  });
-}
-
-function priorityOf(name: string): ExecutionPriority {
-  const found = Object.entries(ExecutionPriority).find(([known]) => known === name.toUpperCase());
-  if (found && typeof found[1] === "number" && found[1] > 0) return found[1];
-  throw new CommandError(`there is no priority ${name}`, {
-    exitCode: EXIT.usage,
-    advice: ["it is one of LOW, NORMAL, HIGH, CRITICAL and EMERGENCY"],
   });
 }
 

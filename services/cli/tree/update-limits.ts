@@ -9,17 +9,14 @@ import { limitsChangeLines, type StrategyShown } from "../view/limits-lines.ts";
 import { plainLine } from "../view/plain-text.ts";
 import { limitsOf } from "../view/report.ts";
 import { styleFor } from "../view/style.ts";
+import type { AmountOptions } from "./amounts.ts";
 import { resolveId } from "./resolve-id.ts";
 
 /** Absent: stays as it is. Amounts, bytes and milliseconds. */
-export interface LimitsOptions extends CommonOptions {
-  readonly credits?: number;
+export interface LimitsOptions extends CommonOptions, AmountOptions {
   readonly priorityBonus?: number;
   readonly emergencyReserve?: number;
   readonly wrapUpReserve?: number;
-  readonly toolCalls?: number;
-  readonly branches?: number;
-  readonly memory?: number;
   readonly duration?: number;
   readonly strategy?: StrategyName | "INHERITED";
 }

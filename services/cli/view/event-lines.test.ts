@@ -87,6 +87,9 @@ test("a run that waits, and one that ends", () => {
   expect(eventLines(event({ case: "queued", value: { conflict } }), RUN)).toEqual([
     "   1.50s  waits for room: place 3, about 2 s",
   ]);
+  expect(eventLines(event({ case: "queued", value: { conflict: { position: 3 } } }), RUN)).toEqual([
+    "   1.50s  waits for room: place 3",
+  ]);
   const reason = "browser is held by g/other";
   expect(eventLines(event({ case: "queued", value: { conflict, reason } }), RUN)).toEqual([
     "   1.50s  waits for room: place 3, about 2 s",

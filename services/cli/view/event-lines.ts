@@ -49,7 +49,8 @@ function wordsOf(event: RunEvent["event"], wallMs: number, view: RunView): strin
     case "queued": {
       const { position = 0, expectedWaitMs = 0 } = event.value.conflict ?? {};
       const { reason } = event.value;
-      const place = `${style.warn("waits for room")}: place ${position}, about ${milliseconds(expectedWaitMs)}`;
+      const about = expectedWaitMs === 0 ? "" : `, about ${milliseconds(expectedWaitMs)}`;
+      const place = `${style.warn("waits for room")}: place ${position}${about}`;
       return reason === "" ? [place] : [place, plainLine(reason)];
     }
     case "started": {

@@ -27,7 +27,7 @@ export function nodeLines(node: ReportNode, canvas: Canvas): string[] {
     "",
     "Its books, in credits:",
     ...booksLines(node.books, style),
-    ...(node.children.length === 0 ? [] : ["", ...treeLines([node], canvas)]),
+    ...(node.children.length === 0 && !node.waiters ? [] : ["", ...treeLines([node], canvas)]),
   ];
 }
 

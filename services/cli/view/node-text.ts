@@ -1,7 +1,7 @@
 /** What is said about one node of the tree, wherever it is shown. */
-import { count } from "./amounts.ts";
+import { count, countOf } from "./amounts.ts";
 import { plainLine } from "./plain-text.ts";
-import type { ReportNode, ReportTranches } from "./report.ts";
+import type { ReportNode, ReportTranches, ReportWaiter } from "./report.ts";
 import type { Style } from "./style.ts";
 
 const MARKS: Readonly<Record<string, string>> = { succeeded: "✔", failed: "✖", stopped: "■", skipped: "○" };
@@ -49,6 +49,18 @@ function tranchesText(verb: string, tranches: ReportTranches | undefined): strin
 function waitingText({ waiting = 0, path }: Pick<ReportNode, "waiting" | "path">): string {
   if (waiting === 0) return "";
   return `${waiting === 1 ? "1 request waits" : `${count(waiting)} requests wait`} for room: bursar why ${plainLine(path)}`;
+}
+
+/** "waits, 3 of 7": its place among those who wait there. */
+export function placeText({ position }: ReportWaiter, { waiting = 0 }: Pick<ReportNode, "waiting">): string {
+  return `waits, ${count(position)} of ${count(Math.max(waiting, position))}`;
+}
+
+/** Of an open node for which more is wanted: "waits, 3 of 7, for 200 credits more: …". */
+export function wantsMoreText(waiter: ReportWaiter, parent: Pick<ReportNode, "waiting">): string {
+  const what = waiter.request_id === "" ? "to go on with" : "for";
+  const more = waiter.request_id === "" ? "" : " more";
+  return `${placeText(waiter, parent)}, ${what} ${countOf(waiter.credits, "credit")}${more}: ${plainLine(waiter.place)}`;
 }
 
 /** Why it ended other than well, and what its books have that they should not keep; empty when there is nothing to say. */

@@ -2,7 +2,13 @@
  * The report: the swarm's tree with limits, usage and state, and the books at its root. Its JSON form is described in docs/report.md;
  * amounts are plain numbers, because every amount of the contract fits one.
  */
-import { AllocationKind, AllocationState, type AllocationView } from "#gen/bursar/v1/allocation_pb.js";
+import {
+  AllocationKind,
+  AllocationState,
+  type AllocationView,
+  ExecutionPriority,
+  type WaitingRequest,
+} from "#gen/bursar/v1/allocation_pb.js";
 import type { Books, ResourceLimits, ResourceUsage, TrancheAmounts } from "#gen/bursar/v1/resources_pb.js";
 
 /** The books in credits. limit + debt = available + reserved + unconfirmed + granted + in_doubt + spent. */
@@ -51,6 +57,28 @@ export interface ReportUsage {
   readonly tools: Readonly<Record<string, number>>;
 }
 
+/** A request that waits for room in a node. */
+export interface ReportWaiter {
+  /** Empty for paused work that waits to go on. */
+  readonly request_id: string;
+  /** What it opens when its turn comes, or the open node for which it wants more. */
+  readonly id: string;
+  /** Name and kind of what it opens; empty when it wants more for an open node. */
+  readonly name: string;
+  readonly kind: string;
+  readonly priority: string;
+  /** What it wants at most, in credits. */
+  readonly credits: number;
+  readonly waited_ms: number;
+  /** 1 is next. */
+  readonly position: number;
+  readonly expected_wait_ms: number;
+  /** Its place, and when that may change, in words; the part of `reason` that says it. */
+  readonly place: string;
+  /** The sentence of `bursar why`. */
+  readonly reason: string;
+}
+
 export interface ReportNode {
   readonly id: string;
   readonly name: string;
@@ -76,6 +104,8 @@ export interface ReportNode {
   readonly low_budget_percent: number;
   /** Requests that wait for room in it; absent: none. */
   readonly waiting?: number;
+  /** The first of them, in the order of their turns; absent: none. */
+  readonly waiters?: readonly ReportWaiter[];
   /** Names of tools and resources that it holds alone, and that it shares; absent: none. */
   readonly access?: { readonly exclusive: readonly string[]; readonly shared: readonly string[] };
   /** What is left of the parts carved inside its credits; absent: nothing is carved. */
@@ -152,10 +182,28 @@ export function nodeOf(view: AllocationView): ReportNode {
     written_off: Number(view.writtenOffCredits),
     low_budget_percent: view.lowBudgetPercent,
     ...(view.waiting > 0 && { waiting: view.waiting }),
+    ...(view.waiters.length > 0 && { waiters: view.waiters.map(waiterOf) }),
     ...(view.access && { access: { exclusive: view.access.exclusive, shared: view.access.shared } }),
     ...(view.tranches?.left && { reserves_left: tranchesOf(view.tranches.left) }),
     ...(view.tranches?.makeUp && { make_up: tranchesOf(view.tranches.makeUp) }),
     children: view.children.map(nodeOf),
+  };
+}
+
+function waiterOf(waiter: WaitingRequest): ReportWaiter {
+  const { conflict, priority } = waiter;
+  return {
+    request_id: waiter.requestId,
+    id: waiter.allocationId,
+    name: waiter.name,
+    kind: KINDS[waiter.kind] ?? "",
+    priority: priority === ExecutionPriority.UNSPECIFIED ? "" : (ExecutionPriority[priority] ?? ""),
+    credits: Number(waiter.wanted?.credits ?? 0),
+    waited_ms: Number(waiter.waitedMs),
+    position: conflict?.position ?? 0,
+    expected_wait_ms: conflict?.expectedWaitMs ?? 0,
+    place: waiter.place,
+    reason: waiter.reason,
   };
 }
 

@@ -1,7 +1,9 @@
+import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { AllocationKind, AllocationState } from "#gen/bursar/v1/allocation_pb.js";
+import { AllocationKind, AllocationState, WaitingRequestSchema } from "#gen/bursar/v1/allocation_pb.js";
 import { LIMITS } from "#std";
 import { view } from "../testing/views.ts";
+import { changeLine } from "./change-line.ts";
 import { nodeOf } from "./report.ts";
 import { styleFor } from "./style.ts";
 import { treeLines } from "./tree-lines.ts";
@@ -100,6 +102,39 @@ test("who waits for room is counted, with the command that tells more", () => {
   expect(shown(1)).toContain("1 request waits for room: bursar why s");
   expect(shown(2)).toContain("2 requests wait for room");
   expect(shown(0)).not.toContain("wait");
+});
+
+test("those who wait stand below what is open, each with its place and when that may change, as why says it", () => {
+  const place = "it waits at place 1 under QUEUE_AND_WAIT (its own); something changes in about 12000 ms";
+  const waiter = (name: string, position: number, more: object = {}) =>
+    create(WaitingRequestSchema, {
+      ...{ requestId: `r-${name}`, allocationId: name, name, kind: AllocationKind.RUN, priority: 3 },
+      ...{ wanted: { credits: 500n }, waitedMs: 300n, conflict: { position, expectedWaitMs: 12_000 }, place },
+      ...more,
+    });
+  const paused = waiter("", 3, { requestId: "", allocationId: "id:s/first", kind: 0, wanted: { credits: 20n } });
+  const first = view({ path: "s/first", kind: AllocationKind.RUN, limit: 800, state: AllocationState.PAUSED });
+  const waiters = [waiter("second", 1), waiter("third", 2), paused];
+  const swarm = view({ path: "s", kind: AllocationKind.SWARM, limit: 1_000, children: [first] });
+  const node = nodeOf(Object.assign(swarm, { waiting: 7, waiters }));
+  expect(treeLines([node], plain).slice(2)).toEqual([
+    `├─ first   run    paused            0         800  ░░░░░░░░░░  0%  waits, 3 of 7, to go on with 20 credits: ${place}`,
+    `├─ second  run    waits, 1 of 7               500                  ${place}`,
+    `└─ third   run    waits, 2 of 7               500                  ${place}`,
+  ]);
+  expect(node.waiters?.[0]).toMatchObject({
+    request_id: "r-second",
+    position: 1,
+    expected_wait_ms: 12_000,
+    priority: "HIGH",
+  });
+});
+
+test("a change of who waits is told in one line", () => {
+  const waiter = { allocationId: "t", name: "third", conflict: { position: 2 } };
+  const waiters = [create(WaitingRequestSchema, waiter)];
+  const line = changeLine(nodeOf(view({ path: "s", limit: 100, more: { waiting: 2, waiters } })));
+  expect(line).toBe("s  ▶ running  0 of 100 (0%)  2 requests wait for room: bursar why s; third waits, 2 of 2");
 });
 
 test("a budget that runs low is noted while it is open", () => {

@@ -1,8 +1,9 @@
 /** A tree of allocations as lines of text: names indented by lines, then what each has used of what it may. */
 import { LIMITS } from "#std";
 import { bar, count, percent } from "./amounts.ts";
-import { noteOf, outcomePaint, stateText } from "./node-text.ts";
-import type { ReportNode } from "./report.ts";
+import { noteOf, outcomePaint, placeText, stateText, wantsMoreText } from "./node-text.ts";
+import { plainLine } from "./plain-text.ts";
+import type { ReportNode, ReportWaiter } from "./report.ts";
 import type { Canvas, Style } from "./style.ts";
 import { type Cell, type Column, GAP, tableLines } from "./table.ts";
 
@@ -25,7 +26,7 @@ interface Stem {
 export function treeLines(roots: readonly ReportNode[], options: TreeOptions): string[] {
   const { style } = options;
   if (roots.length === 0) return [style.quiet("nothing there yet")];
-  const rows = roots.flatMap((root) => rowsOf(root, options, { own: "", below: "" }));
+  const rows = roots.flatMap((root) => rowsOf(root, options, { stem: { own: "", below: "" } }));
   return tableLines(COLUMNS, cutNotes([HEADINGS.map((text) => ({ text, paint: style.quiet })), ...rows], options));
 }
 
@@ -48,12 +49,24 @@ function cutNotes(rows: readonly Cell[][], { columns }: Canvas): Cell[][] {
   );
 }
 
-function rowsOf(node: ReportNode, options: TreeOptions, stem: Stem): Cell[][] {
+interface Standing {
+  readonly stem: Stem;
+  /** The node above it; absent at the top. */
+  readonly parent?: ReportNode;
+}
+
+function rowsOf(node: ReportNode, options: TreeOptions, { stem, parent }: Standing): Cell[][] {
   const { shown, left } = shownChildren(node, options);
-  const lastIndex = left === "" ? shown.length - 1 : shown.length;
-  const children = shown.flatMap((child, index) => rowsOf(child, options, stemBelow(stem, index === lastIndex)));
+  const waiters = node.waiters?.filter(({ name }) => name !== "") ?? [];
+  const lastIndex = shown.length + waiters.length + (left === "" ? 0 : 1) - 1;
+  const children = shown.flatMap((child, index) =>
+    rowsOf(child, options, { stem: stemBelow(stem, index === lastIndex), parent: node }),
+  );
+  const waiting = waiters.map((waiter, index) =>
+    waiterRow(waiter, node, { stem: stemBelow(stem, shown.length + index === lastIndex).own, style: options.style }),
+  );
   const rest = left === "" ? [] : [[{ text: `${stem.below}└─ … ${left}`, paint: options.style.quiet }]];
-  return [rowOf(node, stem.own, options.style), ...children, ...rest];
+  return [rowOf(node, parent, { stem: stem.own, style: options.style }), ...children, ...waiting, ...rest];
 }
 
 function stemBelow({ below }: Stem, last: boolean): Stem {
@@ -80,22 +93,55 @@ function shownChildren({ children }: ReportNode, { all = false }: TreeOptions): 
   return { shown: children.filter((child) => !hidden.has(child)), left: left.filter((part) => part !== "").join(", ") };
 }
 
-function rowOf(node: ReportNode, stem: string, style: Style): Cell[] {
+interface Drawing {
+  /** What stands before the name. */
+  readonly stem: string;
+  readonly style: Style;
+}
+
+function nameCell(name: string, { stem, style }: Drawing): Cell {
+  return {
+    text: `${stem}${name}`,
+    paint: (text) => `${style.quiet(text.slice(0, stem.length))}${text.slice(stem.length)}`,
+  };
+}
+
+/** What has not been opened yet, because it waits for its turn. */
+function waiterRow(waiter: ReportWaiter, node: ReportNode, drawing: Drawing): Cell[] {
+  const { quiet, warn } = drawing.style;
+  return [
+    nameCell(plainLine(waiter.name), drawing),
+    { text: waiter.kind, paint: quiet },
+    { text: placeText(waiter, node), paint: warn },
+    { text: "" },
+    { text: waiter.credits === 0 ? "" : count(waiter.credits) },
+    { text: "" },
+    { text: "" },
+    { text: plainLine(waiter.place), paint: quiet },
+  ];
+}
+
+/** What is to be said of it, and, where it waits for more, at what place. */
+function notesOf(node: ReportNode, parent: ReportNode | undefined): string {
+  const wanting = parent?.waiters?.filter(({ id, name }) => id === node.id && name === "") ?? [];
+  const waits = wanting.map((waiter) => wantsMoreText(waiter, parent ?? {}));
+  return [noteOf(node), ...waits].filter((note) => note !== "").join("; ");
+}
+
+function rowOf(node: ReportNode, parent: ReportNode | undefined, drawing: Drawing): Cell[] {
   const { usage, limits } = node;
+  const { style } = drawing;
   const paint = outcomePaint(node.outcome, style);
   // A node without a limit of its own draws from above as it goes: there is nothing to measure it by.
   const limit = limits.max_credits;
   return [
-    {
-      text: `${stem}${node.name}`,
-      paint: (text) => `${style.quiet(text.slice(0, stem.length))}${text.slice(stem.length)}`,
-    },
+    nameCell(node.name, drawing),
     { text: node.kind, paint: style.quiet },
     { text: stateText(node), paint },
     { text: count(usage.credits) },
     { text: limit === undefined ? "" : count(limit) },
     { text: bar(usage.credits, limit), paint },
     { text: percent(usage.credits, limit) },
-    { text: noteOf(node), paint: style.quiet },
+    { text: notesOf(node, parent), paint: style.quiet },
   ];
 }

@@ -160,7 +160,11 @@ test("reads what is to be tried beside the policy, and refuses what cannot be", 
     const refused = read(shadow);
     return refused.ok ? [] : refused.problems.map(({ field, message }) => `${field}: ${message}`);
   };
-  expect(problems("{}")).toEqual(["accounts[0].shadow: must state what is to be tried: strategy, queue or preemption"]);
+  expect(problems("{}")).toEqual([
+    "accounts[0].shadow: must state what is to be tried: strategy, request_may_choose, queue or preemption",
+  ]);
+  expect(read("{ request_may_choose: true }")).toMatchObject({ ok: true });
+  expect(problems("{ request_may_choose: false }")[0]).toMatch(/request_may_choose: must be true/);
   expect(problems("{ strategy: LOTTERY }")[0]).toMatch(/^accounts\[0\]\.shadow\.strategy: must be one of /);
   expect(problems("{ shadow: { strategy: QUEUE_AND_WAIT } }")[0]).toMatch(
     /^accounts\[0\]\.shadow\.shadow: unknown key/,
@@ -171,4 +175,19 @@ test("reads what is to be tried beside the policy, and refuses what cannot be", 
   expect(problems("{ strategy: FIRST_COME_FIRST_SERVED, queue: { length_max: 3 } }")[0]).toMatch(
     /^accounts\[0\]\.shadow\.queue: has no effect/,
   );
+});
+
+test("requests may choose their strategy where it says so, and then a queue is of use", () => {
+  const read = (more: string) => {
+    const text = `accounts: [{ name: a, limits: { credits: 5 }, strategy: FIRST_COME_FIRST_SERVED, ${more} }]`;
+    return readAccountsDocument({ file: "a.yaml", text });
+  };
+  const [own] = ["request_may_choose: true, queue: { length_max: 3 }"].map(read);
+  expect(own?.ok && own.value.accounts.map(policyOfSpec)).toEqual([
+    { strategy: "FIRST_COME_FIRST_SERVED", requestMayChoose: true, queueLengthMax: 3 },
+  ]);
+  const not = read("request_may_choose: false");
+  expect(not.ok && not.value.accounts.map(policyOfSpec)).toEqual([{ strategy: "FIRST_COME_FIRST_SERVED" }]);
+  expect(read("request_may_choose: 1")).toMatchObject({ ok: false });
+  expect(read("request_may_choose: false, queue: { length_max: 3 }")).toMatchObject({ ok: false });
 });

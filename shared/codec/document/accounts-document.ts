@@ -14,6 +14,7 @@ import {
   type PolicySpec,
   preemption,
   queue,
+  requestMayChoose,
   shadow,
   strategy,
 } from "./policy-reader.ts";
@@ -49,6 +50,7 @@ function accountFields<L extends Limits>(limitsReader: Reader<L>) {
     name: required("name", name),
     limits: required("limits", limitsReader),
     strategy: optional("strategy", strategy),
+    requestMayChoose,
     queue: optional("queue", queue),
     lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
     preemption: optional("preemption", preemption),

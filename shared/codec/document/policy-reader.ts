@@ -10,7 +10,7 @@ import {
 import { LIMITS } from "#std";
 import { list, object, optional } from "./collections.ts";
 import type { Place, Reader } from "./place.ts";
-import { choice, duration, whole } from "./scalars.ts";
+import { choice, duration, flag, whole } from "./scalars.ts";
 
 /** Bounds of a queue. What is absent takes the engine's default. */
 export interface QueueSpec {
@@ -41,6 +41,9 @@ function time(maxMs: number, most: string): Reader<number> {
 
 export const strategy: Reader<StrategyName> = choice(STRATEGIES);
 
+/** Whether a request may name the strategy that decides about it. */
+export const requestMayChoose = optional("request_may_choose", flag);
+
 /** Percentages of a limit that are used when its holder is told. */
 export const lowBudgetPercents: Reader<readonly number[]> = (place) => {
   const percents = list(whole({ unit: "percent" }), { noun: "percentages", itemsMax: LIMITS.lowBudgetPercentsMax })(
@@ -62,9 +65,16 @@ export const queue: Reader<QueueSpec> = object({
   agingStepMs: optional("aging_step", agingStep),
 });
 
+/** To be tried where it is not so: that it is, and nothing else. */
+const choosing: Reader<boolean> = (place) => {
+  const said = flag(place);
+  return said === false ? place.refuse("must be true: what is tried is that requests may choose") : said;
+};
+
 /** What is tried beside the policy in force: stated in the place of what that says. */
 export interface ShadowSpec {
   readonly strategy?: StrategyName;
+  readonly requestMayChoose?: boolean;
   readonly queue?: QueueSpec;
   readonly preemption?: PreemptionPolicy;
 }
@@ -72,11 +82,15 @@ export interface ShadowSpec {
 export const shadow: Reader<ShadowSpec> = object(
   {
     strategy: optional("strategy", strategy),
+    requestMayChoose: optional("request_may_choose", choosing),
     queue: optional("queue", queue),
     preemption: optional("preemption", preemption),
   },
   (place) => {
-    if (place.entries()?.length === 0) place.refuse("must state what is to be tried: strategy, queue or preemption");
+    const { length } = place.entries() ?? [{}];
+    if (length === 0) {
+      place.refuse("must state what is to be tried: strategy, request_may_choose, queue or preemption");
+    }
     if (place.peek(strategy, "strategy") === "FIRST_COME_FIRST_SERVED") refuseIdleQueue(place);
   },
 );
@@ -85,6 +99,8 @@ export const shadow: Reader<ShadowSpec> = object(
 export interface PolicySpec {
   /** Absent: as what is above says. */
   readonly strategy?: StrategyName;
+  /** A request may name the strategy that decides about it. Default: it may not. */
+  readonly requestMayChoose?: boolean;
   readonly queue?: QueueSpec;
   /** Told when so much of a limit is used; absent: inherited. */
   readonly lowBudgetPercents?: readonly number[];
@@ -95,11 +111,13 @@ export interface PolicySpec {
 }
 
 /** The same as a policy of the engine. */
-export function policyOfSpec({ strategy, queue, lowBudgetPercents, preemption, shadow }: PolicySpec): Policy {
+export function policyOfSpec(spec: PolicySpec): Policy {
+  const { strategy, requestMayChoose, queue, lowBudgetPercents, preemption, shadow } = spec;
   return {
     ...(preemption === undefined ? {} : { preemption }),
     ...(lowBudgetPercents === undefined ? {} : { lowBudgetPercents }),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(requestMayChoose === true ? { requestMayChoose } : {}),
     ...(queue?.lengthMax === undefined ? {} : { queueLengthMax: queue.lengthMax }),
     ...(queue?.waitMaxMs === undefined ? {} : { queueWaitMsMax: queue.waitMaxMs }),
     ...(queue?.agingStepMs === undefined ? {} : { agingStepMs: queue.agingStepMs }),
@@ -110,11 +128,13 @@ export function policyOfSpec({ strategy, queue, lowBudgetPercents, preemption, s
 /** Reports a queue that would have no effect. `inherited`: the strategy of the nearest place above that states one. */
 export function checkQueue(place: Place, inherited: StrategyName): StrategyName {
   const effective = place.peek(strategy, "strategy") ?? inherited;
-  if (effective === "FIRST_COME_FIRST_SERVED" && place.peek(strategy, "strategy") !== undefined) refuseIdleQueue(place);
+  if (place.peek(strategy, "strategy") === "FIRST_COME_FIRST_SERVED") refuseIdleQueue(place);
   return effective;
 }
 
+/** A request that may choose may choose to wait. */
 function refuseIdleQueue(place: Place): void {
+  if (place.peek(flag, "request_may_choose") === true) return;
   const advice = "remove it or set strategy to PRIORITY_BASED or QUEUE_AND_WAIT";
   place.find("queue")?.refuse(`has no effect under FIRST_COME_FIRST_SERVED; ${advice}`);
 }

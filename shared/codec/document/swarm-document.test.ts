@@ -296,3 +296,19 @@ test("a damaged file never makes the reader throw", () => {
     { numRuns: 300 },
   );
 });
+
+test("whose strategy decides: the swarm's, those of runs and branches, and that which a request names", () => {
+  const step = "{ name: c, limits: { credits: 1 }, code: { command: [wc] } }";
+  const branch = `{ name: b, limits: { credits: 1 }, strategy: QUEUE_AND_WAIT, steps: [${step}] }`;
+  const routine = `name: r, limits: { credits: 9 }, strategy: PRIORITY_BASED, request_strategy: PREEMPTION_ALLOWED`;
+  const swarm =
+    "name: s, account: a, limits: { credits: 9 }, request_may_choose: true, request_strategy: QUEUE_AND_WAIT";
+  const spec = read(`{ ${swarm}, routines: [{ ${routine}, steps: [{ name: p, parallel: [${branch}] }] }] }`);
+  expect(spec).toMatchObject({ requestMayChoose: true, requestStrategy: "QUEUE_AND_WAIT" });
+  const [run] = spec.routines;
+  expect(run).toMatchObject({ strategy: "PRIORITY_BASED", requestStrategy: "PREEMPTION_ALLOWED" });
+  expect(run?.steps[0]).toMatchObject({ parallel: [{ strategy: "QUEUE_AND_WAIT" }] });
+  expect(problemsOf(swarmOf(`[${step}]`).replace("routines", "request_strategy: LOTTERY, routines"))[0]).toContain(
+    "request_strategy: must be one of FIRST_COME_FIRST_SERVED",
+  );
+});

@@ -2,7 +2,7 @@
  * The description of a swarm: who pays, what it may use, and its routines of steps, one after the other or in parallel branches.
  * The value that comes out is complete: durations in milliseconds, sizes in bytes, defaults filled in.
  */
-import { type Access, type Limits, PRIORITIES, type Priority } from "#budget";
+import { type Access, type Limits, PRIORITIES, type Priority, type StrategyName } from "#budget";
 import { LIMITS } from "#std";
 import type { ShareTerms } from "../messages/share-terms.ts";
 import {
@@ -25,6 +25,7 @@ import {
   type PolicySpec,
   preemption,
   queue,
+  requestMayChoose,
   shadow,
   strategy,
 } from "./policy-reader.ts";
@@ -98,6 +99,8 @@ export type StepSpec =
 
 /** A branch of a parallel step: steps one after the other, beside its siblings. */
 export interface BranchSpec extends StepCommon {
+  /** How what is in it competes; absent: as what is above says. */
+  readonly strategy?: StrategyName;
   readonly steps: readonly StepSpec[];
 }
 
@@ -110,6 +113,10 @@ export interface RoutineSpec {
   readonly share?: ShareTerms;
   /** Names of tools and resources that the run holds as long as it lasts. */
   readonly access?: readonly Access[];
+  /** The strategy that decides about the run's request, where its swarm lets a request choose. */
+  readonly requestStrategy?: StrategyName;
+  /** How its steps and branches compete; absent: as what is above says. */
+  readonly strategy?: StrategyName;
 }
 
 /** A swarm as described by its document. */
@@ -122,6 +129,8 @@ export interface SwarmSpec extends PolicySpec {
   readonly priority: Priority;
   /** How it takes part where its account divides by weight. */
   readonly share?: ShareTerms;
+  /** The strategy that decides about the swarm's request, where its account lets a request choose. */
+  readonly requestStrategy?: StrategyName;
   readonly routines: readonly RoutineSpec[];
 }
 
@@ -163,6 +172,8 @@ const share = optional(
     minToolCalls: optional("min_tool_calls", toolCalls),
   }),
 );
+
+const requestStrategy = optional("request_strategy", strategy);
 
 const accessName = text({ charsMax: LIMITS.accessNameCharsMax });
 const accessNames = list(accessName, { noun: "names", itemsMin: 1, itemsMax: LIMITS.accessNamesMax });
@@ -207,6 +218,7 @@ const branch: Reader<BranchSpec> = mapped(
       limits: required("limits", limitsWithCredits),
       onFailure,
       share,
+      strategy: optional("strategy", strategy),
       ...namesFields,
       steps: required(
         "steps",
@@ -276,6 +288,8 @@ const routine: Reader<RoutineSpec> = mapped(
       limits: required("limits", limitsWithCredits),
       steps: required("steps", steps),
       share,
+      strategy: optional("strategy", strategy),
+      requestStrategy,
       ...namesFields,
     },
     checkNames,
@@ -290,6 +304,8 @@ const swarm: Reader<SwarmSpec> = object(
     limits: required("limits", limitsWithCredits),
     priority: defaulted("priority", choice(PRIORITIES), "NORMAL"),
     strategy: optional("strategy", strategy),
+    requestMayChoose,
+    requestStrategy,
     queue: optional("queue", queue),
     lowBudgetPercents: optional("low_budget_percents", lowBudgetPercents),
     preemption: optional("preemption", preemption),

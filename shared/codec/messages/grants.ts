@@ -200,7 +200,8 @@ export interface Decision {
 }
 
 export function decisionToProto({ requestId, answer }: Decision, statuses: StatusCodec): GrantDecision {
-  const decision = { $typeName: "bursar.v1.GrantDecision", requestId, preemptedAllocationIds: [] as string[] } as const;
+  const preemptedAllocationIds = "preempted" in answer ? [...(answer.preempted ?? [])] : [];
+  const decision = { $typeName: "bursar.v1.GrantDecision", requestId, preemptedAllocationIds } as const;
   switch (answer.type) {
     case "opened":
       return { ...decision, outcome: grantedOutcome(answer.partial), grant: grantToProto(answer.grant) };
@@ -228,12 +229,19 @@ export function decisionFromProto(
   return answer && { requestId, answer };
 }
 
+function preemptedIn(check: FieldCheck, message: GrantDecision): { readonly preempted?: readonly string[] } {
+  const ids = check.list("preempted_allocation_ids", message.preemptedAllocationIds, LIMITS.victimsToldMax);
+  if (ids.length === 0) return {};
+  return { preempted: ids.map((id, index) => check.at("preempted_allocation_ids", index).id("", id)) };
+}
+
 function answerOf(check: FieldCheck, message: GrantDecision, statuses: StatusCodec): GrantAnswer | undefined {
   const { outcome, grant, revision, conflict, error } = message;
   const partial = outcome === GrantOutcome.PARTIAL;
   if (outcome === GrantOutcome.FULL || partial) {
-    if (grant) return { type: "opened", grant: grantFromProto(check.inside("grant"), grant), partial };
-    if (revision) return { type: "raised", ...revisionFromProto(check.inside("revision"), revision), partial };
+    const gave = preemptedIn(check, message);
+    if (grant) return { type: "opened", grant: grantFromProto(check.inside("grant"), grant), partial, ...gave };
+    if (revision) return { type: "raised", ...revisionFromProto(check.inside("revision"), revision), partial, ...gave };
     check.refuse("grant", "is missing: set what was granted, in grant or revision");
   } else if (outcome === GrantOutcome.QUEUED && conflict) {
     return { type: "queued", conflict: conflictFromProto(check.inside("conflict"), conflict) };

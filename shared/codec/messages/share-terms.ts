@@ -26,7 +26,7 @@ export function shareTermsFromProto(
   if (!message) return {};
   const { weight, minCredits, minToolCalls } = message;
   const share: ShareTerms = {
-    weight: weight === 0 ? 1 : check.whole("weight", weight, { max: LIMITS.weightMax }),
+    weight: weight === undefined ? 1 : check.whole("weight", weight, { min: 1, max: LIMITS.weightMax }),
     ...(minCredits === undefined ? {} : { minCredits: check.count("min_credits", minCredits) as Amount }),
     ...(minToolCalls === undefined ? {} : { minToolCalls: check.count("min_tool_calls", minToolCalls) as Amount }),
   };

@@ -240,15 +240,24 @@ export const itemError = fc.oneof(
   ),
 );
 
+const preempted = fc.array(id, { minLength: 1, maxLength: 4 });
+
 export const answer: fc.Arbitrary<GrantAnswer> = fc.oneof(
-  fc.record({ type: fc.constant("opened" as const), grant, partial: fc.boolean() }),
-  fc.record({
-    type: fc.constant("raised" as const),
-    allocationId: id,
-    epoch: count,
-    grantedTotal: amounts,
-    partial: fc.boolean(),
-  }),
+  fc.record(
+    { type: fc.constant("opened" as const), grant, partial: fc.boolean(), preempted },
+    { requiredKeys: ["type", "grant", "partial"] },
+  ),
+  fc.record(
+    {
+      type: fc.constant("raised" as const),
+      allocationId: id,
+      epoch: count,
+      grantedTotal: amounts,
+      partial: fc.boolean(),
+      preempted,
+    },
+    { requiredKeys: ["type", "allocationId", "epoch", "grantedTotal", "partial"] },
+  ),
   fc.record({ type: fc.constant("queued" as const), conflict }),
   fc.record({ type: fc.constant("denied" as const), error: itemError }),
 );

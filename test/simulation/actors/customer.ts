@@ -8,15 +8,15 @@ import {
 } from "../../../shared/gen/bursar/v1/allocation_pb.js";
 import { CoordinationService } from "../../../shared/gen/bursar/v1/coordination_service_pb.js";
 import { PreemptionMode } from "../../../shared/gen/bursar/v1/preemption_service_pb.js";
-import type { RunEvent, WorkerReady } from "../../../shared/gen/bursar/v1/run_pb.js";
+import type { RunEvent, RunPreempted, WorkerReady } from "../../../shared/gen/bursar/v1/run_pb.js";
 import type { VirtualProcess } from "../../../shared/tier/testing/virtual-clock.ts";
 import type { Chance } from "../world/chance.ts";
 import { Violation } from "../world/violation.ts";
 import type { World } from "../world/world.ts";
 import { drawAccess } from "./names.ts";
-import { Reservations } from "./reserving.ts";
+import { Reservations, type Reserving } from "./reserving.ts";
 import { drawRoutine } from "./routines.ts";
-import { drawStrategy } from "./strategies.ts";
+import { drawStrategy, Strategies } from "./strategies.ts";
 import { drawCarve } from "./tranches.ts";
 import { drawShadow } from "./tried.ts";
 
@@ -56,8 +56,11 @@ export class Customer {
   readonly #coordination: Client<typeof CoordinationService>;
   readonly swarms: Swarm[] = [];
   readonly #runs: string[] = [];
-  /** The run that a request made, to see that it makes no second. */
-  readonly #runOf = new Map<string, string>();
+  /**
+   * The runs that a request made, to see that it makes no second: the first one, and each that was told to be the next attempt of one of
+   * them. Whoever joins again is told what happened from the beginning, so that any of them may be told at any time.
+   */
+  readonly #attemptsOf = new Map<string, Set<string>>();
   /** Apart, so that what is drawn for limits does not change what else happens. */
   readonly #limits: Chance;
   /** Apart for the same reason: who is more important, and how those who wait are ordered. */
@@ -77,6 +80,7 @@ export class Customer {
   /** And which strategies are set live. */
   readonly #strategies: Chance;
   readonly #reservations: Reservations;
+  readonly #setting: Strategies;
   #updates = 0;
   #resumptions = 0;
   #requests = 0;
@@ -97,13 +101,14 @@ export class Customer {
     this.#strategies = world.chance.fork(`${name} strategies`);
     this.#carving = world.chance.fork(`${name} carving`);
     this.#coordination = world.network.connector(`${name}:1`, this.#process)(coordination).client(CoordinationService);
-    this.#reservations = new Reservations({
+    const asking: Omit<Reserving, "chance"> = {
       name,
-      chance: world.chance.fork(`${name} reserving`),
       coordination: this.#coordination,
       persist: (ask) => this.#persist(ask, UPDATE_ATTEMPTS_MAX),
       tell: (what, about) => this.#tell(what, about),
-    });
+    };
+    this.#reservations = new Reservations({ ...asking, chance: world.chance.fork(`${name} reserving`) });
+    this.#setting = new Strategies({ ...asking, chance: world.chance.fork(`${name} setting`) });
   }
 
   get #isContended(): boolean {
@@ -196,7 +201,9 @@ export class Customer {
       ? { weight: this.#ranks.pick([0, 1, 3]), minCredits: this.#ranks.pick([10n, BigInt(credits) / 2n]) }
       : undefined;
     this.#options.world.counts.runs += 1;
-    this.#inBackground(this.#reservations.act([...this.swarms.slice(-3).map(({ id }) => id), "global/a", "global/b"]));
+    const places = [...this.swarms.slice(-3).map(({ id }) => id), "global/a", "global/b"];
+    this.#inBackground(this.#reservations.act(places));
+    this.#inBackground(this.#setting.act(places));
     const reserved = this.#reservations.outOf(swarm.id);
     const order = { ...request, ...(share && { share }), ...drawAccess(this.#names, isNamed ? 75 : 20), ...reserved };
     this.#inBackground(this.#follow(order));
@@ -231,26 +238,33 @@ export class Customer {
 
   #onEvent(requestId: string, { event }: RunEvent): string | undefined {
     if (event.case === "workerReady") this.#options.onWorkerReady(event.value);
-    // The next attempt is another run for the same request; the one before must have been the request's.
-    if (event.case === "preempted") {
-      const { allocationId, nextAllocationId } = event.value;
-      const known = this.#runOf.get(requestId);
-      if (known === allocationId) this.#runOf.delete(requestId);
-      this.#tell(`sees ${allocationId} give way, and wait as ${nextAllocationId}`, nextAllocationId);
-    }
+    if (event.case === "preempted") this.#givesWay(requestId, event.value);
     if (event.case !== "started") return undefined;
     const runId = event.value.run?.allocationId;
     if (runId === undefined) return undefined;
-    const known = this.#runOf.get(requestId);
-    if (known === undefined) {
-      this.#tell(`has run ${runId}`, runId);
-      this.#runs.push(runId);
-      this.#runOf.set(requestId, runId);
-    } else if (known !== runId) {
-      const message = `RunRoutine ${requestId} was answered with run ${known} and then with ${runId}`;
-      this.#options.world.fail(new Violation("A5.two-answers", message, [known, runId]));
-    }
+    this.#checkIsOf(requestId, runId);
+    if (this.#runs.includes(runId)) return runId;
+    this.#tell(`has run ${runId}`, runId);
+    this.#runs.push(runId);
     return runId;
+  }
+
+  /** The next attempt is another run for the same request; the one before must have been the request's. */
+  #givesWay(requestId: string, { allocationId, nextAllocationId }: RunPreempted): void {
+    this.#checkIsOf(requestId, allocationId);
+    const attempts = this.#attemptsOf.get(requestId);
+    if (attempts?.has(nextAllocationId)) return;
+    attempts?.add(nextAllocationId);
+    this.#tell(`sees ${allocationId} give way, and wait as ${nextAllocationId}`, nextAllocationId);
+  }
+
+  /** A run that is told for a request is the first, or an attempt of it that was told of. */
+  #checkIsOf(requestId: string, runId: string): void {
+    const attempts = this.#attemptsOf.get(requestId);
+    if (!attempts) this.#attemptsOf.set(requestId, new Set([runId]));
+    if (!attempts || attempts.has(runId)) return;
+    const message = `RunRoutine ${requestId} was answered with run ${[...attempts].join(", ")} and then with ${runId}`;
+    this.#options.world.fail(new Violation("A5.two-answers", message, [...attempts, runId]));
   }
 
   /** Takes budget back from a run: some, or everything; or has it stand still for a while, or ends it. */

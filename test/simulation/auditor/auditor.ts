@@ -13,19 +13,25 @@
  *   A21 what is reserved goes to those who use it, in its time, and to nobody else
  *   A21 what is carved for some is granted to nobody else, and there is one final step at a time
  *   A20 what was paused for others waits to go on for just what it gave, and goes on with that
+ *   A22 the next attempt of what gave way has its turn as the first one had, and nobody gives way again too soon
+ *   A23 whoever holds a grant knows the policies above it
  */
 import type { BudgetEvent } from "#budget";
 import { Violation } from "../world/violation.ts";
 import { Allowances } from "./allowances.ts";
+import { AttemptsAudit } from "./attempts.ts";
 import { checkNode, heldInUse, type StatedNode } from "./books.ts";
 import { ClaimsAudit } from "./claims.ts";
 import { GoingOnAudit } from "./going-on.ts";
 import { type Counting, Grants } from "./grants.ts";
+import { checkHeard, InheritedAudit } from "./inherited.ts";
 import { type Call, HELD, Ledger, type Node, type PerSpendable, SPENDABLE } from "./ledger.ts";
 import { NamesAudit } from "./names.ts";
 import { Pauses } from "./pauses.ts";
+import { Policies } from "./policies.ts";
 import { ReservationsAudit } from "./reservations.ts";
 import { SharesAudit } from "./shares.ts";
+import { ShrinksAudit } from "./shrinks.ts";
 import { TranchesAudit } from "./tranches.ts";
 import { Tree } from "./tree.ts";
 import { TriedAudit } from "./tried.ts";
@@ -52,6 +58,10 @@ export class Auditor {
   readonly #names = new Map<Ledger, NamesAudit>();
   readonly #tranches = new Map<Ledger, TranchesAudit>();
   readonly #tried = new Map<Ledger, TriedAudit>();
+  readonly #policies = new Map<Ledger, Policies>();
+  readonly #inherited = new Map<Ledger, InheritedAudit>();
+  readonly #attempts = new Map<Ledger, AttemptsAudit>();
+  readonly #shrinks = new Map<Ledger, ShrinksAudit>();
   readonly #effects = new Map<string, string>();
   readonly #usageHigh = new Map<string, number>();
 
@@ -67,7 +77,12 @@ export class Auditor {
     this.#wires.set(owner, new Wire(ledger, this.allowances));
     this.#turns.set(ledger, new Turns(ledger));
     this.#pauses.set(ledger, new Pauses(ledger));
-    this.#claims.set(ledger, new ClaimsAudit(ledger));
+    const policies = new Policies();
+    this.#policies.set(ledger, policies);
+    this.#inherited.set(ledger, new InheritedAudit(ledger, policies));
+    this.#attempts.set(ledger, new AttemptsAudit(ledger, policies));
+    this.#shrinks.set(ledger, new ShrinksAudit(ledger));
+    this.#claims.set(ledger, new ClaimsAudit(ledger, policies));
     this.#goingOn.set(ledger, new GoingOnAudit(ledger));
     this.#shares.set(ledger, new SharesAudit(ledger));
     this.#reservations.set(ledger, new ReservationsAudit(ledger));
@@ -119,6 +134,9 @@ export class Auditor {
     }
     this.#pauses.get(ledger)?.commitEnds();
     this.#goingOn.get(ledger)?.commitEnds();
+    this.#claims.get(ledger)?.commitEnds();
+    this.#inherited.get(ledger)?.commitEnds();
+    this.#shrinks.get(ledger)?.commitEnds();
     const seen = new Set<Node>();
     for (const node of ledger.touched) {
       for (let at: Node | undefined = node; at && !seen.has(at); at = at.parent) {
@@ -131,6 +149,10 @@ export class Auditor {
   }
 
   #afterEvent(ledger: Ledger, event: BudgetEvent): void {
+    this.#policies.get(ledger)?.read(event);
+    this.#inherited.get(ledger)?.read(event);
+    this.#attempts.get(ledger)?.read(event);
+    this.#shrinks.get(ledger)?.read(event);
     this.#turns.get(ledger)?.read(event);
     this.#pauses.get(ledger)?.read(event);
     this.#claims.get(ledger)?.read(event);
@@ -204,6 +226,11 @@ export class Auditor {
       throw new Violation("A4.usage", message, [node.id, owner]);
     }
     this.#usageHigh.set(key, usage);
+  }
+
+  /** A23, when everything has worked for a while. */
+  checkHeard(): void {
+    checkHeard([...this.#policies].map(([ledger, policies]) => ({ ledger, policies })));
   }
 
   /** A daemon hands a message to the network. */

@@ -1,12 +1,14 @@
 /**
  * A12: who gives way to whom. Only work under the same node, of lower base priority, that has been left alone for as long as the policy says;
  * and what it gives back goes to nobody else while the one who claims it waits, but to one of higher priority, or up to whoever took it from
- * above. Whose holder has said that nothing more is free is asked for nothing more while that is owed. Credits only: what is told of them is told of the rest in the same words.
+ * above. Whose holder has said that nothing more is free is asked for nothing more while that is owed; and a claim is planned again in the
+ * commit in which all that it was asked for has been given, or is known not to be free. Credits only: what is told of them is told of the rest in the same words.
  */
 import type { BudgetEvent, Policy } from "#budget";
 import { Violation } from "../world/violation.ts";
 import { booksOf } from "./books.ts";
 import type { Ledger, Node } from "./ledger.ts";
+import type { Policies } from "./policies.ts";
 
 const RANKS = ["LOW", "NORMAL", "HIGH", "CRITICAL", "EMERGENCY"];
 const USUAL_PROTECT_MS = 5_000;
@@ -28,6 +30,10 @@ interface Claim {
   /** Names of preemptions for it, each with the allocation. */
   readonly asked: Set<string>;
   givers: ReadonlySet<string>;
+  /** Running work is left alone by it: all that it asked for was what is free. */
+  asksForFree: boolean;
+  /** Somebody has answered it in this commit. */
+  isAnswered: boolean;
   /** Credits that came back for it and must be there still. */
   kept: number;
 }
@@ -37,6 +43,9 @@ interface Shrink {
   /** Its holder has said that nothing more is free. */
   isDry: boolean;
 }
+
+/** Of a claim that nobody has been asked for. */
+const NO_PLAN = { givers: new Set<string>(), asksForFree: false, isAnswered: false, kept: 0 };
 
 /** Begins the name of what is asked for a claim. */
 const FOR_CLAIM = "claim-";
@@ -49,10 +58,13 @@ export class ClaimsAudit {
   readonly #owing = new Set<string>();
   /** What each allocation owes to SHRINKs, by their names. */
   readonly #shrinks = new Map<string, Map<string, Shrink>>();
+  readonly #policies: Policies;
   #granting: string | undefined;
 
-  constructor(ledger: Ledger) {
+  /** `policies`: of the same journal, told every event before. */
+  constructor(ledger: Ledger, policies: Policies) {
     this.#ledger = ledger;
+    this.#policies = policies;
   }
 
   /** To be told every durable event, after the ledger. */
@@ -94,6 +106,7 @@ export class ClaimsAudit {
         break;
       case "reclaim_ended":
         this.#owing.delete(event.allocationId);
+        this.#answers(event);
         this.#shrinks.get(event.allocationId)?.delete(event.preemptionId);
         break;
       case "room_reserved":
@@ -114,7 +127,7 @@ export class ClaimsAudit {
       request.type === "open" ? RANKS.indexOf(request.priority) : (this.#facts.get(request.allocationId)?.rank ?? 0);
     const asked = request.type === "open" ? (request.limits.credits ?? 0) : request.by.credits;
     const needs = Math.min(asked, request.min.credits);
-    this.#claims.set(key, { key, at, rank, needs, asked: new Set(), givers: new Set(), kept: 0 });
+    this.#claims.set(key, { key, at, rank, needs, asked: new Set(), ...NO_PLAN });
   }
 
   #planned({ effectKey, parentId, givers, atMs }: EventOf<"claim_planned">): void {
@@ -128,11 +141,38 @@ export class ClaimsAudit {
       this.#checkGiver(claim, allocationId, atMs);
     }
     claim.givers = new Set(givers.map(({ allocationId, preemptionId }) => `${preemptionId} ${allocationId}`));
+    claim.asksForFree = givers.every(({ mode }) => mode === "SHRINK");
+    claim.isAnswered = false;
+  }
+
+  /** All events of a commit were told. */
+  commitEnds(): void {
+    for (const claim of this.#claims.values()) {
+      const wasAnswered = claim.isAnswered;
+      claim.isAnswered = false;
+      if (!wasAnswered || !claim.asksForFree || ![...claim.givers].every((name) => this.#isOver(name))) continue;
+      const message = `${JSON.stringify(claim.key)} has all that is free where it asked, waits still, and is not planned again`;
+      throw this.#fault("A12.again", message, claim.at);
+    }
+  }
+
+  #answers({ allocationId, preemptionId }: { readonly allocationId: string; readonly preemptionId: string }): void {
+    const name = `${preemptionId} ${allocationId}`;
+    for (const claim of this.#claims.values()) if (claim.givers.has(name)) claim.isAnswered = true;
+  }
+
+  /** It has given what was asked for, or has no more of it that is free, and is held by another daemon, which says so itself. */
+  #isOver(name: string): boolean {
+    const [preemptionId = "", id = ""] = name.split(" ");
+    const shrink = this.#shrinks.get(id)?.get(preemptionId);
+    return this.#ledger.nodes.get(id)?.side === "delegated" && (!shrink || shrink.isDry);
   }
 
   #checkGiver(claim: Claim, id: string, atMs: number): void {
     const fact = this.#facts.get(id);
     const who = `${id} is made to give way to ${JSON.stringify(claim.key)}`;
+    const { strategy } = this.#policies.at(claim.at);
+    if (strategy !== "PREEMPTION_ALLOWED") throw this.#fault("A12.strategy", `${who} under ${strategy}`, id);
     if (!fact || fact.parentId !== claim.at) throw this.#fault("A12.place", `${who}, and is not under ${claim.at}`, id);
     if (fact.rank >= claim.rank) {
       throw this.#fault("A12.priority", `${who}: ${RANKS[fact.rank]} is not below ${RANKS[claim.rank]}`, id);
@@ -159,9 +199,12 @@ export class ClaimsAudit {
     const shrinks = this.#shrinks.get(id) ?? new Map<string, Shrink>();
     this.#shrinks.set(id, shrinks);
     const known = shrinks.get(preemptionId);
-    if (known && exhausted) known.isDry = true;
-    else if (known) known.owed = wanted.credits;
-    else shrinks.set(preemptionId, { owed: wanted.credits, isDry: false });
+    if (known && exhausted) {
+      known.isDry = true;
+      this.#answers({ allocationId: id, preemptionId });
+    }
+    if (known && !exhausted) known.owed = wanted.credits;
+    if (!known) shrinks.set(preemptionId, { owed: wanted.credits, isDry: false });
     if (known || wanted.credits === 0 || !preemptionId.startsWith(FOR_CLAIM)) return;
     for (const [name, { owed, isDry }] of shrinks) {
       if (!isDry || owed === 0) continue;

@@ -1,11 +1,11 @@
 /**
  * A21: what is reserved goes to those who use it, from its beginning on, and to nobody else. Credits only, which are set aside at once: what is
- * told of them is told of the rest in the same words.
+ * told of them is told of the rest in the same words. Nor is it asked back by a SHRINK.
  */
 import type { BudgetEvent } from "#budget";
 import { Violation } from "../world/violation.ts";
 import { booksOf } from "./books.ts";
-import type { Ledger } from "./ledger.ts";
+import { type Ledger, type Node, usageOf } from "./ledger.ts";
 
 type EventOf<T extends BudgetEvent["type"]> = Extract<BudgetEvent, { type: T }>;
 
@@ -76,6 +76,9 @@ export class ReservationsAudit {
       case "hold_placed":
         this.#given(event.allocationId, event.holdId);
         break;
+      case "reclaim_requested":
+        if (event.mode === "SHRINK" && !event.exhausted) this.#asked(event);
+        break;
       default:
     }
   }
@@ -140,6 +143,22 @@ export class ReservationsAudit {
       `${who} leaves ${available} credits of the ${kept} reserved at ${node.path}`,
       node.id,
     );
+  }
+
+  /** A SHRINK asks for no more than what could come back beside what is reserved there and below. */
+  #asked({ allocationId, preemptionId, wanted }: EventOf<"reclaim_requested">): void {
+    const node = this.#ledger.nodes.get(allocationId);
+    if (!node || node.unlimited.credits || wanted.credits === 0) return;
+    let kept = 0;
+    for (const reserved of this.#reserved.values()) if (this.#isUnder(reserved.at, node)) kept += reserved.kept;
+    if (kept === 0 || wanted.credits + kept <= node.limit.credits - usageOf(node, "credits")) return;
+    const message = `${preemptionId} asks ${node.path} for ${wanted.credits} credits: ${kept} of its ${node.limit.credits} are reserved, ${usageOf(node, "credits")} used`;
+    throw this.#fault("A21.asked", message, node.id);
+  }
+
+  #isUnder(id: string, top: Node): boolean {
+    for (let at = this.#ledger.nodes.get(id); at; at = at.parent) if (at === top) return true;
+    return false;
   }
 
   #sumAt(id: string, which: "kept" | "keptMax"): number {

@@ -70,7 +70,9 @@ export class TriedAudit {
 
   #asked({ allocationId, preemptionId }: Extract<BudgetEvent, { type: "reclaim_requested" }>): void {
     const parentId = this.#facts.get(allocationId)?.parentId;
-    if (parentId === undefined || !preemptionId.startsWith("fair-share/")) return;
+    // Its own share is what the name speaks of. What is asked of one above it, and through that of this one, is decided by another strategy,
+    // which may be at another daemon and become what counts here a moment later.
+    if (parentId === undefined || !preemptionId.startsWith(`fair-share/${allocationId}/`)) return;
     const strategy = this.#inForce(parentId);
     if (strategy === "PROPORTIONAL_SHARING") return;
     throw this.#fault("A17.shares", `${allocationId} is asked for a fair share under ${strategy}`, parentId);

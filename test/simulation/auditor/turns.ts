@@ -37,6 +37,11 @@ export class Turns {
   readonly #waiting = new Map<string, Waiting>();
   /** Who has just ceased to wait because it is granted now. */
   #leaving: Waiting | undefined;
+  /**
+   * What the grant that comes next takes out of a reservation. That was promised before to whoever names it, and set aside: it was never there
+   * for those who wait, so its use takes nothing of them, whoever came first.
+   */
+  #reserved: PerResource | undefined;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -59,6 +64,9 @@ export class Turns {
         if (fact) fact.policy = event.policy;
         break;
       }
+      case "reservation_used":
+        this.#reserved = event.by;
+        break;
       case "request_queued":
         this.#waiting.set(event.effectKey, this.#waitingOf(event));
         break;
@@ -99,10 +107,12 @@ export class Turns {
     const at = opened ? event.parentId : this.#facts.get(event.allocationId)?.parentId;
     const node = at === undefined ? undefined : this.#ledger.nodes.get(at);
     const leaving = this.#leaving?.key === effect.key ? this.#leaving : undefined;
+    const reserved = this.#reserved;
     this.#leaving = undefined;
+    this.#reserved = undefined;
     if (at === undefined || !node) return;
     const arrivedAtMs = leaving?.arrivedAtMs ?? event.atMs;
-    const taken = opened ? takenBy(event) : event.by;
+    const taken = beyond(opened ? takenBy(event) : event.by, reserved);
     for (const waiting of this.#waiting.values()) {
       if (waiting.at === at && !waiting.isAside)
         this.#checkLeft(node, waiting, { arrivedAtMs, taken, id: event.allocationId });
@@ -157,6 +167,18 @@ function slotsOf(kind: string, branches: number): number {
 function takenBy({ kind, limits }: Opened): PerResource {
   const { credits = 0, toolCalls = 0, branches = 0, memoryBytes = 0 } = limits;
   return { credits, toolCalls, branches: slotsOf(kind, branches), memoryBytes };
+}
+
+/** What of it does not come out of a reservation: of that it leaves to those before it what they need, like anybody. */
+function beyond(taken: PerResource, reserved: PerResource | undefined): PerResource {
+  if (!reserved) return taken;
+  const rest = (resource: Every) => Math.max(0, taken[resource] - reserved[resource]);
+  return {
+    credits: rest("credits"),
+    toolCalls: rest("toolCalls"),
+    branches: rest("branches"),
+    memoryBytes: rest("memoryBytes"),
+  };
 }
 
 function leastOf(wish: GrantWish): PerResource {

@@ -58,4 +58,12 @@ export const MUTANTS_OF_THE_CLAIMS: readonly Mutant[] = [
     breaks: "work that was paused for others has its budget again and stands still",
     temper: "contended",
   },
+  {
+    name: "a claim is not planned again when nothing more is free",
+    file: "shared/budget/exhausted.ts",
+    find: "  answered(draft, place.node, place.reclaim.preemptionId);\n",
+    replace: "",
+    breaks: "a claim waits for what does not come instead of looking further",
+    temper: "contended",
+  },
 ];

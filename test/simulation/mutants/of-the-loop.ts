@@ -116,6 +116,7 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
     find: 'if (grantor === "" || grantor === welcomedBy?.incarnation) return;',
     replace: "if (grantor !== undefined || welcomedBy) return;",
     breaks: "a grant is taken that its parent has taken back",
+    temper: "stormy",
   },
   {
     name: "work for an earlier life is taken",
@@ -138,5 +139,13 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
     find: "const amounts = amountsAs({ reclaimed, pending, returnedTotal });",
     replace: "const amounts = amountsAs({ reclaimed, pending, returnedTotal: pending });",
     breaks: "what was taken back can still be spent below",
+  },
+  {
+    name: "the end of an earlier wait is that of the next",
+    file: "shared/daemon/waited-grants.ts",
+    find: "    const isUnclear = [...(this.#asking.get(keyOf(wish)) ?? [])].some(({ told }) => told !== undefined);\n",
+    replace: "    const isUnclear = false as boolean;\n",
+    breaks: "a run is handed to another daemon than the one that holds it",
+    temper: "contended",
   },
 ];

@@ -12,7 +12,7 @@ export const MUTANTS_OF_THE_PAUSES: readonly Mutant[] = [
   {
     name: "a pause does not reach below",
     file: "shared/budget/reclaim-begin.ts",
-    find: '    else if (child.state === "open") pauseChild(draft, place, child, claimantPriority);\n',
+    find: '    else if (child.state === "open") pauseChild(draft, place, child);\n',
     replace: "",
     breaks: "a run is paused, and its steps are not",
   },

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Books, HeldBooks, NamedAccess, ResourceLimits, ResourceUsage, TrancheAmounts } from "./resources_pb.js";
+import type { Books, HeldBooks, NamedAccess, ResourceAmounts, ResourceLimits, ResourceUsage, TrancheAmounts } from "./resources_pb.js";
 
 /**
  * Describes the file bursar/v1/allocation.proto.
@@ -286,7 +286,8 @@ export declare type Conflict = Message<"bursar.v1.Conflict"> & {
   position: number;
 
   /**
-   * Milliseconds until something at the node is known to change; an estimate.
+   * Milliseconds until something at the node is known to change; an estimate. Of one who waits where no deadline says: its place times how
+   * long one took to be served there of late. 0: nobody knows, or never.
    *
    * @generated from field: uint32 expected_wait_ms = 12;
    */
@@ -849,6 +850,14 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
   waiting: number;
 
   /**
+   * The first of these, in the order of their turns: 8 of a node and 128 of an answer at most. Only trees show them: WatchUsage, GetSwarm and
+   * GetAccounts.
+   *
+   * @generated from field: repeated bursar.v1.WaitingRequest waiters = 29;
+   */
+  waiters: WaitingRequest[];
+
+  /**
    * Preemptions that still want something from here, in credits.
    *
    * @generated from field: int64 reclaim_pending_credits = 23;
@@ -903,6 +912,89 @@ export declare type AllocationView = Message<"bursar.v1.AllocationView"> & {
  * Use `create(AllocationViewSchema)` to create a new message.
  */
 export declare const AllocationViewSchema: GenMessage<AllocationView>;
+
+/**
+ * A request that waits for room at a node, as it stands now. Set by the owner of the node.
+ *
+ * @generated from message bursar.v1.WaitingRequest
+ */
+export declare type WaitingRequest = Message<"bursar.v1.WaitingRequest"> & {
+  /**
+   * Id of the request, by which Why tells more; empty for paused work that waits to go on.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The allocation that it opens when its turn comes; of one that waits for more for an open allocation, that one.
+   *
+   * @generated from field: string allocation_id = 2;
+   */
+  allocationId: string;
+
+  /**
+   * Name of what it opens; empty when it waits for more for an open allocation.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Kind of what it opens; unspecified when it waits for more for an open allocation.
+   *
+   * @generated from field: bursar.v1.AllocationKind kind = 4;
+   */
+  kind: AllocationKind;
+
+  /**
+   * Base priority of what it opens; unspecified when it waits for more for an open allocation.
+   *
+   * @generated from field: bursar.v1.ExecutionPriority priority = 5;
+   */
+  priority: ExecutionPriority;
+
+  /**
+   * What it wants, at most.
+   *
+   * @generated from field: bursar.v1.ResourceAmounts wanted = 6;
+   */
+  wanted?: ResourceAmounts | undefined;
+
+  /**
+   * How long it has waited, in milliseconds.
+   *
+   * @generated from field: int64 waited_ms = 7;
+   */
+  waitedMs: bigint;
+
+  /**
+   * What is short, its place (position, of AllocationView.waiting), and the expected wait.
+   *
+   * @generated from field: bursar.v1.Conflict conflict = 8;
+   */
+  conflict?: Conflict | undefined;
+
+  /**
+   * Its place and when that may change, in words: the part of `reason` that tells it.
+   *
+   * @generated from field: string place = 9;
+   */
+  place: string;
+
+  /**
+   * Why it waits, in one sentence: that of Why and of RunQueued, as it stands now.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message bursar.v1.WaitingRequest.
+ * Use `create(WaitingRequestSchema)` to create a new message.
+ */
+export declare const WaitingRequestSchema: GenMessage<WaitingRequest>;
 
 /**
  * How an allocation stands to the parts that are carved inside credits: its own and its parent's. Set by its owner.

@@ -549,7 +549,7 @@ export declare type GrantDecision = Message<"bursar.v1.GrantDecision"> & {
   conflict?: Conflict | undefined;
 
   /**
-   * Allocations that gave up budget for it.
+   * Allocations that gave way to it while it waited, by the latest plan; not told again to the same request.
    *
    * @generated from field: repeated string preempted_allocation_ids = 7;
    */

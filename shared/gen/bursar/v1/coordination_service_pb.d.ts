@@ -84,6 +84,14 @@ export declare type CreateSwarmRequest = Message<"bursar.v1.CreateSwarmRequest">
    * @generated from field: uint32 wait_ms = 14;
    */
   waitMs: number;
+
+  /**
+   * The strategy that decides about this request, where the policy of the account lets a request choose; elsewhere it is refused. Unspecified:
+   * the one in force there. It decides whether the swarm waits, not its place among those that do.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy request_strategy = 15;
+   */
+  requestStrategy: ConflictStrategy;
 };
 
 /**
@@ -182,6 +190,14 @@ export declare type RunRoutineRequest = Message<"bursar.v1.RunRoutineRequest"> &
    * @generated from field: string reservation_id = 13;
    */
   reservationId: string;
+
+  /**
+   * The strategy that decides about this request, where the policy of the swarm lets a request choose; elsewhere it is refused. Unspecified:
+   * as the routine says. It decides whether the run waits, not its place among those that do.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy request_strategy = 15;
+   */
+  requestStrategy: ConflictStrategy;
 };
 
 /**
@@ -429,7 +445,7 @@ export declare type UpdateLimitsRequest = Message<"bursar.v1.UpdateLimitsRequest
 
   /**
    * How what is below it competes from now on: those who wait are served in the new order at once. Unspecified: as the nodes above it say.
-   * Absent: as it is. For accounts and swarms; inside a run the nearest strategy above it holds.
+   * Absent: as it is. For accounts and swarms; that of a run or branch stands in its routine.
    *
    * @generated from field: optional bursar.v1.ConflictStrategy strategy = 4;
    */

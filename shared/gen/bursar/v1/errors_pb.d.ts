@@ -7,6 +7,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { ConflictType } from "./allocation_pb.js";
 
 /**
  * Describes the file bursar/v1/errors.proto.
@@ -150,6 +151,13 @@ export declare type ExecutionError = Message<"bursar.v1.ExecutionError"> & {
    * @generated from field: string shadow = 15;
    */
   shadow: string;
+
+  /**
+   * What sort of conflict it is, where a wish for budget or a call did not fit; unspecified for every other error.
+   *
+   * @generated from field: bursar.v1.ConflictType conflict = 16;
+   */
+  conflict: ConflictType;
 };
 
 /**

@@ -94,7 +94,7 @@ function writeBursarV1AllocationStanding(to, message) {
 }
 
 function readBursarV1AllocationView(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.AllocationView", allocationId: "", parentId: "", name: "", path: "", kind: 0, state: 0, reason: "", priority: 0, limits: undefined, credits: undefined, toolCalls: undefined, concurrentBranches: undefined, memoryBytes: undefined, usage: undefined, holder: "", epoch: 0n, inDoubt: false, deadlineLeftMs: undefined, outcome: "", children: [], openChildren: 0, waiting: 0, reclaimPendingCredits: 0n, writtenOffCredits: 0n, writtenOffToolCalls: 0n, leaseLeftMs: undefined, access: undefined, lowBudgetPercent: 0, tranches: undefined };
+  const message = into ?? { $typeName: "bursar.v1.AllocationView", allocationId: "", parentId: "", name: "", path: "", kind: 0, state: 0, reason: "", priority: 0, limits: undefined, credits: undefined, toolCalls: undefined, concurrentBranches: undefined, memoryBytes: undefined, usage: undefined, holder: "", epoch: 0n, inDoubt: false, deadlineLeftMs: undefined, outcome: "", children: [], openChildren: 0, waiting: 0, waiters: [], reclaimPendingCredits: 0n, writtenOffCredits: 0n, writtenOffToolCalls: 0n, leaseLeftMs: undefined, access: undefined, lowBudgetPercent: 0, tranches: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -182,11 +182,14 @@ function readBursarV1AllocationView(from, into, end) {
       case 226:
         message.tranches = readBursarV1TrancheStanding(from, message.tranches, from.open(end));
         break;
+      case 234:
+        message.waiters.push(readBursarV1WaitingRequest(from, undefined, from.open(end)));
+        break;
       case 242:
         message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
         break;
       default:
-        from.skip(tag, 0x5ffffffe);
+        from.skip(tag, 0x7ffffffe);
     }
   }
   from.close(end);
@@ -223,6 +226,7 @@ function writeBursarV1AllocationView(to, message) {
   if (message.leaseLeftMs !== undefined) to.presentInt64(26, message.leaseLeftMs);
   to.uint32(27, message.lowBudgetPercent);
   if (message.tranches !== undefined) { const start = to.open(28); writeBursarV1TrancheStanding(to, message.tranches); to.close(start); }
+  for (const item of message.waiters) { const start = to.open(29); writeBursarV1WaitingRequest(to, item); to.close(start); }
   if (message.access !== undefined) { const start = to.open(30); writeBursarV1NamedAccess(to, message.access); to.close(start); }
 }
 
@@ -313,7 +317,7 @@ function writeBursarV1Books(to, message) {
 }
 
 function readBursarV1Branch(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Branch", name: "", limits: undefined, steps: [], onFailure: 0, share: undefined, access: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Branch", name: "", limits: undefined, steps: [], onFailure: 0, share: undefined, access: undefined, strategy: 0 };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -335,8 +339,11 @@ function readBursarV1Branch(from, into, end) {
       case 50:
         message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
         break;
+      case 56:
+        message.strategy = from.int32();
+        break;
       default:
-        from.skip(tag, 0x7e);
+        from.skip(tag, 0xfe);
     }
   }
   from.close(end);
@@ -351,6 +358,7 @@ function writeBursarV1Branch(to, message) {
   to.int32(4, message.onFailure);
   if (message.share !== undefined) { const start = to.open(5); writeBursarV1ShareTerms(to, message.share); to.close(start); }
   if (message.access !== undefined) { const start = to.open(6); writeBursarV1NamedAccess(to, message.access); to.close(start); }
+  to.int32(7, message.strategy);
 }
 
 function readBursarV1CallFacts(from, into, end) {
@@ -719,7 +727,7 @@ function writeBursarV1ExecuteStepsResponse(to, message) {
 }
 
 function readBursarV1ExecutionError(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.ExecutionError", id: "", type: 0, severity: 0, category: 0, message: "", tier: "", allocationPath: "", ancestorId: "", resource: "", holderIds: [], retryAfterMs: 0, cause: "", traceId: "", fieldViolations: [], shadow: "" };
+  const message = into ?? { $typeName: "bursar.v1.ExecutionError", id: "", type: 0, severity: 0, category: 0, message: "", tier: "", allocationPath: "", ancestorId: "", resource: "", holderIds: [], retryAfterMs: 0, cause: "", traceId: "", fieldViolations: [], shadow: "", conflict: 0 };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -768,8 +776,11 @@ function readBursarV1ExecutionError(from, into, end) {
       case 122:
         message.shadow = from.text();
         break;
+      case 128:
+        message.conflict = from.int32();
+        break;
       default:
-        from.skip(tag, 0xfffe);
+        from.skip(tag, 0x1fffe);
     }
   }
   from.close(end);
@@ -793,6 +804,7 @@ function writeBursarV1ExecutionError(to, message) {
   to.text(13, message.traceId);
   for (const item of message.fieldViolations) { const start = to.open(14); writeBursarV1FieldViolation(to, item); to.close(start); }
   to.text(15, message.shadow);
+  to.int32(16, message.conflict);
 }
 
 function readBursarV1Extend(from, into, end) {
@@ -2095,7 +2107,7 @@ function writeBursarV1ReturnSurplus(to, message) {
 }
 
 function readBursarV1Routine(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.Routine", name: "", limits: undefined, steps: [], share: undefined, access: undefined };
+  const message = into ?? { $typeName: "bursar.v1.Routine", name: "", limits: undefined, steps: [], share: undefined, access: undefined, requestStrategy: 0, strategy: 0 };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2114,8 +2126,14 @@ function readBursarV1Routine(from, into, end) {
       case 50:
         message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
         break;
+      case 56:
+        message.requestStrategy = from.int32();
+        break;
+      case 64:
+        message.strategy = from.int32();
+        break;
       default:
-        from.skip(tag, 0x5e);
+        from.skip(tag, 0x1de);
     }
   }
   from.close(end);
@@ -2129,6 +2147,8 @@ function writeBursarV1Routine(to, message) {
   for (const item of message.steps) { const start = to.open(3); writeBursarV1Step(to, item); to.close(start); }
   if (message.share !== undefined) { const start = to.open(4); writeBursarV1ShareTerms(to, message.share); to.close(start); }
   if (message.access !== undefined) { const start = to.open(6); writeBursarV1NamedAccess(to, message.access); to.close(start); }
+  to.int32(7, message.requestStrategy);
+  to.int32(8, message.strategy);
 }
 
 function readBursarV1RoutineOrder(from, into, end) {
@@ -2317,7 +2337,7 @@ function writeBursarV1RunQueued(to, message) {
 }
 
 function readBursarV1RunRoutineRequest(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.RunRoutineRequest", requestId: "", swarmId: "", routine: undefined, limits: undefined, priority: 0, waitMs: 0, share: undefined, access: undefined, reservationId: "" };
+  const message = into ?? { $typeName: "bursar.v1.RunRoutineRequest", requestId: "", swarmId: "", routine: undefined, limits: undefined, priority: 0, waitMs: 0, share: undefined, access: undefined, reservationId: "", requestStrategy: 0 };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2348,8 +2368,11 @@ function readBursarV1RunRoutineRequest(from, into, end) {
       case 114:
         message.access = readBursarV1NamedAccess(from, message.access, from.open(end));
         break;
+      case 120:
+        message.requestStrategy = from.int32();
+        break;
       default:
-        from.skip(tag, 0x707e);
+        from.skip(tag, 0xf07e);
     }
   }
   from.close(end);
@@ -2367,6 +2390,7 @@ function writeBursarV1RunRoutineRequest(to, message) {
   if (message.share !== undefined) { const start = to.open(12); writeBursarV1ShareTerms(to, message.share); to.close(start); }
   to.text(13, message.reservationId);
   if (message.access !== undefined) { const start = to.open(14); writeBursarV1NamedAccess(to, message.access); to.close(start); }
+  to.int32(15, message.requestStrategy);
 }
 
 function readBursarV1RunRoutineResponse(from, into, end) {
@@ -2523,7 +2547,7 @@ function writeBursarV1ShareStanding(to, message) {
 }
 
 function readBursarV1ShareTerms(from, into, end) {
-  const message = into ?? { $typeName: "bursar.v1.ShareTerms", weight: 0, minCredits: undefined, minToolCalls: undefined };
+  const message = into ?? { $typeName: "bursar.v1.ShareTerms", weight: undefined, minCredits: undefined, minToolCalls: undefined };
   while (from.at < end) {
     const tag = from.tag();
     switch (tag) {
@@ -2546,7 +2570,7 @@ function readBursarV1ShareTerms(from, into, end) {
 
 function writeBursarV1ShareTerms(to, message) {
   if (message.$typeName !== "bursar.v1.ShareTerms") to.foreign("bursar.v1.ShareTerms", message.$typeName);
-  to.uint32(1, message.weight);
+  if (message.weight !== undefined) to.presentUint32(1, message.weight);
   if (message.minCredits !== undefined) to.presentInt64(2, message.minCredits);
   if (message.minToolCalls !== undefined) to.presentInt64(3, message.minToolCalls);
 }
@@ -3082,6 +3106,63 @@ function writeBursarV1UsageReport(to, message) {
   if (message.trace !== undefined) { const start = to.open(8); writeBursarV1TraceContext(to, message.trace); to.close(start); }
 }
 
+function readBursarV1WaitingRequest(from, into, end) {
+  const message = into ?? { $typeName: "bursar.v1.WaitingRequest", requestId: "", allocationId: "", name: "", kind: 0, priority: 0, wanted: undefined, waitedMs: 0n, conflict: undefined, place: "", reason: "" };
+  while (from.at < end) {
+    const tag = from.tag();
+    switch (tag) {
+      case 10:
+        message.requestId = from.text();
+        break;
+      case 18:
+        message.allocationId = from.text();
+        break;
+      case 26:
+        message.name = from.text();
+        break;
+      case 32:
+        message.kind = from.int32();
+        break;
+      case 40:
+        message.priority = from.int32();
+        break;
+      case 50:
+        message.wanted = readBursarV1ResourceAmounts(from, message.wanted, from.open(end));
+        break;
+      case 56:
+        message.waitedMs = from.int64();
+        break;
+      case 66:
+        message.conflict = readBursarV1Conflict(from, message.conflict, from.open(end));
+        break;
+      case 74:
+        message.place = from.text();
+        break;
+      case 82:
+        message.reason = from.text();
+        break;
+      default:
+        from.skip(tag, 0x7fe);
+    }
+  }
+  from.close(end);
+  return message;
+}
+
+function writeBursarV1WaitingRequest(to, message) {
+  if (message.$typeName !== "bursar.v1.WaitingRequest") to.foreign("bursar.v1.WaitingRequest", message.$typeName);
+  to.text(1, message.requestId);
+  to.text(2, message.allocationId);
+  to.text(3, message.name);
+  to.int32(4, message.kind);
+  to.int32(5, message.priority);
+  if (message.wanted !== undefined) { const start = to.open(6); writeBursarV1ResourceAmounts(to, message.wanted); to.close(start); }
+  to.int64(7, message.waitedMs);
+  if (message.conflict !== undefined) { const start = to.open(8); writeBursarV1Conflict(to, message.conflict); to.close(start); }
+  to.text(9, message.place);
+  to.text(10, message.reason);
+}
+
 function readBursarV1WatchRunResponse(from, into, end) {
   const message = into ?? { $typeName: "bursar.v1.WatchRunResponse", events: [] };
   while (from.at < end) {
@@ -3399,6 +3480,7 @@ export const hotMessages = new Map([
   ["bursar.v1.TrancheStanding", { read: readBursarV1TrancheStanding, write: writeBursarV1TrancheStanding }],
   ["bursar.v1.UsageAcknowledgement", { read: readBursarV1UsageAcknowledgement, write: writeBursarV1UsageAcknowledgement }],
   ["bursar.v1.UsageReport", { read: readBursarV1UsageReport, write: writeBursarV1UsageReport }],
+  ["bursar.v1.WaitingRequest", { read: readBursarV1WaitingRequest, write: writeBursarV1WaitingRequest }],
   ["bursar.v1.WatchRunResponse", { read: readBursarV1WatchRunResponse, write: writeBursarV1WatchRunResponse }],
   ["bursar.v1.Welcome", { read: readBursarV1Welcome, write: writeBursarV1Welcome }],
   ["bursar.v1.WorkHello", { read: readBursarV1WorkHello, write: writeBursarV1WorkHello }],

@@ -69,7 +69,8 @@ export declare type PreemptItem = Message<"bursar.v1.PreemptItem"> & {
   reason: string;
 
   /**
-   * Importance of whoever needs the budget.
+   * Importance of whoever needs the budget: above that of the allocation, else the item is refused. Unspecified: a person asks, or what is asked
+   * here goes with what is above it.
    *
    * @generated from field: bursar.v1.ExecutionPriority claimant_priority = 8;
    */

@@ -595,11 +595,11 @@ export declare const NamedAccessSchema: GenMessage<NamedAccess>;
  */
 export declare type ShareTerms = Message<"bursar.v1.ShareTerms"> & {
   /**
-   * Its weight among the others, 1 to 1,000,000; 0 means 1.
+   * Its weight among the others, 1 to 1,000,000; absent: 1.
    *
-   * @generated from field: uint32 weight = 1;
+   * @generated from field: optional uint32 weight = 1;
    */
-  weight: number;
+  weight?: number | undefined;
 
   /**
    * The least credits that are of use; absent: all that are asked for. Under other strategies too it may be granted no more than this.

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { NamedAccess, ResourceLimits, ShareTerms } from "./resources_pb.js";
+import type { ConflictStrategy } from "./allocation_pb.js";
 
 /**
  * Describes the file bursar/v1/routine.proto.
@@ -54,6 +55,21 @@ export declare type Routine = Message<"bursar.v1.Routine"> & {
    * @generated from field: bursar.v1.NamedAccess access = 6;
    */
   access?: NamedAccess | undefined;
+
+  /**
+   * The strategy that decides about the run's request, where the policy of its swarm lets a request choose; RunRoutine's own takes its place.
+   * Unspecified: the one in force there.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy request_strategy = 7;
+   */
+  requestStrategy: ConflictStrategy;
+
+  /**
+   * How the run's steps and branches compete. Unspecified: as the nodes above it say.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 8;
+   */
+  strategy: ConflictStrategy;
 };
 
 /**
@@ -292,6 +308,13 @@ export declare type Branch = Message<"bursar.v1.Branch"> & {
    * @generated from field: bursar.v1.NamedAccess access = 6;
    */
   access?: NamedAccess | undefined;
+
+  /**
+   * How what is in it competes. Unspecified: as the nodes above it say.
+   *
+   * @generated from field: bursar.v1.ConflictStrategy strategy = 7;
+   */
+  strategy: ConflictStrategy;
 };
 
 /**
