@@ -65,11 +65,20 @@ export class ChildConnection {
    * child that does not know the allocation yet.
    */
   revise(revision: Revision, nowMs: number): void {
-    const { allocationId } = revision;
-    this.#revised.delete(allocationId);
-    this.#revised.set(allocationId, revision);
-    if (this.#revised.size > LIMITS.revisionsKeptMax) this.#revised.delete(this.#revised.keys().next().value ?? "");
+    this.keep(revision);
     this.tell(revisionItem(revision, nowMs));
+  }
+
+  /**
+   * Keeps it for `reported`. What an earlier one said and this one does not speak of still holds: a grant that is raised has the policies
+   * that it was told of before.
+   */
+  keep(revision: Revision): void {
+    const { allocationId } = revision;
+    const before = this.#revised.get(allocationId);
+    this.#revised.delete(allocationId);
+    this.#revised.set(allocationId, { ...before, ...revision });
+    if (this.#revised.size > LIMITS.revisionsKeptMax) this.#revised.delete(this.#revised.keys().next().value ?? "");
   }
 
   /** The child reports of the allocation, so that it has the grant: what was revised before that is told again, once. */

@@ -21,7 +21,16 @@ import { LIMITS } from "#std";
 import { ChildConnection, type ChildDaemon, type UpWork } from "./child-connection.ts";
 import type { CommandInput } from "./command-input.ts";
 import { lowBudgetItem, stopOf } from "./directives.ts";
-import { accountsOf, forgottenBy, holdersOf, lowBudgetsOf, neverTaken, standingOf, untakenOf } from "./greeting.ts";
+import {
+  accountsOf,
+  forgottenBy,
+  holdersOf,
+  lowBudgetsOf,
+  neverTaken,
+  onTheWay,
+  standingOf,
+  untakenOf,
+} from "./greeting.ts";
 import { handoverOf } from "./handover.ts";
 import { HelloOrder } from "./hello-order.ts";
 import { errorOfOutcome } from "./refusal-error.ts";
@@ -134,7 +143,10 @@ export class Downlink {
       const { allocations, untaken, low } = await loop.read((state, nowMs) => {
         const full = this.#order.size > LIMITS.childDaemonsMax;
         if (full) this.#forget(holdersOf(state));
-        const untaken = untakenOf(state, hello, !this.#order.hasReturned(hello));
+        const isFirst = !this.#order.hasReturned(hello);
+        const untaken = untakenOf(state, hello, isFirst);
+        // Kept in this turn, so that what is told of later changes comes after it.
+        if (!isFirst) for (const revision of onTheWay(state, hello)) connection.keep(revision);
         return {
           allocations: hello.allocations.map((held) => standingOf(state, held, { instance, nowMs })),
           untaken: untaken.map((node) => ({ id: node.id, command: neverTaken(instance, node) })),

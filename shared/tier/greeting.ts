@@ -11,6 +11,7 @@ import {
 } from "#budget";
 import type { AllocationStanding, HeldAllocation, Hello } from "#ports";
 import { LIMITS } from "#std";
+import type { Revision } from "./child-connection.ts";
 import type { CommandInput } from "./command-input.ts";
 import { type LowBudgetItem, lowBudgetItem } from "./directives.ts";
 
@@ -39,6 +40,24 @@ export function untakenOf(state: BudgetState, { instance, allocations }: Hello, 
     if (node.state === "closed" ? node.writtenOff.standing === "awaiting" : isFirst) untaken.push(node);
   }
   return untaken;
+}
+
+/**
+ * Grants that a hello does not name and that do not go back for it: each is on its way as it was when it was made. What has changed since
+ * was told on a link that is gone, or to nobody; so it is to be told as it stands now, once it has come.
+ */
+export function onTheWay(state: BudgetState, { instance: holder, allocations }: Hello): Revision[] {
+  const told = new Set(allocations.map(({ allocationId }) => allocationId));
+  const revisions: Revision[] = [];
+  for (const node of state.allocations.values()) {
+    if (node.side !== "delegated" || node.peer !== holder || node.state !== "open" || told.has(node.id)) continue;
+    const { id: allocationId, epoch, grantedTotal, deadlineAtMs } = node;
+    const { inherited } = node.policy;
+    const over = pausesOver(node);
+    const more = { ...(over.length > 0 && { pausesOver: over }), ...(inherited && { inherited }) };
+    revisions.push({ type: "granted", holder, allocationId, epoch, grantedTotal, deadlineAtMs, ...more });
+  }
+  return revisions;
 }
 
 /**

@@ -20,6 +20,15 @@ const atChild = async (tiers: TwoTiers) => {
   return { credits: books.credits.limit, leftMs: deadlineAtMs && Math.round(deadlineAtMs - tiers.child.loop.nowMs()) };
 };
 
+/** Of the account above the run. */
+async function setStrategy(tiers: TwoTiers): Promise<void> {
+  const command = { type: "update_limits", caller: "person", requestId: "strategy", allocationId: "account" } as const;
+  const set = { ...command, limits: {}, strategy: "QUEUE_AND_WAIT" } as const;
+  expect(await tiers.parent.run(set)).toMatchObject({ type: "updated" });
+}
+
+const strategyAtChild = async (tiers: TwoTiers) => (await tiers.child.node("run")).policy.inherited?.strategy;
+
 describe("a grant that grows while it is held", () => {
   it("grows at its holder at once, and its deadline moves", async () => {
     const tiers = await new TwoTiers().start();
@@ -61,6 +70,36 @@ describe("a grant that grows while it is held", () => {
     expect(revisions()).toBe(2);
     await tiers.clock.advance(3 * LEASE_PART_MS);
     expect(revisions()).toBe(2);
+  });
+
+  it("is told with the first report when its link was lost before the grant came, with the policies that it was told of before", async () => {
+    const tiers = await new TwoTiers().start();
+    const outcome = await tiers.parent.run({ type: "grant", wish: tiers.wish("run", { credits: 400 }) });
+    if (outcome.type !== "opened") throw new Error("not opened");
+    const grant = tiers.handover(outcome);
+    await setStrategy(tiers);
+    tiers.wire.cut();
+    await tiers.clock.advance(REDIAL_MS);
+    await update(tiers, { credits: 600 });
+    await tiers.child.run(tiers.receive(grant));
+    expect(await strategyAtChild(tiers)).toBeUndefined();
+    await tiers.clock.advance(LEASE_PART_MS + LIMITS.usageReportIntervalMs);
+    expect(await strategyAtChild(tiers)).toBe("QUEUE_AND_WAIT");
+    expect((await atChild(tiers)).credits).toBe(600);
+  });
+
+  it("keeps the policies that it was told of on its way when it grows on its way, too", async () => {
+    const tiers = await new TwoTiers().start();
+    const outcome = await tiers.parent.run({ type: "grant", wish: tiers.wish("run", { credits: 400 }) });
+    if (outcome.type !== "opened") throw new Error("not opened");
+    const grant = tiers.handover(outcome);
+    await setStrategy(tiers);
+    await update(tiers, { credits: 600 });
+    await tiers.clock.settle();
+    await tiers.child.run(tiers.receive(grant));
+    await tiers.clock.advance(LEASE_PART_MS + LIMITS.usageReportIntervalMs);
+    expect(await strategyAtChild(tiers)).toBe("QUEUE_AND_WAIT");
+    expect((await atChild(tiers)).credits).toBe(600);
   });
 });
 
