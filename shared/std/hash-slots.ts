@@ -61,10 +61,19 @@ export class HashSlots {
 
   /** Removes the one that stands under `hash` with `ref`, which must be there. */
   remove(hash: number, ref: number): void {
+    this.removeAt(this.#slotWith(hash, ref));
+  }
+
+  /** Puts another reference in the place of the one that stands under `hash` with `ref`, which must be there. */
+  replace(hash: number, ref: number, other: number): void {
+    this.#slots[2 * this.#slotWith(hash, ref) + 1] = other + 1;
+  }
+
+  #slotWith(hash: number, ref: number): number {
     let slot = this.first(hash);
     while (slot !== NOTHING && this.refAt(slot) !== ref) slot = this.next(slot, hash);
-    assert(slot !== NOTHING, "what is taken out of a table stands in it");
-    this.removeAt(slot);
+    assert(slot !== NOTHING, "what is changed in a table stands in it");
+    return slot;
   }
 
   removeAt(slot: number): void {
@@ -84,7 +93,10 @@ export class HashSlots {
     if (mask >= SLOTS_MIN && this.#size * 8 < mask) this.#resize((mask + 1) / 2);
   }
 
-  /** Replaces each even reference by twice what stands at its half in `halves`: for the owner of these, who has moved what they refer to. */
+  /**
+   * Replaces each even reference by twice what stands at its half in `halves`: for the owner of these, who has moved what they refer to. Goes
+   * through the whole table: where most of it is another's, `replace` is for each.
+   */
   renumberEven(halves: Int32Array): void {
     const slots = this.#slots;
     for (let at = 1; at < slots.length; at += 2) {

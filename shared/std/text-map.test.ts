@@ -146,6 +146,23 @@ describe("a map that shares its index", () => {
   });
 });
 
+describe("a map that turns over in an index that is mostly another's", () => {
+  test("finds its entries after each packing, and the other finds all of its own", () => {
+    const [hash, index] = [new TextHash(SEED), new HashSlots()];
+    const map = new TextMap<number>(hash, index);
+    const others = Array.from({ length: 2_000 }, (_, at) => ({ hash: hash.of(`other-${at}`), ref: 2 * at + 1 }));
+    for (const other of others) index.add(other.hash, other.ref);
+    for (let at = 0; at < 1_000; at += 1) {
+      map.set(`own-${at}`, at);
+      if (at >= 8) expect(map.take(`own-${at - 8}`)).toBe(at - 8);
+    }
+    expect([...map]).toEqual(Array.from({ length: 8 }, (_, at) => [`own-${992 + at}`, 992 + at]));
+    for (let at = 992; at < 1_000; at += 1) expect(map.get(`own-${at}`)).toBe(at);
+    for (const other of others) index.remove(other.hash, other.ref);
+    expect(index.size).toBe(map.size);
+  });
+});
+
 describe("a table of references", () => {
   test("finds under each hash what was put there, however many have the same", () => {
     const hashes = fc.constantFrom(0, 1, 15, 16, 17, -1, 0x7fff_ffff, -0x8000_0000);

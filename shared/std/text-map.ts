@@ -8,6 +8,8 @@ import { HashSlots } from "./hash-slots.ts";
 import type { TextHash } from "./text-hash.ts";
 
 const ROOM_MIN = 16;
+/** When the index has more entries than so many times the room here, most of it is another owner's: it is not gone through for ours. */
+const SHARED_PARTS = 2;
 
 export class TextMap<V> {
   readonly #hash: TextHash;
@@ -113,17 +115,20 @@ export class TextMap<V> {
 
   #pack(): void {
     const entries = this.#entries;
-    const places = new Int32Array(entries.length / 2);
+    const isMostlyShared = this.#index.size > SHARED_PARTS * this.#room;
+    const places = new Int32Array(isMostlyShared ? 0 : entries.length / 2);
     let count = 0;
-    for (let entry = 0; entry < places.length; entry += 1) {
-      if (entries[2 * entry] === undefined) continue;
-      entries[2 * count] = entries[2 * entry];
+    for (let entry = 0; 2 * entry < entries.length; entry += 1) {
+      const key = entries[2 * entry];
+      if (key === undefined) continue;
+      entries[2 * count] = key;
       entries[2 * count + 1] = entries[2 * entry + 1];
-      places[entry] = count;
+      if (isMostlyShared) this.#index.replace(this.#hash.of(key as string), 2 * entry, 2 * count);
+      else places[entry] = count;
       count += 1;
     }
     entries.length = 2 * count;
-    this.#index.renumberEven(places);
+    if (!isMostlyShared) this.#index.renumberEven(places);
   }
 
   *[Symbol.iterator](): Generator<[string, V], void> {

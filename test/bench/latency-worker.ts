@@ -91,6 +91,11 @@ class Team {
     });
   }
 
+  /** Says no more: a client that is closed waits for its streams. */
+  leave(): void {
+    this.#stream.end();
+  }
+
   #take(bytes: Buffer): void {
     const nowMs = performance.now();
     const next: Buffer[] = [];
@@ -133,4 +138,7 @@ const reserveFor = async (durationMs: number): Promise<void> => {
   const endsAtMs = performance.now() + durationMs;
   await Promise.all(teams.map((team) => team.run(endsAtMs)));
 };
-serveParent({}, timesAnswer(samples, reserveFor), () => client.close());
+serveParent({}, timesAnswer(samples, reserveFor), () => {
+  for (const team of teams) team.leave();
+  client.close();
+});
