@@ -106,7 +106,7 @@ export const MUTANTS_OF_THE_LOOP: readonly Mutant[] = [
   {
     name: "untaken at every hello",
     file: "shared/tier/downlink.ts",
-    find: "untakenOf(state, hello, !this.#order.hasReturned(hello))",
+    find: "untakenOf(state, hello, isFirst)",
     replace: "untakenOf(state, hello, true)",
     breaks: "a grant that is on its way goes back",
   },
