@@ -8,7 +8,7 @@ import { LIMITS } from "#std";
 import { type Access, type AccessMode, goTogether } from "./access.ts";
 import type { NameBook, NameGroup } from "./access-names.ts";
 import { comparePlaces, type LinePlace } from "./access-order.ts";
-import type { Allocation, Waiter } from "./state.ts";
+import { type Allocation, isUnder, type Waiter } from "./state.ts";
 
 /** A request that would begin to wait. */
 export interface Newcomer {
@@ -135,11 +135,6 @@ function pathOf(names: NameBook<Allocation>, waiter: Waiter): string {
   const { request } = waiter;
   const above = names.parentOf(waiter)?.path ?? waiter.parentId;
   return request.type === "open" ? `${above}/${request.name}` : above;
-}
-
-function isUnder(node: Allocation, top: Allocation): boolean {
-  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
-  return false;
 }
 
 /** From the newcomer around; of a long one the beginning and the end. */

@@ -16,6 +16,7 @@ import { answerOf } from "./effect.ts";
 import { drawableOf, shortOf } from "./free.ts";
 import { givenBack, waitingToGoOn } from "./give-back.ts";
 import { draw } from "./grant.ts";
+import { revisionOf } from "./grant-revision.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { pausedBy, pausesAt, pausesOver } from "./paused.ts";
 import { dequeue } from "./queue.ts";
@@ -126,13 +127,12 @@ function noteResumed(draft: Draft, { id: allocationId }: Allocation, back: Amoun
 }
 
 function tellGoesOn(draft: Draft, node: Allocation): void {
-  const { id: allocationId, peer: holder, epoch, grantedTotal, deadlineAtMs } = node;
   if (node.side !== "delegated") {
-    if (!pausedBy(node)) say(draft, { type: "resumed", allocationId });
-  } else if (holder !== undefined) {
-    const over = { pausesOver: pausesOver(node) };
-    say(draft, { type: "granted", holder, allocationId, epoch, grantedTotal, deadlineAtMs, ...over });
+    if (!pausedBy(node)) say(draft, { type: "resumed", allocationId: node.id });
+    return;
   }
+  const revision = revisionOf(node, { pausesOver: pausesOver(node) });
+  if (revision) say(draft, revision);
 }
 
 /**

@@ -20,6 +20,7 @@ import { answerOf } from "./effect.ts";
 import type { EffectMark } from "./event.ts";
 import { freeOf, shortOf } from "./free.ts";
 import { draw } from "./grant.ts";
+import { revisionOf } from "./grant-revision.ts";
 import { limitsOf } from "./limits-of.ts";
 import { tellLow, useOf } from "./low-budget.ts";
 import type { Outcome, OutcomeOf, Refusal, Violation } from "./outcome.ts";
@@ -237,10 +238,7 @@ export function setDeadline(draft: Draft, node: Allocation, deadlineAtMs: number
 }
 
 /** Tells the holder of a delegated node what it has been granted in total, and until when. */
-export function tellHolder(
-  draft: Draft,
-  { side, peer: holder, id: allocationId, epoch, grantedTotal, deadlineAtMs }: Allocation,
-) {
-  if (side !== "delegated" || holder === undefined) return;
-  say(draft, { type: "granted", holder, allocationId, epoch, grantedTotal, deadlineAtMs });
+export function tellHolder(draft: Draft, node: Allocation): void {
+  const revision = revisionOf(node);
+  if (revision) say(draft, revision);
 }

@@ -10,7 +10,7 @@ import { leaveIfIdle } from "./evolve-reservation.ts";
 import { NOTHING } from "./resource.ts";
 import { followQueueAsTried } from "./shadow-queue.ts";
 import { followWaiter } from "./sharing.ts";
-import type { Allocation, BudgetState, Effect, Waiter } from "./state.ts";
+import { type Allocation, type BudgetState, type Effect, isUnder, type Waiter } from "./state.ts";
 import { orderAt } from "./strategies/index.ts";
 import { turnOf } from "./turn.ts";
 import { NO_QUEUE, WaitQueue } from "./wait-queue.ts";
@@ -86,11 +86,6 @@ export function queuedUnder(state: BudgetState, node: Allocation): Set<Allocatio
     if (isUnder(parent, node)) found.add(parent);
   }
   return found;
-}
-
-function isUnder(node: Allocation, top: Allocation): boolean {
-  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
-  return false;
 }
 
 /** Asked again of a delegated allocation: only so much is expected from now on. Of a pause, which lasts: in all. */

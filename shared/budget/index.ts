@@ -51,6 +51,7 @@ export type { Decided, DecisionRecord, PreemptionStanding, ToldWish, Verdict } f
 export { callWords, DECIDED, reserveAheadWords, wishWords, wordsOf } from "./explain.ts";
 export { namesStrategy, strategyInForce, strategyNamedBy } from "./find-strategy.ts";
 export { isUsedUp } from "./free.ts";
+export { type GrantRevision, revisionOf } from "./grant-revision.ts";
 export { assertInvariants, invariantFaults } from "./invariants.ts";
 export { leaseLeft } from "./lease.ts";
 export type { Book, HeldBook } from "./ledger.ts";

@@ -4,6 +4,7 @@
  * grant, apart from what that says itself.
  */
 import { type Draft, emit, say } from "./draft.ts";
+import { revisionOf } from "./grant-revision.ts";
 import type { InheritedPolicy } from "./policy.ts";
 import { NOTHING_INHERITED, sameInherited } from "./shared-policy.ts";
 import type { Allocation } from "./state.ts";
@@ -42,12 +43,11 @@ export function tellInherited(draft: Draft, node: Allocation): void {
 
 function tellHolder(draft: Draft, parent: Allocation, child: Allocation): void {
   const inherited = inheritedUnder(parent) ?? NOTHING_INHERITED;
-  const { id: allocationId, peer: holder, epoch, grantedTotal, deadlineAtMs, policy } = child;
+  const { id: allocationId, policy } = child;
   if (sameInherited(policy.inherited, inherited)) return;
   emit(draft, { type: "policy_set", atMs: draft.nowMs, allocationId, policy: { ...policy, inherited } }, child);
-  if (holder !== undefined) {
-    say(draft, { type: "granted", holder, allocationId, epoch, grantedTotal, deadlineAtMs, inherited });
-  }
+  const revision = revisionOf(child, { inherited });
+  if (revision) say(draft, revision);
 }
 
 /** Child side: what the tier above says. True when it changes something. */

@@ -3,12 +3,11 @@
  * not taken by a SHRINK that was there before. STOP ends the reservations of what it stops, and below a PAUSE nobody uses any.
  */
 import { answered, type Draft } from "./draft.ts";
-import { isUnder } from "./lend-kept.ts";
 import { endReclaim, pendingOf, tellProgress } from "./reclaim.ts";
 import { markOf } from "./reservation-mark.ts";
 import { type Amounts, addAmounts, isNothing, leastAmounts, NOTHING } from "./resource.ts";
 import { shareLater } from "./share-later.ts";
-import type { Allocation, BudgetState } from "./state.ts";
+import { type Allocation, type BudgetState, isUnder } from "./state.ts";
 
 /** What is set aside for reservations, and kept for those that have not begun, at the node and at all below it whose books are here. */
 export function reservedUnder({ allocations, reservations }: BudgetState, node: Allocation): Amounts {

@@ -5,7 +5,7 @@
  */
 import { type Draft, note } from "./draft.ts";
 import { isNothing } from "./resource.ts";
-import type { Allocation } from "./state.ts";
+import { type Allocation, isUnder } from "./state.ts";
 
 /** To be called when a preemption wants no more of such room: who waits for some is looked after at the end of the decision. */
 export function lendAgain(draft: Draft, top: Allocation): void {
@@ -15,9 +15,4 @@ export function lendAgain(draft: Draft, top: Allocation): void {
     if (!node || node.waiters.size === 0 || isNothing(node.waiters.earmarks.ahead)) continue;
     if (isUnder(node, top)) note(draft, node);
   }
-}
-
-export function isUnder(node: Allocation, top: Allocation): boolean {
-  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
-  return false;
 }

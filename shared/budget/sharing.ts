@@ -6,7 +6,7 @@ import type { BudgetEvent, LimitsUpdated } from "./event.ts";
 import { type Amounts, addAmounts, amountsOf, type Demand, leastAmounts, mostAmounts, NOTHING } from "./resource.ts";
 import { isShareAsk, type ShareWish } from "./share-wish.ts";
 import { SharedNode } from "./shared-node.ts";
-import { Allocation, type BudgetState, type Hold, type Waiter } from "./state.ts";
+import { Allocation, type BudgetState, type Hold, isUnder, type Waiter } from "./state.ts";
 import { strategyAt } from "./strategies/index.ts";
 
 /** The node as one that divides what it has, if its strategy is PROPORTIONAL_SHARING; counted up to now. */
@@ -107,9 +107,7 @@ function limitOf({ books: { credits, toolCalls } }: Allocation): Amounts {
 
 /** Nodes whose strategy may be another one now are counted anew when they are next asked. */
 function leaveUnder({ sharing }: BudgetState, top: Allocation): void {
-  for (const shared of [...sharing.nodes.keys()]) {
-    for (let at: Allocation | undefined = shared; at; at = at.parent) if (at === top) sharing.nodes.delete(shared);
-  }
+  for (const shared of [...sharing.nodes.keys()]) if (isUnder(shared, top)) sharing.nodes.delete(shared);
 }
 
 /** A request begins to wait at the node, or ends to; its queue is as it is then. */

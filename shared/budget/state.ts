@@ -330,6 +330,12 @@ export function rootOf(node: Allocation): Allocation {
   return root;
 }
 
+/** Whether the node is `top` or stands below it. */
+export function isUnder(node: Allocation, top: Allocation): boolean {
+  for (let at: Allocation | undefined = node; at; at = at.parent) if (at === top) return true;
+  return false;
+}
+
 const ONE_SLOT = 1 as Amount;
 
 /** Slots that an open child takes of its parent: what it was granted, and one for itself unless it is an account. */

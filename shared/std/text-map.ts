@@ -40,7 +40,7 @@ export class TextMap<V> {
 
   get(key: string): V | undefined {
     const slot = this.#slotOf(key, this.#hash.of(key));
-    return slot < 0 ? undefined : this.#valueAt(this.#index.refAt(slot) / 2);
+    return slot < 0 ? undefined : this.#valueAt(this.#index.refAt(slot));
   }
 
   has(key: string): boolean {
@@ -70,7 +70,7 @@ export class TextMap<V> {
     const slot = this.#slotOf(key, this.#hash.of(key));
     if (slot < 0) return undefined;
     const ref = this.#index.refAt(slot);
-    const value = this.#valueAt(ref / 2);
+    const value = this.#valueAt(ref);
     this.#entries[ref] = undefined;
     this.#entries[ref + 1] = undefined;
     this.#index.removeAt(slot);
@@ -91,8 +91,8 @@ export class TextMap<V> {
   }
 
   /** What stands after a key was put in as a value. */
-  #valueAt(entry: number): V {
-    return this.#entries[2 * entry + 1] as V;
+  #valueAt(ref: number): V {
+    return this.#entries[ref + 1] as V;
   }
 
   #append(key: string, value: V, hash: number): void {
@@ -133,9 +133,9 @@ export class TextMap<V> {
 
   *[Symbol.iterator](): Generator<[string, V], void> {
     const added = this.#added;
-    for (let entry = 0; 2 * entry < this.#entries.length; entry += 1) {
-      const key = this.#entries[2 * entry];
-      if (key !== undefined) yield [key as string, this.#valueAt(entry)];
+    for (let ref = 0; ref < this.#entries.length; ref += 2) {
+      const key = this.#entries[ref];
+      if (key !== undefined) yield [key as string, this.#valueAt(ref)];
       if (added !== this.#added) throw new InvariantError("a map was added to while it was gone through");
     }
   }

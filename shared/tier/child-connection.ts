@@ -2,7 +2,7 @@
  * One connection of a child, from its hello on. Nothing goes down before the welcome, which is the first item of a link; and nothing that
  * comes up is taken before the child has answered that welcome, for a connection that was held up on its way is never answered on.
  */
-import type { Message } from "#budget";
+import type { GrantRevision } from "#budget";
 import type { DownItem, ParentLink, UpItem } from "#ports";
 import { LIMITS } from "#std";
 import { type LowBudgetItem, tellsTheSame } from "./directives.ts";
@@ -19,9 +19,6 @@ export interface ChildDaemon {
 
 export type UpWork = Exclude<UpItem, { readonly type: "hello" }>;
 
-/** A grant as its parent has it now: its counter and its deadline. */
-export type Revision = Extract<Message, { readonly type: "granted" }>;
-
 /** A reading of the child's clock, and the engine time at which it came. */
 interface Mark {
   readonly childMs: number;
@@ -37,7 +34,7 @@ export class ChildConnection {
   readonly #early: DownItem[] = [];
   #held: UpWork[] = [];
   #mark: Mark | undefined;
-  readonly #revised = new Map<string, Revision>();
+  readonly #revised = new Map<string, GrantRevision>();
   readonly #answer = Promise.withResolvers<void>();
 
   constructor(child: ChildDaemon, link: ParentLink) {
@@ -64,7 +61,7 @@ export class ChildConnection {
    * Tells a revision, and keeps it for `reported`: it may overtake the handover of the grant that it speaks of, and then it is lost on a
    * child that does not know the allocation yet.
    */
-  revise(revision: Revision, nowMs: number): void {
+  revise(revision: GrantRevision, nowMs: number): void {
     this.keep(revision);
     this.tell(revisionItem(revision, nowMs));
   }
@@ -73,7 +70,7 @@ export class ChildConnection {
    * Keeps it for `reported`. What an earlier one said and this one does not speak of still holds: a grant that is raised has the policies
    * that it was told of before.
    */
-  keep(revision: Revision): void {
+  keep(revision: GrantRevision): void {
     const { allocationId } = revision;
     const before = this.#revised.get(allocationId);
     this.#revised.delete(allocationId);
@@ -148,7 +145,7 @@ export class ChildConnection {
   }
 }
 
-function revisionItem(revision: Revision, nowMs: number): DownItem {
+function revisionItem(revision: GrantRevision, nowMs: number): DownItem {
   const { allocationId, epoch, grantedTotal, deadlineAtMs, pausesOver, inherited } = revision;
   const more = { ...(pausesOver && { pausesOver }), ...(inherited && { inherited }) };
   const item = { type: "revision", allocationId, epoch, grantedTotal, ...more } as const;

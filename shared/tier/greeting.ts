@@ -3,15 +3,16 @@ import {
   type Allocation,
   type BudgetState,
   CONSUMABLES,
+  type GrantRevision,
   leaseLeft,
   lowBudgetsOver,
   NO_USAGE,
   pausesOver,
   RESOURCES,
+  revisionOf,
 } from "#budget";
 import type { AllocationStanding, HeldAllocation, Hello } from "#ports";
 import { LIMITS } from "#std";
-import type { Revision } from "./child-connection.ts";
 import type { CommandInput } from "./command-input.ts";
 import { type LowBudgetItem, lowBudgetItem } from "./directives.ts";
 
@@ -46,16 +47,13 @@ export function untakenOf(state: BudgetState, { instance, allocations }: Hello, 
  * Grants that a hello does not name and that do not go back for it: each is on its way as it was when it was made. What has changed since
  * was told on a link that is gone, or to nobody; so it is to be told as it stands now, once it has come.
  */
-export function onTheWay(state: BudgetState, { instance: holder, allocations }: Hello): Revision[] {
+export function onTheWay(state: BudgetState, { instance: holder, allocations }: Hello): GrantRevision[] {
   const told = new Set(allocations.map(({ allocationId }) => allocationId));
-  const revisions: Revision[] = [];
+  const revisions: GrantRevision[] = [];
   for (const node of state.allocations.values()) {
     if (node.side !== "delegated" || node.peer !== holder || node.state !== "open" || told.has(node.id)) continue;
-    const { id: allocationId, epoch, grantedTotal, deadlineAtMs } = node;
-    const { inherited } = node.policy;
-    const over = pausesOver(node);
-    const more = { ...(over.length > 0 && { pausesOver: over }), ...(inherited && { inherited }) };
-    revisions.push({ type: "granted", holder, allocationId, epoch, grantedTotal, deadlineAtMs, ...more });
+    const revision = revisionOf(node, rulesOf(node));
+    if (revision) revisions.push(revision);
   }
   return revisions;
 }
@@ -120,11 +118,17 @@ export function standingOf(
   const lease = ttlMs > 0 ? { epoch, ttlMs } : undefined;
   const { grantedTotal: granted, deadlineAtMs } = node;
   const left = deadlineAtMs === undefined || at !== "open" ? {} : { deadlineLeftMs: Math.max(0, deadlineAtMs - nowMs) };
+  return { allocationId, epoch, state: at, grantedTotal: granted, lease, ...left, ...rulesOf(node) };
+}
+
+/** Which pauses of it are over, and, while it is open, what it inherits from above. */
+function rulesOf(node: Allocation): Pick<GrantRevision, "pausesOver" | "inherited"> {
   const over = pausesOver(node);
-  const pauses = over.length === 0 ? {} : { pausesOver: over };
   const { inherited } = node.policy;
-  const rules = inherited === undefined || at !== "open" ? {} : { inherited };
-  return { allocationId, epoch, state: at, grantedTotal: granted, lease, ...left, ...pauses, ...rules };
+  return {
+    ...(over.length > 0 && { pausesOver: over }),
+    ...(inherited && node.state === "open" && { inherited }),
+  };
 }
 
 /** What runs low of that which the allocations of a hello draw on: it may have been told on a link that was lost. At most one message full. */
